@@ -1,0 +1,54 @@
+package spoor
+
+import "time"
+
+// Traffic is what one source has in the queue, summed up by trace for verdict
+// and report. Counts are of messages unless their name says otherwise.
+type Traffic struct {
+	Source     Source
+	UID        int    // -1 where the source has none
+	Login      string // of UID
+	Confidence float64
+	Cause      Source // bounces and forwards: the most frequent cause
+	CauseCount int
+
+	Messages    int
+	Recipients  int // envelope recipients
+	Done        int // of Recipients
+	Bytes       int64
+	First, Last time.Time // arrival of the oldest and the newest message
+	Unprocessed int
+	Bouncing    int
+	NullSender  int
+	Bulk        int // with a list identity (RFC 2369, RFC 2919)
+	Outbound    int // with a recipient that is not local to this server
+	Submitted   int // entered through SMTP without authentication
+	Forged      int // claims or Received fields that contradict the proof
+	WebServer   int // queued under the UID of the web server
+
+	OwnSender     int // the envelope sender belongs to the source
+	ForeignSender int // the domain of the envelope sender is not served here
+	Senders       Ranking
+	Clients       Ranking // client addresses
+	Subjects      Ranking
+
+	Contents    int // different bodies among Messages
+	LargestCopy int // messages that share the most frequent body
+
+	Samples    []*Message // evenly spread over the source's messages
+	Evidence   []Evidence
+	Conflicts  []Evidence
+	Candidates []Candidate
+}
+
+// Ranking counts distinct values, most frequent first.
+type Ranking struct {
+	Distinct int
+	Top      []Tally
+}
+
+// Tally is one value of a Ranking.
+type Tally struct {
+	Value string
+	Count int
+}
