@@ -63,6 +63,15 @@ func (g *Gaps) List() []Gap {
 	return list
 }
 
+// AddAll adds gaps that were counted elsewhere.
+func (g *Gaps) AddAll(list []Gap) {
+	for _, gap := range list {
+		for range gap.Count {
+			g.Add(gap.File, gap.Reason)
+		}
+	}
+}
+
 // Total is the number of gaps counted so far.
 func (g *Gaps) Total() int {
 	g.mu.Lock()

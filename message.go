@@ -69,11 +69,13 @@ type Message struct {
 	Recipients  Recipients
 
 	State       State
+	Outbound    bool // at least one recipient is not local to this server
 	Bouncing    bool // at least one recipient failed for good and a bounce is due
 	Unprocessed bool // not yet seen by the part of the MTA that delivers
 	Held        bool
 
-	OwnerGID int // primary group of the process that queued it; -1 where the MTA does not keep it
+	CallerUID int // that the MTA recorded in the envelope; -1 where it did not
+	CallerGID int // primary group of the process that queued it; -1 where the MTA does not keep it
 
 	Subject   string // raw, undecoded
 	MessageID string // with its angle brackets

@@ -35,7 +35,9 @@ type Traffic struct {
 	Contents    int // different bodies among Messages
 	LargestCopy int // messages that share the most frequent body
 
-	Samples    []*Message // evenly spread over the source's messages
+	Arrivals   []time.Time // of every message, for sources that candidates are looked for; else empty
+	Scripts    Ranking     // names in X-PHP-Originating-Script that agree with the UID
+	Samples    []*Message  // a sample that does not depend on the order of the scan
 	Evidence   []Evidence
 	Conflicts  []Evidence
 	Candidates []Candidate

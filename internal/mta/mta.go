@@ -1,0 +1,62 @@
+// Package mta is the contract of the MTA adapters: queued messages enter
+// through it, on their way to trace. Reading and changing are different types:
+// a Queue cannot change anything.
+package mta
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+
+	"spoor"
+)
+
+// ErrGone is returned for a message that is not, or no longer, in the queue.
+var ErrGone = errors.New("no such message in the queue")
+
+// Queue reads the queue of one MTA. Its methods may be called by several
+// goroutines at once.
+type Queue interface {
+	// MTA is the word for the MTA on the command line, for example "qmail".
+	MTA() string
+	// Scan lists the queue. It fails only if the queue as a whole cannot be
+	// read; a damaged message is a gap.
+	Scan(ctx context.Context, want Want) (*Scan, error)
+	// Find reads one message with all its detail, or returns ErrGone.
+	Find(ctx context.Context, id spoor.QueueID) (*spoor.Message, error)
+	// Content opens header and body of a message, or returns ErrGone. The
+	// caller closes it.
+	Content(id spoor.QueueID) (io.ReadCloser, error)
+	// Serves reports whether the server accepts mail for a domain as its own.
+	Serves(domain string) bool
+	// Close releases what Scan, Find and Content need.
+	Close() error
+}
+
+// Want says how much of each message a scan is to read.
+type Want struct {
+	Addresses bool // keep recipients' addresses; otherwise they are counted only
+	Routed    bool // fill Message.Routed
+}
+
+// Scan is one walk through a queue that goes on changing meanwhile. A message
+// that vanishes half-way is left out whole.
+type Scan struct {
+	// Messages and Unprocessed count the way the MTA's own tool does, at the
+	// time of listing.
+	Messages, Unprocessed int
+
+	// Parts yield the messages, in the order of their IDs within a part and
+	// from part to part. Each may be ranged over once; different parts by
+	// different goroutines. A message belongs to the part and is overwritten
+	// by the next. The error ends the part: the context's, nothing else.
+	Parts []iter.Seq2[*spoor.Message, error]
+
+	// Gaps collects what could not be read; complete when all parts are done.
+	Gaps *spoor.Gaps
+
+	// Unreadable counts messages whose content could not be read; complete
+	// when all parts are done.
+	Unreadable func() int
+}
