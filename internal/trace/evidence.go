@@ -1,0 +1,164 @@
+package trace
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"spoor"
+)
+
+// Attribute names the source of one message, with its evidence and with what
+// speaks against it.
+func (t *Tracer) Attribute(m *spoor.Message) spoor.Attribution {
+	r := t.rule(m)
+	a := spoor.Attribution{Source: r.source, UID: r.uid, Confidence: r.confidence, Cause: r.cause}
+	w := witness{tracer: t, message: m, attribution: &a}
+	w.trail()
+	w.envelope(r)
+	w.owner(r)
+	w.group(r)
+	w.claims(r)
+	return a
+}
+
+// witness collects the evidence for one attribution.
+type witness struct {
+	tracer      *Tracer
+	message     *spoor.Message
+	attribution *spoor.Attribution
+}
+
+// fact makes evidence that stands in the message's file. line may be 0.
+func (w *witness) fact(what, text string, line int) spoor.Evidence {
+	return spoor.Evidence{What: what, ID: w.message.ID, File: w.message.Path(), Line: line, Text: text}
+}
+
+func (w *witness) prove(e spoor.Evidence) {
+	w.attribution.Evidence = append(w.attribution.Evidence, e)
+}
+
+func (w *witness) object(e spoor.Evidence) {
+	w.attribution.Conflicts = append(w.attribution.Conflicts, e)
+}
+
+// trail quotes the lines that the MTA wrote, newest first.
+func (w *witness) trail() {
+	t := &w.message.Trail
+	for i := range t.Hops {
+		hop := &t.Hops[i]
+		w.prove(w.fact("received", hop.Text, hop.Line))
+		if hop.Via == spoor.ViaBounce && hop.Address != "" {
+			w.prove(w.fact("failed-recipient", hop.Address+": "+hop.Reason, 0))
+		}
+		if (hop.Via == spoor.ViaForward || hop.Via == spoor.ViaList) && hop.Address != "" {
+			w.prove(w.fact("delivered-to", hop.Address, hop.Line+1))
+		}
+	}
+	if t.Broken != "" {
+		w.object(w.fact("trail", t.Broken, 0))
+	}
+}
+
+// envelope quotes the UID that qmail-queue wrote into the envelope.
+func (w *witness) envelope(r ruling) {
+	uid := w.message.CallerUID
+	if uid < 0 {
+		return
+	}
+	e := w.fact("envelope", "queued by uid "+strconv.Itoa(uid), 0)
+	if r.conflict {
+		e.Text += ", but the first line of the header says uid " + strconv.Itoa(r.uid)
+		w.object(e)
+		return
+	}
+	w.prove(e)
+}
+
+// owner quotes what says whose UID it is.
+func (w *witness) owner(r ruling) {
+	for _, e := range r.owner.Proof {
+		w.prove(e)
+	}
+	switch {
+	case r.uid >= 0 && r.owner.Role == spoor.RoleNobody && r.owner.Login == "":
+		w.prove(spoor.Evidence{What: "passwd", File: "/etc/passwd", Text: fmt.Sprintf("no user has uid %d", r.uid)})
+	case r.owner.Role == spoor.RoleWebServer:
+		w.prove(spoor.Evidence{What: "role", File: "/etc/passwd", Text: r.owner.Login + " runs the web server: a script of one of the sites made this message"})
+	case r.owner.Role == spoor.RoleSite && len(r.owner.Sites) > 1:
+		w.prove(spoor.Evidence{What: "sites", Text: fmt.Sprintf("uid %d serves %d sites: %s", r.uid, len(r.owner.Sites), strings.Join(r.owner.Sites, ", "))})
+	}
+}
+
+// group says what the group of the file adds: qmail-queue is setuid and not
+// setgid, so no header can forge it.
+func (w *witness) group(r ruling) {
+	m := w.message
+	if m.CallerGID < 0 {
+		return
+	}
+	text := fmt.Sprintf("the file has group %d", m.CallerGID)
+	switch {
+	case r.proof == proofGroup:
+		w.prove(w.fact("group", text+", which is the primary group of "+r.owner.Login+" alone", 0))
+	case r.groups == groupConfirms:
+		w.prove(w.fact("group", text+", as the caller named in the first line must leave it", 0))
+	case r.groups == groupContradicts:
+		w.object(w.fact("group", text+", which is another user's: the first line counts, with less confidence", 0))
+	case r.groups == groupSilent:
+	}
+}
+
+// claims lists the header fields that anyone could have written. One that names
+// another UID than the proven one is forged or inherited.
+func (w *witness) claims(r ruling) {
+	for _, claim := range w.message.Trail.Claims {
+		e := w.fact("claim", claim.Field+": "+claim.Value, claim.Line)
+		if uid, _, ok := phpClaim(claim); ok && r.uid >= 0 && uid != r.uid {
+			e.Text += fmt.Sprintf(" (but uid %d queued the message: forged or inherited)", r.uid)
+			w.object(e)
+			continue
+		}
+		w.prove(e)
+	}
+	for _, claim := range w.message.Trail.Forgeable {
+		if w.tracer.imitates(claim) {
+			w.object(w.fact("forged", "Received: "+claim.Value+" (below the entry: this server did not write it)", claim.Line))
+		}
+	}
+}
+
+// phpClaim reads X-PHP-Originating-Script: UID:basename, with or without a
+// blank (PHP's mail.add_x_header).
+func phpClaim(claim spoor.Claim) (uid int, script string, ok bool) {
+	if claim.Field != "X-PHP-Originating-Script" {
+		return 0, "", false
+	}
+	digits, script, found := strings.Cut(claim.Value, ":")
+	uid, err := strconv.Atoi(strings.TrimSpace(digits))
+	return uid, strings.TrimSpace(script), found && err == nil
+}
+
+// imitates reports whether a Received field below the entry pretends to be this
+// server's.
+func (t *Tracer) imitates(claim spoor.Claim) bool {
+	return t.facts.Host != "" && strings.Contains(claim.Value, "by "+t.facts.Host+" ")
+}
+
+// forged reports whether a message carries a trace that contradicts its proven
+// one. Foreign Received fields mean nothing in mail that came by SMTP, but a
+// site's script has no reason to write any.
+func (t *Tracer) forged(m *spoor.Message, r ruling) bool {
+	for _, claim := range m.Trail.Claims {
+		if uid, _, ok := phpClaim(claim); ok && r.uid >= 0 && uid != r.uid && r.owner.Role != spoor.RoleMailSystem {
+			return true
+		}
+	}
+	local := r.source.Kind == spoor.KindSite || r.owner.Role == spoor.RoleWebServer
+	for _, claim := range m.Trail.Forgeable {
+		if local || t.imitates(claim) && r.source.Kind != spoor.KindBounce && r.source.Kind != spoor.KindForward {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,366 @@
+package trace
+
+import (
+	"cmp"
+	"container/heap"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"spoor"
+)
+
+// Bounds of what is kept of each source.
+const (
+	maxSamples  = 200 // messages
+	maxTop      = 20  // values of a ranking
+	maxEvidence = 3   // messages that are quoted
+	maxSubject  = 200 // bytes of a subject that tell two apart
+)
+
+// Ledger sums up the messages of a queue by their sources. It belongs to one
+// goroutine; several ledgers are merged at the end.
+type Ledger struct {
+	tracer  *Tracer
+	pages   map[spoor.Source]*page
+	count   spoor.QueueCount
+	domains map[string]bool // whether a sender's domain is served here
+}
+
+// page is one source in a ledger.
+type page struct {
+	traffic  spoor.Traffic
+	owner    spoor.Owner
+	causes   map[spoor.Source]int
+	senders  map[string]int
+	clients  map[netip.Addr]int
+	subjects map[string]int
+	scripts  map[string]int
+	contents map[uint64]int
+	samples  sampleHeap
+}
+
+// NewLedger returns an empty ledger.
+func (t *Tracer) NewLedger() *Ledger {
+	return &Ledger{tracer: t, pages: map[spoor.Source]*page{}, domains: map[string]bool{}}
+}
+
+// Add books one message and returns its source. The message may be overwritten
+// afterwards.
+func (l *Ledger) Add(m *spoor.Message) spoor.Source {
+	r := l.tracer.rule(m)
+	l.count.Add(m)
+	p := l.page(r)
+	p.book(m)
+	l.bookSender(p, m, r)
+	p.bookTrail(m, r)
+	if l.tracer.forged(m, r) {
+		p.traffic.Forged++
+	}
+	return p.traffic.Source
+}
+
+func (l *Ledger) page(r ruling) *page {
+	if p, ok := l.pages[r.source]; ok {
+		p.traffic.Confidence = min(p.traffic.Confidence, r.confidence)
+		return p
+	}
+	r.source.Name = strings.Clone(r.source.Name) // it is part of a header
+	p := &page{
+		traffic:  spoor.Traffic{Source: r.source, UID: r.uid, Login: r.owner.Login, Confidence: r.confidence},
+		owner:    r.owner,
+		causes:   map[spoor.Source]int{},
+		senders:  map[string]int{},
+		clients:  map[netip.Addr]int{},
+		subjects: map[string]int{},
+		scripts:  map[string]int{},
+		contents: map[uint64]int{},
+	}
+	l.pages[r.source] = p
+	return p
+}
+
+// book counts what the queue says of a message.
+func (p *page) book(m *spoor.Message) {
+	t := &p.traffic
+	t.Messages++
+	t.Recipients += m.Recipients.Len()
+	t.Done += m.Recipients.Done()
+	t.Bytes += m.SizeBytes
+	if t.First.IsZero() || m.Arrived.Before(t.First) {
+		t.First = m.Arrived
+	}
+	if m.Arrived.After(t.Last) {
+		t.Last = m.Arrived
+	}
+	t.Unprocessed += one(m.Unprocessed)
+	t.Bouncing += one(m.Bouncing)
+	t.Bulk += one(m.Bulk)
+	t.Outbound += one(m.Outbound)
+	if p.owner.Role == spoor.RoleWebServer {
+		t.WebServer++
+		t.Arrivals = append(t.Arrivals, m.Arrived)
+	}
+	p.subjects[keep(p.subjects, m.Subject[:min(len(m.Subject), maxSubject)])]++
+	if m.ContentBytes > 0 {
+		p.contents[m.ContentHash]++
+	}
+	p.samples.offer(m)
+}
+
+func one(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// keep returns text, copied if the map does not hold it yet: map keys must not
+// pin the header they are cut from.
+func keep(in map[string]int, text string) string {
+	if _, ok := in[text]; ok {
+		return text
+	}
+	return strings.Clone(text)
+}
+
+// bookSender counts the envelope sender, and whether it belongs to the source
+// or to nobody here.
+func (l *Ledger) bookSender(p *page, m *spoor.Message, r ruling) {
+	if !m.HasEnvelope {
+		return
+	}
+	t := &p.traffic
+	p.senders[keep(p.senders, m.Sender)]++
+	if m.Sender == "" || strings.HasPrefix(m.Sender, "#@[]") {
+		t.NullSender++
+		return
+	}
+	domain := domainOf(m.Sender)
+	served, ok := l.domains[domain]
+	if !ok {
+		served = l.tracer.facts.Serves(domain)
+		l.domains[strings.Clone(domain)] = served
+	}
+	switch {
+	case owns(r, m.Sender, domain, served):
+		t.OwnSender++
+	case !served && domain != "":
+		t.ForeignSender++
+	}
+}
+
+// owns reports whether an envelope sender is one that the source may use.
+func owns(r ruling, sender, domain string, served bool) bool {
+	switch r.source.Kind {
+	case spoor.KindAccount:
+		_, own, _ := strings.Cut(r.source.Name, "@")
+		return domain == strings.ToLower(own) || strings.EqualFold(sender, r.source.Name)
+	case spoor.KindSite:
+		return slices.ContainsFunc(append(r.owner.Sites, r.owner.Site), func(site string) bool {
+			return strings.EqualFold(site, domain) || strings.HasSuffix(domain, "."+site)
+		})
+	case spoor.KindUser:
+		login, _, _ := strings.Cut(sender, "@")
+		return served && login == r.owner.Login
+	case spoor.KindForward, spoor.KindList:
+		return served
+	case spoor.KindUnknown, spoor.KindScript, spoor.KindNetwork, spoor.KindBounce:
+	}
+	return false
+}
+
+// bookTrail counts what the header says.
+func (p *page) bookTrail(m *spoor.Message, r ruling) {
+	t := &p.traffic
+	if r.cause != (spoor.Source{}) {
+		if _, ok := p.causes[r.cause]; !ok {
+			r.cause.Name = strings.Clone(r.cause.Name)
+		}
+		p.causes[r.cause]++
+	}
+	if entry := m.Trail.Entry(); entry != nil && entry.Via == spoor.ViaNetwork {
+		if entry.Client.IsValid() {
+			p.clients[entry.Client]++
+		}
+		t.Submitted += one(r.source.Kind == spoor.KindNetwork)
+	}
+	for _, claim := range m.Trail.Claims {
+		if uid, script, ok := phpClaim(claim); ok && uid == r.uid {
+			p.scripts[keep(p.scripts, script)]++
+			break // the first is PHP's own; a script writes its headers below it
+		}
+	}
+}
+
+// Merge adds what another ledger of the same scan has booked.
+func (l *Ledger) Merge(o *Ledger) {
+	l.count.Merge(o.count)
+	for source, from := range o.pages {
+		to, ok := l.pages[source]
+		if !ok {
+			l.pages[source] = from
+			continue
+		}
+		to.merge(from)
+	}
+}
+
+func (p *page) merge(o *page) {
+	t, u := &p.traffic, &o.traffic
+	t.Confidence = min(t.Confidence, u.Confidence)
+	t.Messages += u.Messages
+	t.Recipients += u.Recipients
+	t.Done += u.Done
+	t.Bytes += u.Bytes
+	if u.First.Before(t.First) {
+		t.First = u.First
+	}
+	if u.Last.After(t.Last) {
+		t.Last = u.Last
+	}
+	t.Unprocessed += u.Unprocessed
+	t.Bouncing += u.Bouncing
+	t.NullSender += u.NullSender
+	t.Bulk += u.Bulk
+	t.Outbound += u.Outbound
+	t.Submitted += u.Submitted
+	t.Forged += u.Forged
+	t.WebServer += u.WebServer
+	t.OwnSender += u.OwnSender
+	t.ForeignSender += u.ForeignSender
+	t.Arrivals = append(t.Arrivals, u.Arrivals...)
+	addCounts(p.causes, o.causes)
+	addCounts(p.senders, o.senders)
+	addCounts(p.clients, o.clients)
+	addCounts(p.subjects, o.subjects)
+	addCounts(p.scripts, o.scripts)
+	addCounts(p.contents, o.contents)
+	for _, s := range o.samples {
+		p.samples.push(s)
+	}
+}
+
+func addCounts[K comparable](to, from map[K]int) {
+	for key, n := range from {
+		to[key] += n
+	}
+}
+
+// Count is the queue as far as it was booked. Messages and Unprocessed are not
+// set.
+func (l *Ledger) Count() spoor.QueueCount { return l.count }
+
+// Traffic closes the ledger and returns its sources, ordered by their number of
+// recipients.
+func (l *Ledger) Traffic() []spoor.Traffic {
+	list := make([]spoor.Traffic, 0, len(l.pages))
+	for _, p := range l.pages {
+		list = append(list, p.close(l.tracer))
+	}
+	slices.SortFunc(list, func(a, b spoor.Traffic) int {
+		return cmp.Or(cmp.Compare(b.Recipients, a.Recipients), cmp.Compare(b.Messages, a.Messages), a.Source.Compare(b.Source))
+	})
+	return list
+}
+
+func (p *page) close(tracer *Tracer) spoor.Traffic {
+	t := p.traffic
+	t.Cause, t.CauseCount = mostFrequent(p.causes)
+	t.Senders = rank(p.senders, func(s string) string { return s })
+	t.Clients = rank(p.clients, netip.Addr.String)
+	t.Subjects = rank(p.subjects, func(s string) string { return s })
+	t.Scripts = rank(p.scripts, func(s string) string { return s })
+	t.Contents = len(p.contents)
+	for _, n := range p.contents {
+		t.LargestCopy = max(t.LargestCopy, n)
+	}
+	slices.SortFunc(t.Arrivals, time.Time.Compare)
+	t.Samples = p.samples.messages()
+	for _, m := range t.Samples[:min(len(t.Samples), maxEvidence)] {
+		a := tracer.Attribute(m)
+		t.Evidence = append(t.Evidence, a.Evidence...)
+		t.Conflicts = append(t.Conflicts, a.Conflicts...)
+	}
+	return t
+}
+
+func mostFrequent(causes map[spoor.Source]int) (spoor.Source, int) {
+	var best spoor.Source
+	most := 0
+	for source, n := range causes {
+		if n > most || n == most && source.Compare(best) < 0 {
+			best, most = source, n
+		}
+	}
+	return best, most
+}
+
+func rank[K comparable](counts map[K]int, name func(K) string) spoor.Ranking {
+	tallies := make([]spoor.Tally, 0, len(counts))
+	for key, n := range counts {
+		tallies = append(tallies, spoor.Tally{Value: name(key), Count: n})
+	}
+	slices.SortFunc(tallies, func(a, b spoor.Tally) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Value, b.Value))
+	})
+	return spoor.Ranking{Distinct: len(tallies), Top: tallies[:min(len(tallies), maxTop)]}
+}
+
+// sample is one message kept as an example, with the number that drew it.
+type sample struct {
+	lot     uint64
+	message *spoor.Message
+}
+
+// sampleHeap keeps the messages with the lowest lots. The lot comes from the
+// ID, so that the sample is the same in whatever order messages are read.
+type sampleHeap []sample
+
+func (h sampleHeap) Len() int           { return len(h) }
+func (h sampleHeap) Less(i, j int) bool { return h[i].lot > h[j].lot }
+func (h sampleHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+
+// Push is for container/heap.
+func (h *sampleHeap) Push(x any) {
+	if s, ok := x.(sample); ok {
+		*h = append(*h, s)
+	}
+}
+
+// Pop is for container/heap.
+func (h *sampleHeap) Pop() any {
+	last := (*h)[len(*h)-1]
+	*h = (*h)[:len(*h)-1]
+	return last
+}
+
+func (h *sampleHeap) offer(m *spoor.Message) {
+	lot := xxhash.Sum64String(string(m.ID))
+	if len(*h) >= maxSamples && lot >= (*h)[0].lot {
+		return
+	}
+	h.push(sample{lot: lot, message: m.Clone()})
+}
+
+func (h *sampleHeap) push(s sample) {
+	heap.Push(h, s)
+	if len(*h) > maxSamples {
+		heap.Pop(h)
+	}
+}
+
+// messages returns the sample, oldest first.
+func (h *sampleHeap) messages() []*spoor.Message {
+	list := make([]*spoor.Message, 0, len(*h))
+	for _, s := range *h {
+		list = append(list, s.message)
+	}
+	slices.SortFunc(list, func(a, b *spoor.Message) int {
+		return cmp.Or(a.Arrived.Compare(b.Arrived), strings.Compare(string(a.ID), string(b.ID)))
+	})
+	return list
+}

@@ -1,0 +1,268 @@
+// Package trace decides who is to blame for a message. Facts of the MTA and of
+// the panel come in as values; attributions with their evidence, and the
+// traffic of each source, go out to verdict and report. It is the only place
+// where attribution is decided, for all MTAs.
+package trace
+
+import (
+	"strconv"
+	"strings"
+
+	"spoor"
+)
+
+// Facts is what trace asks of the rooms that it may not enter. Every function
+// must be safe for concurrent use; none may be nil.
+type Facts struct {
+	// Owner tells whose UID it is.
+	Owner func(uid int) spoor.Owner
+	// Login tells whether a login exists in the examined passwd.
+	Login func(login string) bool
+	// PrimaryGroup lists the UIDs whose primary group it is.
+	PrimaryGroup func(gid int) []int
+	// CallerGroup is the group under which the mail system itself queues
+	// messages in that way; -1 if unknown.
+	CallerGroup func(via spoor.Via) int
+	// Serves tells whether the server takes mail for a domain as its own.
+	Serves func(domain string) bool
+	// Host is the name that the MTA writes into its Received lines, or "".
+	Host string
+}
+
+// Tracer attributes messages. It is safe for concurrent use.
+type Tracer struct {
+	facts Facts
+}
+
+// New returns a Tracer that decides on facts.
+func New(facts Facts) *Tracer { return &Tracer{facts: facts} }
+
+// How sure a kind of proof makes, from 0 to 1. Only what the server itself
+// wrote counts; everything else is evidence beside it.
+const (
+	sureRecord     = 1    // a record of the MTA names the UID
+	sureFolder     = 0.97 // UID proven, its site inferred from the home folder
+	sureAuth       = 0.99 // account, with a protocol word for AUTH (RFC 3848)
+	sureServed     = 0.95 // account of a domain served here, no protocol word
+	sureRemoteInfo = 0.9  // account that may be an ident answer
+	sureClient     = 0.99 // address recorded by the SMTP server
+	sureEnvelope   = 0.9  // UID from the envelope, header unreadable
+	sureGroup      = 0.7  // UID from the group of the file alone
+	sureConflict   = 0.6  // two records of the server disagree
+)
+
+// ruling is a decision without its evidence: cheap enough for every message of
+// a large queue.
+type ruling struct {
+	source     spoor.Source
+	uid        int // of the process that queued the message; -1 if none is known
+	owner      spoor.Owner
+	confidence float64
+	cause      spoor.Source
+	proof      proof
+	groups     groupVerdict
+	conflict   bool // the envelope's UID is not the header's
+}
+
+// proof says what a ruling rests on.
+type proof uint8
+
+const (
+	proofNone     proof = iota
+	proofHeader         // the trail
+	proofEnvelope       // the UID in an envelope that is not yet preprocessed
+	proofGroup          // the group of the file, which one user alone has
+)
+
+// rule decides on one message.
+func (t *Tracer) rule(m *spoor.Message) ruling {
+	if len(m.Trail.Hops) == 0 {
+		return t.ruleWithoutTrail(m)
+	}
+	r := t.ruleHops(m.Trail.Hops)
+	r.proof = proofHeader
+	r.groups = t.compareGroup(m, &m.Trail.Hops[0], r.owner)
+	r.conflict = m.Trail.Hops[0].Via == spoor.ViaUID && m.CallerUID >= 0 && m.CallerUID != m.Trail.Hops[0].UID
+	if r.conflict || r.groups == groupContradicts {
+		r.confidence = min(r.confidence, sureConflict)
+	}
+	return r
+}
+
+// ruleHops decides on the newest of some hops, with those behind it as its
+// cause.
+func (t *Tracer) ruleHops(hops []spoor.Hop) ruling {
+	if len(hops) == 0 {
+		return ruling{uid: -1}
+	}
+	hop := &hops[0]
+	switch hop.Via {
+	case spoor.ViaUID:
+		if hop.UID >= 0 && len(hops) > 1 && hops[1].Via == spoor.ViaNetwork {
+			return t.ruleHops(hops[1:]) // a content filter queued again what came by SMTP
+		}
+		return t.ruleUID(hop.UID)
+	case spoor.ViaNetwork:
+		return t.ruleNetwork(hop)
+	case spoor.ViaForward:
+		return t.ruleForward(hops, spoor.KindForward)
+	case spoor.ViaList:
+		return t.ruleForward(hops, spoor.KindList)
+	case spoor.ViaBounce:
+		return t.ruleBounce(hops)
+	case spoor.ViaUnknown:
+	}
+	return ruling{uid: -1}
+}
+
+func (t *Tracer) ruleUID(uid int) ruling {
+	owner := t.facts.Owner(uid)
+	r := ruling{uid: uid, owner: owner, confidence: sureRecord}
+	switch {
+	case owner.Role == spoor.RoleSite && owner.Site != "":
+		r.source = spoor.Source{Kind: spoor.KindSite, Name: owner.Site}
+		if !owner.Exact {
+			r.confidence = sureFolder
+		}
+	case owner.Login != "":
+		r.source = spoor.Source{Kind: spoor.KindUser, Name: owner.Login}
+	default:
+		r.source = spoor.Source{Kind: spoor.KindUser, Name: strconv.Itoa(uid)}
+	}
+	return r
+}
+
+// ruleNetwork names the account where the SMTP server recorded one, else the
+// client. What stands before the client's address is an account only if it
+// looks like one here: servers that ask identd put the answer in its place.
+func (t *Tracer) ruleNetwork(hop *spoor.Hop) ruling {
+	if confidence := t.accountConfidence(hop); confidence > 0 {
+		return ruling{source: spoor.Source{Kind: spoor.KindAccount, Name: lowerDomain(hop.Account)}, uid: -1, confidence: confidence}
+	}
+	if hop.Client.IsValid() {
+		return ruling{source: spoor.Source{Kind: spoor.KindNetwork, Name: hop.Client.String()}, uid: -1, confidence: sureClient}
+	}
+	return ruling{uid: -1}
+}
+
+func (t *Tracer) accountConfidence(hop *spoor.Hop) float64 {
+	_, domain, isAddress := strings.Cut(hop.Account, "@")
+	switch {
+	case hop.Account == "":
+		return 0
+	case hop.Authenticated:
+		return sureAuth
+	case isAddress && t.facts.Serves(domain):
+		return sureServed
+	case isAddress, t.facts.Login(hop.Account):
+		return sureRemoteInfo
+	}
+	return 0
+}
+
+// ruleForward names the address that forwards; what it forwarded is the cause.
+func (t *Tracer) ruleForward(hops []spoor.Hop, kind spoor.Kind) ruling {
+	hop := &hops[0]
+	if hop.Address == "" {
+		if hop.UID >= 0 {
+			return t.ruleUID(hop.UID)
+		}
+		return ruling{source: spoor.Source{Kind: spoor.KindUser, Name: "alias"}, uid: -1, confidence: sureRecord}
+	}
+	cause := t.ruleHops(hops[1:])
+	return ruling{source: spoor.Source{Kind: kind, Name: lowerDomain(hop.Address)}, uid: hop.UID, confidence: sureFolder, cause: cause.source}
+}
+
+// ruleBounce names a bounce after what made it necessary: the local domain that
+// took mail for an address it does not have, or the source of the mail that
+// another server refused.
+func (t *Tracer) ruleBounce(hops []spoor.Hop) ruling {
+	cause := t.ruleHops(hops[1:])
+	r := ruling{uid: -1, confidence: sureRecord, cause: cause.source, source: spoor.Source{Kind: spoor.KindBounce, Name: cause.source.Name}}
+	failed := domainOf(hops[0].Address)
+	outside := cause.source.Kind == spoor.KindNetwork || cause.source.Kind == spoor.KindUnknown
+	if failed != "" && (outside && t.facts.Serves(failed) || cause.source.Name == "") {
+		r.source.Name = failed
+	}
+	return r
+}
+
+// ruleWithoutTrail is for messages whose header has lost its first line. The
+// envelope, and the group of the file, are the server's own records too.
+func (t *Tracer) ruleWithoutTrail(m *spoor.Message) ruling {
+	if m.CallerUID >= 0 {
+		r := t.ruleUID(m.CallerUID)
+		if r.owner.Role != spoor.RoleMailSystem { // the mail system queues for others
+			r.confidence, r.proof = min(r.confidence, sureEnvelope), proofEnvelope
+			return r
+		}
+	}
+	if m.CallerGID < 0 {
+		return ruling{uid: -1}
+	}
+	users := t.facts.PrimaryGroup(m.CallerGID)
+	if len(users) != 1 {
+		return ruling{uid: -1}
+	}
+	r := t.ruleUID(users[0])
+	if r.owner.Role == spoor.RoleMailSystem {
+		return ruling{uid: -1}
+	}
+	r.confidence, r.proof = min(r.confidence, sureGroup), proofGroup
+	return r
+}
+
+// groupVerdict is what the group of a message's file says of its trail.
+type groupVerdict uint8
+
+const (
+	groupSilent groupVerdict = iota
+	groupConfirms
+	groupContradicts
+)
+
+// compareGroup compares the group of the file with the one that the caller must
+// have had. Only a group that is known to be somebody else's contradicts: a
+// process may have changed its own.
+func (t *Tracer) compareGroup(m *spoor.Message, hop *spoor.Hop, owner spoor.Owner) groupVerdict {
+	if m.CallerGID < 0 {
+		return groupSilent
+	}
+	want := t.facts.CallerGroup(hop.Via)
+	if hop.Via == spoor.ViaUID || hop.UID >= 0 {
+		if hop.UID != owner.UID {
+			owner = t.facts.Owner(hop.UID)
+		}
+		want = owner.GID
+		if m.CallerGID == hop.UID { // a user's private group has the user's number
+			return groupConfirms
+		}
+	}
+	switch {
+	case want < 0:
+		return groupSilent
+	case want == m.CallerGID:
+		return groupConfirms
+	case len(t.facts.PrimaryGroup(m.CallerGID)) > 0:
+		return groupContradicts
+	}
+	return groupSilent
+}
+
+// domainOf returns the domain of an address in lower case, or "".
+func domainOf(address string) string {
+	at := strings.LastIndexByte(address, '@')
+	if at < 0 {
+		return ""
+	}
+	return strings.ToLower(address[at+1:])
+}
+
+// lowerDomain writes the domain of an address in lower case (RFC 5321 §2.4).
+func lowerDomain(address string) string {
+	at := strings.LastIndexByte(address, '@')
+	if at < 0 {
+		return address
+	}
+	return address[:at] + strings.ToLower(address[at:])
+}
