@@ -28,6 +28,14 @@ type Queue interface {
 	// Content opens header and body of a message, or returns ErrGone. The
 	// caller closes it.
 	Content(id spoor.QueueID) (io.ReadCloser, error)
+	// Read reads a message from outside the queue: a file, a mail somebody was
+	// sent. What its header claims is read as if it lay in the queue.
+	Read(r io.Reader) (*spoor.Message, error)
+	// Host is the name that the MTA writes into its Received lines, or "".
+	Host() string
+	// CallerGroup is the group under which the mail system itself queues
+	// messages in that way; -1 if unknown.
+	CallerGroup(via spoor.Via) int
 	// Serves reports whether the server accepts mail for a domain as its own.
 	Serves(domain string) bool
 	// Close releases what Scan, Find and Content need.
@@ -59,4 +67,7 @@ type Scan struct {
 	// Unreadable counts messages whose content could not be read; complete
 	// when all parts are done.
 	Unreadable func() int
+
+	// Complete is false if a part of the queue could not be listed.
+	Complete bool
 }

@@ -10,7 +10,6 @@ import (
 	"syscall"
 	"time"
 
-	"spoor/internal/host"
 	"spoor/internal/mta"
 )
 
@@ -34,13 +33,7 @@ func (q *Queue) Count() (messages, todos int) {
 		if entry.Name[0] == '.' { // the shell pattern mess/* leaves dot files out
 			continue
 		}
-		switch entry.Type {
-		case host.TypeRegular:
-			messages++
-		case host.TypeDirectory:
-			messages += countSub(q.tree.mess.top, string(entry.Name), 1)
-		case host.TypeUnknown, host.TypeSymlink:
-		}
+		messages += countEntry(q.tree.mess.top, entry, 0)
 	}
 	return messages, countFiles(q.tree.todo.top, 0)
 }

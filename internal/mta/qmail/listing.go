@@ -36,14 +36,14 @@ type listing struct {
 	messages int    // as qmail-qstat(8) counts them
 	todos    int    // as qmail-qstat(8) counts them
 	gaps     *spoor.Gaps
-	split    int
+	partial  bool // a folder could not be listed
 }
 
 // list reads the names of all shelves. The content comes first: a message that
 // is queued meanwhile is then seen on other shelves only and left for the next
 // scan, one that moves on from todo to info is seen on either.
 func (t *tree) list(gaps *spoor.Gaps) *listing {
-	l := &listing{gaps: gaps, split: t.split}
+	l := &listing{gaps: gaps}
 	l.listMess(t.mess)
 	for _, s := range []struct {
 		shelf *shelf
@@ -61,33 +61,35 @@ func (t *tree) list(gaps *spoor.Gaps) *listing {
 // whatever its name.
 func (l *listing) listMess(s *shelf) {
 	if s.err != nil {
-		l.gaps.Add(s.top.Name(), "some folders cannot be opened: "+s.err.Error())
+		l.skip(s.top.Name(), "some folders cannot be opened: "+s.err.Error())
 	}
 	l.messages = countTop(s.top, l.gaps)
 	flat := len(s.folders) == 1 && s.folders[0] == nil
 	for i, folder := range s.folders {
 		if folder == nil {
 			if !flat {
-				l.gaps.Add(s.top.Name()+"/"+strconv.Itoa(i), "folder is missing or no directory")
+				l.skip(s.top.Name()+"/"+strconv.Itoa(i), "folder is missing or no directory")
 			}
 			continue
 		}
 		for entry, err := range folder.Entries() {
 			if err != nil {
-				l.gaps.Add(folder.Name(), err.Error())
+				l.skip(folder.Name(), err.Error())
 				break
 			}
-			if entry.Type == host.TypeRegular {
-				l.messages++
-			} else if entry.Type == host.TypeDirectory {
-				l.messages += countSub(folder, string(entry.Name), 1)
-			}
+			l.messages += countEntry(folder, entry, 0)
 			if id, ok := l.number(folder, entry); ok {
 				l.slots = append(l.slots, slot{id: id, folder: i})
 			}
 		}
 	}
 	l.sortSlots(s)
+}
+
+// skip counts a folder that is left out.
+func (l *listing) skip(folder, reason string) {
+	l.partial = true
+	l.gaps.Add(folder, reason)
 }
 
 // sortSlots brings the slots into the order of their IDs, which are inode
@@ -151,11 +153,11 @@ func parseID(name []byte) (uint64, bool) {
 // listShelf returns the IDs that a shelf holds, sorted.
 func (l *listing) listShelf(s *shelf) []uint64 {
 	if s.top == nil {
-		l.gaps.Add("/"+s.name, "cannot be opened: "+s.err.Error())
+		l.skip(s.name, "cannot be opened: "+s.err.Error())
 		return nil
 	}
 	if s.err != nil {
-		l.gaps.Add(s.top.Name(), "some folders cannot be opened: "+s.err.Error())
+		l.skip(s.top.Name(), "some folders cannot be opened: "+s.err.Error())
 	}
 	var ids []uint64
 	for i, folder := range s.folders {
@@ -164,7 +166,7 @@ func (l *listing) listShelf(s *shelf) []uint64 {
 		}
 		for entry, err := range folder.Entries() {
 			if err != nil {
-				l.gaps.Add(folder.Name(), err.Error())
+				l.skip(folder.Name(), err.Error())
 				break
 			}
 			id, ok := l.number(folder, entry)
@@ -258,15 +260,20 @@ func countFiles(d *host.Dir, depth int) int {
 		if err != nil {
 			break
 		}
-		switch entry.Type {
-		case host.TypeRegular:
-			n++
-		case host.TypeDirectory:
-			n += countSub(d, string(entry.Name), depth+1)
-		case host.TypeUnknown, host.TypeSymlink:
-		}
+		n += countEntry(d, entry, depth)
 	}
 	return n
+}
+
+func countEntry(d *host.Dir, entry host.Entry, depth int) int {
+	switch entry.Type {
+	case host.TypeRegular:
+		return 1
+	case host.TypeDirectory:
+		return countSub(d, string(entry.Name), depth+1)
+	case host.TypeUnknown, host.TypeSymlink:
+	}
+	return 0
 }
 
 func countSub(d *host.Dir, name string, depth int) int {

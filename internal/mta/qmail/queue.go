@@ -116,6 +116,24 @@ func (q *Queue) Serves(domain string) bool { return q.control.Serves(domain) }
 // Control returns the control files.
 func (q *Queue) Control() *ControlFiles { return q.control }
 
+// Host is the first line of control/me.
+func (q *Queue) Host() string { return q.control.Me() }
+
+// Read reads header and start of the body of a message that is not in the
+// queue. It has no envelope and no state.
+func (q *Queue) Read(from io.Reader) (*spoor.Message, error) {
+	r := newReader(q, mta.Want{Addresses: true}, &spoor.Gaps{})
+	block, err := io.ReadAll(io.LimitReader(from, bounceBytes))
+	if err != nil {
+		return nil, fmt.Errorf("read message: %w", err)
+	}
+	r.reset(slot{})
+	r.message.ID = ""
+	r.readBlock(block)
+	r.message.SizeBytes = int64(len(block))
+	return r.message.Clone(), nil
+}
+
 // CallerGroup is the group that mess files have which the mail system itself
 // queued in that way, or -1.
 func (q *Queue) CallerGroup(via spoor.Via) int {

@@ -121,6 +121,12 @@ func (r *reader) readHead(file host.File) error {
 			return err
 		}
 	}
+	r.readBlock(block)
+	return nil
+}
+
+// readBlock reads what the start of a message tells.
+func (r *reader) readBlock(block []byte) {
 	body, _ := mta.BodyStart(block)
 	m := &r.message
 	m.ContentHash, m.ContentBytes = xxhash.Sum64(block[body:]), len(block)-body
@@ -129,7 +135,6 @@ func (r *reader) readHead(file host.File) error {
 		text = block
 	}
 	r.walker.walk(text, string(text))
-	return nil
 }
 
 func (r *reader) readMore(file host.File, have int) ([]byte, error) {

@@ -25,7 +25,7 @@ type tree struct {
 // shelf has a single folder, the directory itself. Folders may be nil: not
 // there, or not readable.
 type shelf struct {
-	name    string // "mess", "info", …
+	name    string // path below the root, such as /var/qmail/queue/mess
 	top     *host.Dir
 	folders []*host.Dir
 	err     error // why top is nil
@@ -83,7 +83,7 @@ func agreedSplit(shelves ...*shelf) int {
 
 func openShelf(root *host.Root, queue, name string) *shelf {
 	top, err := root.OpenDir(queue + "/" + name)
-	return &shelf{name: name, top: top, err: err}
+	return &shelf{name: queue + "/" + name, top: top, err: err}
 }
 
 // subdirectories is one more than the highest numbered subdirectory.
