@@ -1,0 +1,185 @@
+package report
+
+import (
+	"cmp"
+	"io"
+	"strconv"
+	"time"
+
+	"spoor"
+)
+
+// Explain is the attribution of one message, with its proof.
+type Explain struct {
+	Root, Host  string
+	Time        time.Time // when the message was read
+	MTA, Panel  string    // "" where not known
+	Message     *spoor.Message
+	Attribution *spoor.Attribution
+	Logins      map[int]string // names of the UIDs in the trail, where known
+}
+
+// maxNamed is how many recipients a page names.
+const maxNamed = 20
+
+// Text writes the attribution as a page.
+func (e *Explain) Text(out io.Writer, style Style) error {
+	p := &page{style: style}
+	p.server(e.Host, e.MTA, e.Panel, "root "+e.Root, style.moment(e.Time))
+	p.end()
+	writeEnvelope(p, e.Message, e.Time, maxNamed)
+	e.writeBlame(p)
+	e.writeTrail(p)
+	writeClaims(p, e.Message.Trail.Claims)
+	if a := e.Attribution; a != nil {
+		if len(a.Evidence) > 0 {
+			p.heading("Proof")
+			p.evidenceList(2, a.Evidence, maxTop)
+		}
+		if len(a.Conflicts) > 0 {
+			p.heading("What contradicts, and why it was overruled")
+			p.evidenceList(2, a.Conflicts, maxTop)
+		}
+		writeLikely(p, a.Candidates)
+	}
+	return p.writeTo(out)
+}
+
+// writeBlame says which source the message has.
+func (e *Explain) writeBlame(p *page) {
+	p.end()
+	a := e.Attribution
+	if a == nil {
+		p.row(0, "Source", "not attributed")
+		return
+	}
+	p.row(0, "Source", clip(a.Source.String(), maxQuote))
+	if a.UID >= 0 {
+		p.row(0, "", e.uid(a.UID))
+	}
+	p.row(0, "Confidence", percent(a.Confidence))
+	if a.Cause != (spoor.Source{}) {
+		p.row(0, "Cause", clip(a.Cause.String(), maxQuote)+", the source of the message behind this one")
+	}
+	if a.Source.Kind == spoor.KindUnknown {
+		p.row(0, "", "nothing that this server wrote names a source")
+		return
+	}
+	p.row(0, "Next", showCommand(a.Source))
+}
+
+// uid names a system user.
+func (e *Explain) uid(uid int) string {
+	if uid < 0 {
+		return "an unknown uid"
+	}
+	if login := e.Logins[uid]; login != "" {
+		return "uid " + strconv.Itoa(uid) + " (" + clip(login, maxLogin) + ")"
+	}
+	return "uid " + strconv.Itoa(uid)
+}
+
+// writeTrail tells the hops, newest first, and where trust ends.
+func (e *Explain) writeTrail(p *page) {
+	trail := &e.Message.Trail
+	p.heading("The way it came, newest first; written by this server")
+	for i := range trail.Hops {
+		hop := &trail.Hops[i]
+		p.tab(2)
+		p.put(strconv.Itoa(i+1) + ". ")
+		p.flow(e.hop(hop))
+		p.end()
+		if hop.Text != "" {
+			p.quoteLine(5, hop.Line, hop.Text)
+		}
+	}
+	if len(trail.Hops) == 0 {
+		p.para(2, "no record: this server left no Received field that can be trusted")
+	}
+	if trail.Broken != "" {
+		p.para(2, "the header could not be read to its end: "+clip(trail.Broken, maxQuote))
+	}
+	writeForgeable(p, trail.Forgeable)
+}
+
+// writeForgeable draws the line below which nothing is proof.
+func writeForgeable(p *page, fields []spoor.Claim) {
+	words := plural(len(fields), "Received field")
+	switch len(fields) {
+	case 0:
+		words = "no Received field"
+	case spoor.MaxForgeable:
+		words = "at least " + words
+	}
+	p.para(2, "below this line anyone could have written it: "+words)
+	for _, f := range fields {
+		p.quoteLine(5, f.Line, f.Value)
+	}
+}
+
+// hop tells one passage through the queue in words.
+func (e *Explain) hop(h *spoor.Hop) string {
+	switch h.Via {
+	case spoor.ViaUID:
+		return e.queued(h) + ", invoked by " + e.uid(h.UID)
+	case spoor.ViaNetwork:
+		return e.queued(h) + ", from the network: " + client(h)
+	case spoor.ViaForward:
+		return e.queued(h) + ", forwarded by " + cmp.Or(clip(h.Address, maxAddress), "an unrecorded address")
+	case spoor.ViaList:
+		return e.queued(h) + ", sent out by the mailing list " + cmp.Or(clip(h.Address, maxAddress), "(not recorded)")
+	case spoor.ViaBounce:
+		words := e.queued(h) + ", a bounce: " + cmp.Or(clip(h.Address, maxAddress), "a recipient") + " failed"
+		if h.Reason != "" {
+			words += ": " + clip(h.Reason, maxQuote)
+		}
+		return words
+	case spoor.ViaUnknown:
+	}
+	return e.queued(h) + ", how is not recorded"
+}
+
+func (e *Explain) queued(h *spoor.Hop) string {
+	words := "queued"
+	if e.MTA == "qmail" {
+		words = "queued by qmail-queue"
+	}
+	if h.PID > 0 {
+		words += ", pid " + strconv.Itoa(h.PID)
+	}
+	return words
+}
+
+// client tells who handed a message over by SMTP. What the client could choose
+// comes last: it may read like the rest of the sentence.
+func client(h *spoor.Hop) string {
+	words := "client address not recorded"
+	if h.Client.IsValid() {
+		words = "client " + clip(h.Client.String(), maxAddress)
+	}
+	if h.Authenticated {
+		words += ", authenticated as " + clip(h.Account, maxAddress)
+	} else {
+		words += ", not authenticated"
+	}
+	if h.ReverseName != "" && h.ReverseName != "unknown" {
+		words += ", DNS name " + clip(h.ReverseName, maxAddress)
+	}
+	if h.HELO != "" {
+		words += `, called itself "` + clip(h.HELO, maxAddress) + `"`
+	}
+	if h.Account != "" && !h.Authenticated {
+		words += `, perhaps with the login "` + clip(h.Account, maxAddress) + `"`
+	}
+	return words
+}
+
+func writeClaims(p *page, claims []spoor.Claim) {
+	if len(claims) == 0 {
+		return
+	}
+	p.heading("Claims: they support, they prove nothing")
+	for _, c := range claims {
+		p.quoteLine(2, c.Line, c.Field+": "+c.Value)
+	}
+}

@@ -1,0 +1,78 @@
+package report
+
+import (
+	"cmp"
+	"slices"
+
+	"spoor"
+)
+
+// maxGapReasons bounds how many reasons a page tells.
+const maxGapReasons = 3
+
+// gapReason sums up the gaps that have one reason.
+type gapReason struct {
+	reason string
+	first  string // file
+	files  int
+	count  int
+}
+
+// writeGaps tells what could not be read, by reason, and what that means.
+func writeGaps(p *page, gaps []spoor.Gap, complete bool) {
+	if len(gaps) == 0 && complete {
+		return
+	}
+	if complete {
+		p.heading("Could not be read; the answer does not depend on it")
+	} else {
+		p.heading("Not everything could be read: the answer may be wrong")
+	}
+	reasons := gapReasons(gaps)
+	for _, r := range reasons[:min(maxGapReasons, len(reasons))] {
+		words := plural(r.files, "file")
+		if r.count != r.files {
+			words = count(r.count) + " times in " + words
+		}
+		p.para(detail, clip(r.reason, maxQuote)+": "+words)
+		if r.first != "" {
+			p.para(2*detail, clip(r.first, maxQuote))
+		}
+	}
+	if more := len(reasons) - maxGapReasons; more > 0 {
+		p.para(detail, "and for "+plural(more, "other reason"))
+	}
+	if len(gaps) > 0 {
+		p.para(detail, "the whole list: spoor --json")
+	}
+}
+
+// unnamedFiles is the File under which spoor.Gaps sums up what it did not name.
+const unnamedFiles = "(more)"
+
+// gapReasons sums up gaps by reason, the most frequent first.
+func gapReasons(gaps []spoor.Gap) []gapReason {
+	var reasons []gapReason
+	index := map[string]int{}
+	for _, g := range gaps {
+		i, ok := index[g.Reason]
+		if !ok {
+			i = len(reasons)
+			index[g.Reason] = i
+			reasons = append(reasons, gapReason{reason: g.Reason})
+		}
+		reasons[i].add(g)
+	}
+	slices.SortStableFunc(reasons, func(a, b gapReason) int { return cmp.Compare(b.count, a.count) })
+	return reasons
+}
+
+func (r *gapReason) add(g spoor.Gap) {
+	r.count += g.Count
+	if g.File == unnamedFiles {
+		r.files += g.Count
+		return
+	}
+	r.files++
+	r.first = cmp.Or(r.first, g.File)
+}

@@ -1,0 +1,149 @@
+package report
+
+import (
+	"cmp"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"spoor"
+)
+
+// Who is the answer to "who sends the spam?".
+type Who struct {
+	Root, Host string
+	Time       time.Time // when the server was examined
+	MTA, Panel string    // "" where not known
+	Queue      spoor.QueueCount
+	Sources    []SourceLine // worst first within one class
+	Findings   []spoor.Finding
+	Complete   bool // false: something that bears on the ranking could not be read
+	Gaps       []spoor.Gap
+}
+
+// SourceLine is one source: what it has in the queue and how that was judged.
+type SourceLine struct {
+	Traffic spoor.Traffic
+	Verdict spoor.Verdict
+}
+
+// DefaultTop is how many sources the text page shows.
+const DefaultTop = 10
+
+// Text writes the answer as one page. It shows the top worst sources; top 0
+// means DefaultTop. Ordinary senders are summed up in one line.
+func (w *Who) Text(out io.Writer, style Style, top int) error {
+	if top <= 0 {
+		top = DefaultTop
+	}
+	p := &page{style: style}
+	w.writeHeading(p)
+	w.writeQueue(p)
+	w.writeSources(p, top)
+	writeFindings(p, w.Findings)
+	writeGaps(p, w.Gaps, w.Complete)
+	return p.writeTo(out)
+}
+
+// ranked lists the sources, spam first. Within a class the order is verdict's.
+func (w *Who) ranked() []*SourceLine {
+	lines := make([]*SourceLine, 0, len(w.Sources))
+	for i := range w.Sources {
+		lines = append(lines, &w.Sources[i])
+	}
+	slices.SortStableFunc(lines, func(a, b *SourceLine) int {
+		return cmp.Compare(b.Verdict.Class, a.Verdict.Class)
+	})
+	return lines
+}
+
+func (w *Who) writeHeading(p *page) {
+	p.server(w.Host, w.MTA, w.Panel, "root "+w.Root, p.style.moment(w.Time))
+}
+
+func (w *Who) writeQueue(p *page) {
+	p.end()
+	if w.Queue.Messages == 0 && len(w.Sources) == 0 {
+		p.row(0, "Queue", w.emptyQueue())
+		return
+	}
+	c := &w.Queue
+	p.row(0, "Queue", plural(c.Messages, "message")+", "+
+		count(c.Unprocessed)+" not yet preprocessed, "+size(c.Bytes))
+	p.row(0, "", plural(c.Recipients, "recipient")+": "+
+		count(c.Done)+" done, "+count(c.Recipients-c.Done)+" pending")
+	p.row(0, "", queueTrouble(c))
+	if !c.Oldest.IsZero() {
+		p.row(0, "", "oldest message of "+p.style.since(w.Time, c.Oldest))
+	}
+	w.writeAnswer(p)
+}
+
+func (w *Who) emptyQueue() string {
+	if !w.Complete || w.Queue.Unreadable > 0 {
+		return "no message could be read: this says nothing about the queue"
+	}
+	return "empty: no mail is waiting on this server"
+}
+
+func queueTrouble(c *spoor.QueueCount) string {
+	words := []string{count(c.Bouncing) + " bouncing"}
+	if c.Held > 0 {
+		words = append(words, count(c.Held)+" held")
+	}
+	if c.Unreadable > 0 {
+		words = append(words, count(c.Unreadable)+" unreadable")
+	}
+	return strings.Join(words, ", ")
+}
+
+// tally counts sources of one class and their messages.
+type tally struct{ sources, messages int }
+
+func classTally(lines []*SourceLine, class spoor.Class) tally {
+	var t tally
+	for _, line := range lines {
+		if line.Verdict.Class == class {
+			t.sources++
+			t.messages += line.Traffic.Messages
+		}
+	}
+	return t
+}
+
+func (w *Who) writeAnswer(p *page) {
+	lines := w.ranked()
+	spam, suspect := classTally(lines, spoor.Spam), classTally(lines, spoor.Suspect)
+	label := "Answer"
+	say := func(words string) {
+		p.row(0, label, words)
+		label = ""
+	}
+	switch spam.sources {
+	case 0:
+		say("no source of spam found")
+	case 1:
+		say("1 source sends spam: " + w.share(spam.messages))
+	default:
+		say(count(spam.sources) + " sources send spam: " + w.share(spam.messages))
+	}
+	if suspect.sources > 0 {
+		say(plural(suspect.sources, "suspect source") + ": " + w.share(suspect.messages))
+	}
+	if !w.Complete {
+		say("not everything could be read, so this may be wrong: see below")
+	}
+}
+
+// share says how much of the queue n messages are.
+func (w *Who) share(n int) string {
+	if w.Queue.Messages == 0 || n > w.Queue.Messages {
+		return plural(n, "message")
+	}
+	part := percent(float64(n) / float64(w.Queue.Messages))
+	if part == "0%" && n > 0 {
+		part = "under 1%"
+	}
+	return count(n) + " of " + plural(w.Queue.Messages, "message") + " (" + part + ")"
+}

@@ -1,0 +1,133 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"spoor"
+)
+
+func (w *Who) writeSources(p *page, top int) {
+	lines := w.ranked()
+	bad := slices.IndexFunc(lines, func(l *SourceLine) bool { return l.Verdict.Class == spoor.Normal })
+	if bad < 0 {
+		bad = len(lines)
+	}
+	shown := min(top, bad)
+	for i, line := range lines[:shown] {
+		p.end()
+		writeSource(p, i+1, line)
+	}
+	if len(lines) > 0 {
+		p.end()
+	}
+	if hidden := lines[shown:bad]; len(hidden) > 0 {
+		spam, suspect := classTally(hidden, spoor.Spam), classTally(hidden, spoor.Suspect)
+		p.para(0, "Not shown: "+count(spam.sources)+" spam, "+count(suspect.sources)+" suspect, "+
+			plural(spam.messages+suspect.messages, "message")+": spoor --top "+strconv.Itoa(bad))
+	}
+	if ordinary := classTally(lines, spoor.Normal); ordinary.sources > 0 {
+		noun := "source"
+		if bad > 0 {
+			noun = "other source"
+		}
+		p.para(0, plural(ordinary.sources, noun)+", "+plural(ordinary.messages, "message")+": normal")
+	}
+}
+
+// detail is where the labels below a source start.
+const detail = 4
+
+// Bounds of what the page tells of one source; the rest is in spoor show.
+const (
+	maxWhy        = 5
+	maxAgainst    = 3
+	maxCandidates = 3
+)
+
+func writeSource(p *page, rank int, line *SourceLine) {
+	t, v := &line.Traffic, &line.Verdict
+	p.put(fmt.Sprintf("%2d. ", rank))
+	p.verdict(v)
+	p.tab(wordsColumn)
+	p.put(clip(t.Source.String(), maxQuote))
+	p.put(ownerOf(t))
+	p.end()
+	p.row(detail, "queued", plural(t.Messages, "message")+" to "+plural(t.Recipients, "recipient"))
+	p.row(detail, "arrived", p.style.span(t.First, t.Last))
+	if t.Cause != (spoor.Source{}) {
+		p.row(detail, "cause", causeOf(t))
+	}
+	pro, contra := sides(v.Reasons)
+	writeReasons(p, "why", pro, maxWhy)
+	writeReasons(p, "against", contra, maxAgainst)
+	writeCandidates(p, t.Candidates)
+	p.row(detail, "next", showCommand(t.Source))
+}
+
+// sides parts the reasons for spam from those against it, strongest first.
+func sides(reasons []spoor.Reason) (pro, contra []spoor.Reason) {
+	for _, r := range reasons {
+		if r.Weight < 0 {
+			contra = append(contra, r)
+		} else {
+			pro = append(pro, r)
+		}
+	}
+	strongest := func(a, b spoor.Reason) int {
+		return cmp.Compare(math.Abs(b.Weight), math.Abs(a.Weight))
+	}
+	slices.SortStableFunc(pro, strongest)
+	slices.SortStableFunc(contra, strongest)
+	return pro, contra
+}
+
+func writeReasons(p *page, label string, reasons []spoor.Reason, limit int) {
+	for _, r := range reasons[:min(limit, len(reasons))] {
+		p.label(detail, label)
+		p.put(weight(r.Weight) + "  ")
+		p.flow(reasonText(&r))
+		p.end()
+		label = ""
+	}
+	if more := len(reasons) - limit; more > 0 {
+		p.row(detail, label, "and "+count(more)+" more")
+	}
+}
+
+// reasonText is the reason in words. Its count is added where the words leave
+// it out.
+func reasonText(r *spoor.Reason) string {
+	words := clip(cmp.Or(r.Text, r.Symbol), maxQuote)
+	if r.Count == 0 || strings.ContainsAny(words, "0123456789") {
+		return words
+	}
+	return words + " (" + count(r.Count) + ")"
+}
+
+func writeCandidates(p *page, candidates []spoor.Candidate) {
+	label := "likely"
+	for _, c := range candidates[:min(maxCandidates, len(candidates))] {
+		p.label(detail, label)
+		p.candidate(&c)
+		label = ""
+	}
+	if more := len(candidates) - maxCandidates; more > 0 {
+		p.row(detail, label, "and "+count(more)+" more")
+	}
+}
+
+// ownerOf tells the system user behind a source.
+func ownerOf(t *spoor.Traffic) string {
+	switch {
+	case t.UID < 0:
+		return ""
+	case t.Login == "":
+		return "  (uid " + strconv.Itoa(t.UID) + ")"
+	}
+	return "  (uid " + strconv.Itoa(t.UID) + ", " + clip(t.Login, maxLogin) + ")"
+}
