@@ -1,0 +1,56 @@
+package verdict
+
+import (
+	"fmt"
+
+	"spoor"
+)
+
+// bouncing reads BOUNCING: messages with recipients that failed for good. Old
+// and bought address lists do that, an honest newsletter's too, so it never
+// weighs much.
+func bouncing(f *facts) reading {
+	weight := ramp(f.share(f.t.Bouncing), 0.1, 0.5) * f.enough()
+	if weight == 0 {
+		return reading{}
+	}
+	return reading{
+		weight:   weight,
+		count:    f.t.Bouncing,
+		text:     partOf(f.t.Bouncing, f.t.Messages, "messages") + " have recipients that failed for good",
+		check:    f.listing("ndjson"),
+		evidence: f.sampled("bouncing", func(m *spoor.Message) bool { return m.Bouncing }),
+	}
+}
+
+// backscatter reads BACKSCATTER: many bounces made here. A few are how mail
+// works; many are either a large share of the queue or hundreds.
+func backscatter(f *facts) reading {
+	n := float64(f.t.Messages)
+	many := max(ramp(fraction(f.t.Messages, f.total.Messages), 0.005, 0.03), ramp(n, 100, 500))
+	weight := 3.5 * ramp(n, 3, 12) * many
+	if weight == 0 {
+		return reading{}
+	}
+	return reading{
+		weight: weight,
+		count:  f.t.Messages,
+		text: partOf(f.t.Messages, f.total.Messages, "messages in the queue") +
+			" are bounces made here, for senders who may never have written (backscatter); " + f.cause(),
+		check:    f.listing("ids"),
+		evidence: []spoor.Evidence{{What: "cause", Text: fmt.Sprintf("%d %s", f.t.CauseCount, f.t.Cause)}},
+	}
+}
+
+// cause names the source behind most bounces. A name that is not plain is only
+// quoted as evidence.
+func (f *facts) cause() string {
+	name := f.t.Cause.String()
+	switch {
+	case f.t.Cause.Kind == spoor.KindUnknown:
+		return "what caused them is not known"
+	case !plain(name):
+		name = "one " + f.t.Cause.Kind.String()
+	}
+	return fmt.Sprintf("mail from %s caused %s of them", name, thousands(f.t.CauseCount))
+}

@@ -1,0 +1,47 @@
+package verdict
+
+import "spoor"
+
+// facts are what the symbols of one source are read from.
+type facts struct {
+	t       *spoor.Traffic
+	total   spoor.QueueCount
+	content content
+}
+
+// share returns n of the source's messages as a fraction, from 0 to 1.
+func (f *facts) share(n int) float64 { return fraction(n, f.t.Messages) }
+
+// perMessage is the average number of envelope recipients.
+func (f *facts) perMessage() float64 {
+	if f.t.Messages == 0 {
+		return 0
+	}
+	return float64(f.t.Recipients) / float64(f.t.Messages)
+}
+
+// enough is how far shares and averages of this source can be trusted, from 0
+// for two messages to 1 for eight. Very many recipients make up for few
+// messages.
+func (f *facts) enough() float64 {
+	return max(ramp(float64(f.t.Messages), 2, 8), ramp(float64(f.t.Recipients), 200, 2000))
+}
+
+// outgoing is the part of the source's mail that counts against it. What a
+// network delivers to recipients on this server is mail coming in, and no sign
+// of abuse; every other kind of source is on this server itself.
+func (f *facts) outgoing() float64 {
+	if f.t.Source.Kind != spoor.KindNetwork {
+		return 1
+	}
+	return f.share(f.t.Outbound)
+}
+
+// fraction returns n/of, from 0 to 1. The two may come from different moments
+// of a queue that moves, so n can be the larger one.
+func fraction(n, of int) float64 {
+	if n <= 0 {
+		return 0
+	}
+	return float64(n) / float64(max(n, of))
+}

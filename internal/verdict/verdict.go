@@ -1,0 +1,94 @@
+// Package verdict judges sources. The traffic of each source of a queue enters
+// from trace, together with the totals of the queue and a way to read what its
+// messages say; verdicts with their reasons, and the campaigns that were found,
+// leave for report.
+//
+// Each reason is one named symbol with a weight, and the score of a source is the
+// sum of its weights. Class and confidence follow from the score; for spam, two
+// families of evidence have to agree as well.
+package verdict
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"spoor"
+)
+
+// Contents reads what messages say.
+type Contents interface {
+	// Body returns the start of the body of a message, in its transfer
+	// encoding; no more than the first 16 KiB are looked at. The caller is done
+	// with the slice before it calls again. Any error means that the body is
+	// not known: messages leave the queue at any time.
+	Body(m *spoor.Message) ([]byte, error)
+}
+
+// Queue is what Judge looks at. Nothing in it is changed.
+type Queue struct {
+	Traffic  []spoor.Traffic // one for each source, in any order
+	Total    spoor.QueueCount
+	Contents Contents // nil: bodies are not read, only exact copies count as content
+}
+
+// Judgement is what Judge found.
+type Judgement struct {
+	Verdicts  []spoor.Verdict // one for each Traffic, worst first
+	Campaigns []Campaign      // largest first
+	Unread    int             // sampled messages whose body could not be read
+}
+
+// Judge judges every source of a queue. Its answer does not depend on the order
+// of its input. It fails with the error of ctx and nothing else; a body that
+// cannot be read is counted.
+func Judge(ctx context.Context, q Queue) (Judgement, error) {
+	survey, err := takeSurvey(ctx, q)
+	if err != nil {
+		return Judgement{}, err
+	}
+	cases := make([]judged, len(q.Traffic))
+	for i := range q.Traffic {
+		t := &q.Traffic[i]
+		cases[i] = judged{traffic: t, verdict: judge(&facts{t: t, total: q.Total, content: survey.contents[t.Source]})}
+	}
+	slices.SortFunc(cases, judged.compare)
+	verdicts := make([]spoor.Verdict, len(cases))
+	for i := range cases {
+		verdicts[i] = cases[i].verdict
+	}
+	return Judgement{Verdicts: verdicts, Campaigns: survey.campaigns, Unread: survey.unread}, nil
+}
+
+// judge makes the verdict of one source.
+func judge(f *facts) spoor.Verdict {
+	reasons := f.reasons()
+	score := 0.0
+	for i := range reasons {
+		score += reasons[i].Weight
+	}
+	score = hundredths(score)
+	class := classify(f.t.Source.Kind, score, families(reasons))
+	return spoor.Verdict{
+		Source: f.t.Source, Class: class, Score: score, Reasons: reasons,
+		Confidence: confidence(class, score),
+	}
+}
+
+// judged is a verdict beside the traffic that it is about.
+type judged struct {
+	traffic *spoor.Traffic
+	verdict spoor.Verdict
+}
+
+// compare orders by class, confidence, recipients and messages, each worst
+// first, then by source.
+func (a judged) compare(b judged) int {
+	return cmp.Or(
+		cmp.Compare(b.verdict.Class, a.verdict.Class),
+		cmp.Compare(b.verdict.Confidence, a.verdict.Confidence),
+		cmp.Compare(b.traffic.Recipients, a.traffic.Recipients),
+		cmp.Compare(b.traffic.Messages, a.traffic.Messages),
+		a.traffic.Source.Compare(b.traffic.Source),
+	)
+}
