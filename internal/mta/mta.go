@@ -28,6 +28,9 @@ type Queue interface {
 	// Content opens header and body of a message, or returns ErrGone. The
 	// caller closes it.
 	Content(id spoor.QueueID) (io.ReadCloser, error)
+	// Head reads the start of the content of a message of a scan into buf and
+	// returns how much it got, or ErrGone.
+	Head(m *spoor.Message, buf []byte) (int, error)
 	// Read reads a message from outside the queue: a file, a mail somebody was
 	// sent. What its header claims is read as if it lay in the queue.
 	Read(r io.Reader) (*spoor.Message, error)

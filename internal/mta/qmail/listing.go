@@ -5,6 +5,8 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+	"sync"
+	"sync/atomic"
 
 	"spoor"
 	"spoor/internal/host"
@@ -36,22 +38,26 @@ type listing struct {
 	messages int    // as qmail-qstat(8) counts them
 	todos    int    // as qmail-qstat(8) counts them
 	gaps     *spoor.Gaps
-	partial  bool // a folder could not be listed
+	partial  atomic.Bool // a folder could not be listed
 }
 
 // list reads the names of all shelves. The content comes first: a message that
 // is queued meanwhile is then seen on other shelves only and left for the next
-// scan, one that moves on from todo to info is seen on either.
+// scan. One that moves on from todo to info may be seen on both or on neither:
+// the reader looks where it went.
 func (t *tree) list(gaps *spoor.Gaps) *listing {
 	l := &listing{gaps: gaps}
 	l.listMess(t.mess)
-	for _, s := range []struct {
-		shelf *shelf
-		bit   presence
-	}{{t.todo, inTodo}, {t.intd, inIntd}, {t.info, inInfo}, {t.local, inLocal}, {t.remote, inRemote}, {t.bounce, inBounce}} {
-		ids := l.listShelf(s.shelf)
-		strays := l.mark(ids, s.bit)
-		l.countStrays(t, s.shelf, strays)
+	shelves := []*shelf{t.todo, t.intd, t.info, t.local, t.remote, t.bounce}
+	bits := []presence{inTodo, inIntd, inInfo, inLocal, inRemote, inBounce}
+	found := make([][]uint64, len(shelves))
+	var group sync.WaitGroup
+	for i, s := range shelves {
+		group.Go(func() { found[i] = l.listShelf(s) })
+	}
+	group.Wait()
+	for i, s := range shelves {
+		l.countStrays(t, s, l.mark(found[i], bits[i]))
 	}
 	l.todos = countFiles(t.todo.top, 0)
 	return l
@@ -88,7 +94,7 @@ func (l *listing) listMess(s *shelf) {
 
 // skip counts a folder that is left out.
 func (l *listing) skip(folder, reason string) {
-	l.partial = true
+	l.partial.Store(true)
 	l.gaps.Add(folder, reason)
 }
 

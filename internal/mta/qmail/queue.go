@@ -116,6 +116,23 @@ func (q *Queue) Serves(domain string) bool { return q.control.Serves(domain) }
 // Control returns the control files.
 func (q *Queue) Control() *ControlFiles { return q.control }
 
+// Head reads the start of a message's content into buf, or returns
+// mta.ErrGone.
+func (q *Queue) Head(m *spoor.Message, buf []byte) (int, error) {
+	for _, folder := range q.tree.mess.folders {
+		if folder == nil || folder.Name() != m.Folder {
+			continue
+		}
+		file, err := folder.Open([]byte(m.ID))
+		if err != nil {
+			return 0, fmt.Errorf("message %s: %w: %w", m.ID, mta.ErrGone, err)
+		}
+		defer file.Close()
+		return file.Read(buf)
+	}
+	return 0, fmt.Errorf("message %s: %w", m.ID, mta.ErrGone)
+}
+
 // Host is the first line of control/me.
 func (q *Queue) Host() string { return q.control.Me() }
 

@@ -28,7 +28,7 @@ func (q *Queue) Scan(ctx context.Context, want mta.Want) (*mta.Scan, error) {
 	s := &scanner{queue: q, want: want, gaps: gaps, readers: sync.Pool{}}
 	result := &mta.Scan{
 		Messages: l.messages, Unprocessed: l.todos, Gaps: gaps,
-		Complete:   !l.partial,
+		Complete:   !l.partial.Load(),
 		Unreadable: func() int { return int(s.unreadable.Load()) },
 	}
 	for slots := l.slots; len(slots) > 0; {

@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"context"
+
+	"spoor"
+	"spoor/internal/mta"
+	"spoor/internal/report"
+	"spoor/internal/verdict"
+)
+
+// answer is a survey with every source judged.
+type answer struct {
+	*survey
+	sources  []report.SourceLine // worst first
+	complete bool
+	gaps     []spoor.Gap
+}
+
+// answer surveys the queue and judges its sources.
+func (s *server) answer(ctx context.Context, o *options) (*answer, error) {
+	survey, err := s.survey(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	s.addCandidates(ctx, survey.traffic)
+	judged, err := verdict.Judge(ctx, verdict.Queue{
+		Traffic: survey.traffic, Total: survey.count, Contents: &bodies{queue: s.queue},
+	})
+	if err != nil {
+		return nil, err
+	}
+	a := &answer{survey: survey, complete: survey.complete(), gaps: s.allGaps(survey.scan)}
+	traffic := map[spoor.Source]*spoor.Traffic{}
+	for i := range survey.traffic {
+		traffic[survey.traffic[i].Source] = &survey.traffic[i]
+	}
+	for _, v := range judged.Verdicts {
+		a.sources = append(a.sources, report.SourceLine{Traffic: *traffic[v.Source], Verdict: v})
+	}
+	return a, nil
+}
+
+// find returns one source of the answer.
+func (a *answer) find(source spoor.Source) (report.SourceLine, bool) {
+	for _, line := range a.sources {
+		if line.Verdict.Source == source {
+			return line, true
+		}
+	}
+	return report.SourceLine{}, false
+}
+
+// bodies reads what sampled messages say, for verdict.
+type bodies struct {
+	queue mta.Queue
+	buf   []byte
+}
+
+// bodyBytes is how much of a message is read to compare it with others: header
+// and body.
+const bodyBytes = 32 << 10
+
+// Body returns the start of the body of a message.
+func (b *bodies) Body(m *spoor.Message) ([]byte, error) {
+	if b.buf == nil {
+		b.buf = make([]byte, bodyBytes)
+	}
+	n, err := b.queue.Head(m, b.buf)
+	if err != nil {
+		return nil, err
+	}
+	start, _ := mta.BodyStart(b.buf[:n])
+	return b.buf[start:n], nil
+}

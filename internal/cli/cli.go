@@ -1,0 +1,93 @@
+// Package cli is the command line: the only place where the rooms are
+// connected. Arguments come in; each command, in a file of its own, asks host,
+// mta, panel, trace and verdict, and hands what they say to report.
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// Environment is what a command may use of the process it runs in.
+type Environment struct {
+	In       io.Reader
+	Out, Err io.Writer
+	Now      func() time.Time
+	Zone     *time.Location // of the times that a person reads
+	Getenv   func(string) string
+
+	OutColumns  int  // width of the terminal behind Out; 0 where it is none
+	ErrTerminal bool // whether progress may be drawn on Err
+}
+
+// System is the environment of the running process.
+func System() Environment {
+	env := Environment{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Now: time.Now, Zone: time.Local, Getenv: os.Getenv}
+	if columns, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil {
+		env.OutColumns = columns
+	}
+	env.ErrTerminal = term.IsTerminal(int(os.Stderr.Fd()))
+	return env
+}
+
+// Main runs spoor with arguments and returns its exit status.
+func Main(args []string, env Environment) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := Command(env)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	return exitStatus(ctx, err, env)
+}
+
+// Command is the tree of all commands, for running and for making documents.
+func Command(env Environment) *cobra.Command {
+	o := &options{env: env}
+	root := &cobra.Command{
+		Use:   "spoor",
+		Short: "who sends the spam in this mail server's queue, and what proves it",
+		Long: `spoor reads the queue of a mail server and says who fills it: an account, a
+site, a script's user, an address that relays, with the proof of each. It
+changes nothing, needs no configuration and leaves nothing behind.
+
+Without a command it does what "spoor who" does.`,
+		Example: `  spoor                          the answer for this server
+  spoor --root /mnt/disk         the answer for a mounted or captured server
+  spoor show site:shop.test      everything that speaks for and against a source
+  spoor explain 2996948          where one message came from
+  spoor queue ls site:shop.test  its messages`,
+		Args:              noCommand,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		DisableAutoGenTag: true,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return o.who(cmd.Context()) },
+	}
+	root.SetIn(env.In)
+	root.SetOut(env.Out)
+	root.SetErr(env.Err)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	o.addFlags(root)
+	root.AddCommand(whoCommand(o), showCommand(o), explainCommand(o), queueCommand(o), compatCommand(o))
+	root.InitDefaultCompletionCmd()
+	return root
+}
+
+// noCommand refuses words that are no command, with the nearest that is.
+func noCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	err := fmt.Errorf("unknown command %q", args[0])
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return usageTry(err, "spoor "+near[0])
+	}
+	return usageTry(err, "spoor --help")
+}

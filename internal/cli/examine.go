@@ -1,0 +1,187 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"strings"
+	"sync"
+
+	"spoor"
+	"spoor/internal/host"
+	"spoor/internal/mta"
+	"spoor/internal/mta/qmail"
+	"spoor/internal/panel"
+	"spoor/internal/panel/plain"
+	"spoor/internal/panel/plesk"
+	"spoor/internal/trace"
+)
+
+// server is the examined server, with its adapters open.
+type server struct {
+	root   *host.Root
+	passwd *host.Passwd
+	panel  panel.Panel
+	plesk  *plesk.Panel // panel, where it is Plesk; else nil
+	queue  mta.Queue
+	owners sync.Map // UID to spoor.Owner, asked of panel once
+	tracer *trace.Tracer
+	gaps   *spoor.Gaps
+	host   string
+}
+
+// examine opens the server below --root.
+func (o *options) examine(ctx context.Context) (*server, error) {
+	root, err := host.Open(o.root)
+	if err != nil {
+		return nil, &statusError{status: exitNoMTA, err: &spoor.Problem{
+			What: "cannot open the root " + o.root + ": " + cause(err), So: "there is no server to examine", Err: err,
+		}}
+	}
+	s := &server{root: root, gaps: &spoor.Gaps{}}
+	if err := s.open(ctx, o); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *server) open(ctx context.Context, o *options) error {
+	var err error
+	if s.passwd, err = s.root.Passwd(s.gaps); err != nil {
+		s.gaps.Add("/etc/passwd", cause(err))
+	}
+	if err := s.openPanel(ctx, o.panel); err != nil {
+		return err
+	}
+	if err := s.openQueue(o.mta); err != nil {
+		return err
+	}
+	s.host = s.hostName()
+	s.tracer = trace.New(s.facts())
+	return nil
+}
+
+func (s *server) openPanel(ctx context.Context, want string) error {
+	switch {
+	case want == "plesk" || want == "auto" && plesk.Detect(s.root):
+		p, err := plesk.Open(ctx, s.root, s.passwd)
+		if err != nil {
+			return err
+		}
+		s.plesk, s.panel = p, p
+	case want == "plain" || want == "auto":
+		s.panel = plain.Open(s.passwd)
+	default:
+		return usage(errors.New("--panel " + want + ": want auto, plesk or plain"))
+	}
+	return nil
+}
+
+func (s *server) openQueue(want string) error {
+	if want != "auto" && want != "qmail" {
+		return usage(errors.New("--mta " + want + ": want auto or qmail"))
+	}
+	queue, err := qmail.Open(s.root, s.passwd, qmail.Options{Home: s.qmailHome(), MailSystem: s.isMailSystem})
+	switch {
+	case errors.Is(err, qmail.ErrNoQueue):
+		return &statusError{status: exitNoMTA, err: &spoor.Problem{
+			What: "no queue of a supported MTA below " + s.root.Dir(),
+			So:   "there is nothing to read; qmail's queue is looked for in " + s.qmailHome() + "/queue",
+			Try:  "spoor --root DIR", Err: err,
+		}}
+	case errors.Is(err, fs.ErrPermission):
+		return &statusError{status: exitNoMTA, err: &spoor.Problem{
+			What: "cannot read the qmail queue " + s.qmailHome() + "/queue: permission denied",
+			So:   "no message was looked at", Try: "sudo spoor", Err: err,
+		}}
+	case err != nil:
+		return err
+	}
+	s.queue = queue
+	return nil
+}
+
+// qmailHome is where the panel says that qmail is.
+func (s *server) qmailHome() string {
+	if s.plesk != nil && s.plesk.Conf().Qmail != "" {
+		return s.plesk.Conf().Qmail
+	}
+	return "/var/qmail"
+}
+
+func (s *server) isMailSystem(uid int) bool {
+	return s.owner(uid).Role == spoor.RoleMailSystem
+}
+
+// owner asks the panel whose UID it is, and remembers the answer.
+func (s *server) owner(uid int) spoor.Owner {
+	if known, ok := s.owners.Load(uid); ok {
+		if owner, ok := known.(spoor.Owner); ok {
+			return owner
+		}
+	}
+	owner := s.panel.Owner(uid)
+	s.owners.Store(uid, owner)
+	return owner
+}
+
+// hostName is the server's own name for itself, not the machine's that runs
+// spoor: they differ for a captured root.
+func (s *server) hostName() string {
+	data, err := s.root.ReadFile("/etc/hostname", 4096)
+	if name := strings.TrimSpace(string(data)); err == nil && name != "" {
+		return name
+	}
+	return s.queue.Host()
+}
+
+func (s *server) facts() trace.Facts {
+	groups := map[int][]int{}
+	for _, account := range s.passwd.All() {
+		groups[account.GID] = append(groups[account.GID], account.UID)
+	}
+	sites := map[string]bool{}
+	for _, site := range s.panel.Sites() {
+		sites[strings.ToLower(site.Domain)] = true
+	}
+	return trace.Facts{
+		Owner:        s.owner,
+		Login:        func(login string) bool { _, ok := s.passwd.ByLogin(login); return ok },
+		PrimaryGroup: func(gid int) []int { return groups[gid] },
+		CallerGroup:  s.queue.CallerGroup,
+		Serves:       func(domain string) bool { return sites[strings.ToLower(domain)] || s.queue.Serves(domain) },
+		Host:         s.queue.Host(),
+	}
+}
+
+// allGaps lists what was not read, with the paths that were refused.
+func (s *server) allGaps(scan *mta.Scan) []spoor.Gap {
+	var all spoor.Gaps
+	for _, list := range [][]spoor.Gap{s.gaps.List(), s.panel.Gaps(), s.root.Refused()} {
+		all.AddAll(list)
+	}
+	if scan != nil {
+		all.AddAll(scan.Gaps.List())
+	}
+	return all.List()
+}
+
+func (s *server) close() {
+	if s.queue != nil {
+		_ = s.queue.Close()
+	}
+	if s.panel != nil {
+		_ = s.panel.Close()
+	}
+	_ = s.root.Close()
+}
+
+// cause is the innermost reason of an error on a file.
+func cause(err error) string {
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		return pathError.Err.Error()
+	}
+	return err.Error()
+}

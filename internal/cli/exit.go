@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	"spoor"
+	"spoor/internal/mta"
+	"spoor/internal/report"
+)
+
+// The exit statuses, as the manual lists them.
+const (
+	exitDone        = 0
+	exitFailure     = 1
+	exitUsage       = 2
+	exitNothing     = 3
+	exitPartial     = 4
+	exitNoMTA       = 6
+	exitInterrupted = 130
+)
+
+// statusError ends the program with a status of its own.
+type statusError struct {
+	status int
+	err    error // what to tell; nil if everything is said
+}
+
+func (e *statusError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e *statusError) Unwrap() error { return e.err }
+
+// usage makes err the fault of the command line.
+func usage(err error) error { return usageTry(err, "spoor --help") }
+
+func usageTry(err error, try string) error {
+	return &statusError{status: exitUsage, err: &spoor.Problem{What: err.Error(), Try: try, Err: err}}
+}
+
+// partial is returned after an answer that could not be complete.
+func partial() error { return &statusError{status: exitPartial} }
+
+// nothing is returned where no message or source matches.
+func nothing(what, try string) error {
+	return &statusError{status: exitNothing, err: &spoor.Problem{What: what, Try: try}}
+}
+
+// exitStatus tells a failure on standard error and returns the exit status.
+func exitStatus(ctx context.Context, err error, env Environment) int {
+	if err == nil {
+		return exitDone
+	}
+	status := exitFailure
+	var known *statusError
+	switch {
+	case errors.As(err, &known):
+		status = known.status
+		if err = known.err; err == nil {
+			return status
+		}
+	case ctx.Err() != nil:
+		status = exitInterrupted
+	case errors.Is(err, mta.ErrGone):
+		status = exitNothing
+	case errors.Is(err, fs.ErrPermission):
+		status = exitNoMTA
+	}
+	_ = report.Problem(env.Err, err)
+	return status
+}

@@ -1,0 +1,152 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"spoor"
+	"spoor/internal/mta"
+	"spoor/internal/report"
+)
+
+func queueLsCommand(o *options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "ls [SELECTOR…]",
+		Short: "list messages with their source, state and recipients",
+		Long: `ls lists the messages that all selectors match, in the order of their IDs.
+Messages that are not yet preprocessed are listed too.
+
+Selectors are key:value. Different keys must all match, commas separate
+alternatives, and a leading ! negates. The keys, with examples:
+
+  ` + strings.Join(wrapWords(spoor.SelectorKeys(), 76), "\n  "),
+		Example: `  spoor queue ls site:shop.test rcpts:>20
+  spoor queue ls kind:bounce -o ids
+  spoor queue ls '!from:@shop.test' account:info@shop.test
+  spoor queue ls -o ndjson | jq .source`,
+		RunE: func(cmd *cobra.Command, args []string) error { return o.queueLs(cmd.Context(), args) },
+	}
+}
+
+// wrapWords fills lines of at most width columns.
+func wrapWords(words []string, width int) []string {
+	lines := []string{""}
+	for _, word := range words {
+		last := &lines[len(lines)-1]
+		if *last != "" && len(*last)+2+len(word) > width {
+			lines = append(lines, word)
+			continue
+		}
+		*last = strings.TrimLeft(*last+"  "+word, " ")
+	}
+	return lines
+}
+
+func (o *options) queueLs(ctx context.Context, args []string) error {
+	word, err := o.format(formats()...)
+	if err != nil {
+		return err
+	}
+	selector, err := spoor.ParseSelector(args, o.env.Now())
+	if err != nil {
+		return usageTry(err, "spoor queue ls --help")
+	}
+	w, err := o.window()
+	if err != nil {
+		return err
+	}
+	s, err := o.examine(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	format, _ := report.ParseFormat(word)
+	l := &lister{server: s, options: o, format: format, selector: selector, window: w}
+	return l.run(ctx, len(args) > 0)
+}
+
+// lister lists the messages of a scan. Parts are read and formatted on all
+// processors and written in their order.
+type lister struct {
+	server   *server
+	options  *options
+	format   report.Format
+	selector *spoor.Selector
+	window   window
+	listed   int
+}
+
+func (l *lister) run(ctx context.Context, selective bool) error {
+	addresses := l.format != report.FormatIDs && l.format != report.FormatTable || l.selector.NeedsAddresses()
+	scan, err := l.server.queue.Scan(ctx, mta.Want{Addresses: addresses, Routed: l.format == report.FormatWide})
+	if err != nil {
+		return err
+	}
+	rows := report.NewMessages(l.options.env.Out, l.format, l.options.style())
+	for _, part := range scan.Parts {
+		for m, err := range part {
+			if err != nil {
+				return err
+			}
+			if err := l.row(m, rows); err != nil {
+				return err
+			}
+		}
+	}
+	if err := rows.Close(); err != nil {
+		return err
+	}
+	return l.finish(scan, selective)
+}
+
+func (l *lister) row(m *spoor.Message, rows report.Messages) error {
+	if !l.window.contains(m.Arrived) {
+		return nil
+	}
+	a := l.server.tracer.Attribute(m)
+	if !l.selector.Match(m, a.Source, a.UID) {
+		return nil
+	}
+	l.listed++
+	return rows.Row(m, &a)
+}
+
+// finish tells on standard error what the list leaves out.
+func (l *lister) finish(scan *mta.Scan, selective bool) error {
+	gaps := l.server.allGaps(scan)
+	if l.options.verbose {
+		if err := writeGaps(l.options.env.Err, gaps); err != nil {
+			return err
+		}
+	}
+	if !scan.Complete || scan.Unreadable() > 0 {
+		problem := &spoor.Problem{
+			What: fmt.Sprintf("%d messages could not be read, or folders not listed", scan.Unreadable()),
+			So:   "the list is not complete", Try: "spoor queue stat",
+		}
+		return &statusError{status: exitPartial, err: problem}
+	}
+	if l.listed == 0 && selective {
+		return nothing("no message in the queue matches", "spoor queue stat")
+	}
+	return nil
+}
+
+// writeGaps lists every gap, a line each.
+func writeGaps(out io.Writer, gaps []spoor.Gap) error {
+	var buf bytes.Buffer
+	for _, gap := range gaps {
+		fmt.Fprintf(&buf, "spoor: %s: %s", report.Escape(gap.File), report.Escape(gap.Reason))
+		if gap.Count > 1 {
+			fmt.Fprintf(&buf, " (%d times)", gap.Count)
+		}
+		buf.WriteByte('\n')
+	}
+	_, err := out.Write(buf.Bytes())
+	return err
+}
