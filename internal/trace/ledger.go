@@ -17,7 +17,8 @@ import (
 const (
 	maxSamples  = 200 // messages
 	maxTop      = 20  // values of a ranking
-	maxEvidence = 3   // messages that are quoted
+	maxEvidence = 3   // messages that are quoted, of a source that has fewMessages
+	fewMessages = 10
 	maxSubject  = 200 // bytes of a subject that tell two apart
 )
 
@@ -100,8 +101,8 @@ func (p *page) book(m *spoor.Message) {
 	t.Bouncing += one(m.Bouncing)
 	t.Bulk += one(m.Bulk)
 	t.Outbound += one(m.Outbound)
-	if p.owner.Role == spoor.RoleWebServer {
-		t.WebServer++
+	t.WebServer += one(p.owner.Role == spoor.RoleWebServer)
+	if p.owner.Role == spoor.RoleWebServer || p.owner.Role == spoor.RoleSite {
 		t.Arrivals = append(t.Arrivals, m.Arrived)
 	}
 	p.subjects[keep(p.subjects, m.Subject[:min(len(m.Subject), maxSubject)])]++
@@ -280,7 +281,11 @@ func (p *page) close(tracer *Tracer) spoor.Traffic {
 	}
 	slices.SortFunc(t.Arrivals, time.Time.Compare)
 	t.Samples = p.samples.messages()
-	for _, m := range t.Samples[:min(len(t.Samples), maxEvidence)] {
+	quoted := maxEvidence
+	if t.Messages < fewMessages {
+		quoted = 1
+	}
+	for _, m := range t.Samples[:min(len(t.Samples), quoted)] {
 		a := tracer.Attribute(m)
 		t.Evidence = append(t.Evidence, a.Evidence...)
 		t.Conflicts = append(t.Conflicts, a.Conflicts...)

@@ -1,0 +1,378 @@
+package plesk
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"spoor"
+	"spoor/internal/host"
+)
+
+// shadow is what newer versions of Plesk keep in .psa.shadow: an encrypted
+// password, whose text is the one that the database knows.
+const shadow = "$AES-128-CBC$xcVGNk2CbEWjWd1ZoTlVkw==$0tNfGbxLbQz8xE3CqJDGZw=="
+
+// mariaDB is a private MariaDB server.
+type mariaDB struct {
+	socket string
+	admin  *sql.DB
+}
+
+// startMariaDB runs Debian's mariadbd without a network for as long as the test
+// runs.
+func startMariaDB(t *testing.T) *mariaDB {
+	t.Helper()
+	for _, program := range []string{"mariadbd", "mariadb-install-db"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Fatalf("%s is needed for this test: apt-get install mariadb-server (%v)", program, err)
+		}
+	}
+	dir := t.TempDir()
+	data, socket := filepath.Join(dir, "data"), filepath.Join(dir, "s")
+	install := exec.CommandContext(t.Context(), "mariadb-install-db", "--no-defaults", "--user=root", "--datadir="+data,
+		"--auth-root-authentication-method=normal", "--skip-test-db")
+	if out, err := install.CombinedOutput(); err != nil {
+		t.Fatalf("mariadb-install-db: %v\n%s", err, out)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	server := exec.CommandContext(ctx, "mariadbd", "--no-defaults", "--user=root", "--datadir="+data, "--socket="+socket,
+		"--skip-networking", "--pid-file="+filepath.Join(dir, "pid"), "--log-error="+filepath.Join(dir, "log"),
+		"--innodb-buffer-pool-size=16M", "--innodb-flush-log-at-trx-commit=0")
+	server.Cancel = func() error { return server.Process.Signal(syscall.SIGTERM) }
+	server.WaitDelay = time.Minute
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Wait() }()
+	m := &mariaDB{socket: socket}
+	t.Cleanup(func() {
+		if m.admin != nil {
+			_ = m.admin.Close()
+		}
+		stop()
+		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("mariadbd ended: %v", err)
+		}
+	})
+	m.connect(t, ended, filepath.Join(dir, "log"))
+	return m
+}
+
+// connect waits for the server to answer.
+func (m *mariaDB) connect(t *testing.T, ended chan error, log string) {
+	t.Helper()
+	config := mysql.NewConfig()
+	config.User, config.Net, config.Addr, config.MultiStatements = "root", "unix", m.socket, true
+	config.Logger = &mysql.NopLogger{}
+	connector, err := mysql.NewConnector(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.admin = sql.OpenDB(connector)
+	for range 1200 {
+		if m.admin.PingContext(t.Context()) == nil {
+			return
+		}
+		select {
+		case err := <-ended:
+			ended <- err
+			text, _ := os.ReadFile(log)
+			t.Fatalf("mariadbd ended: %v\n%s", err, text)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	t.Fatal("mariadbd does not answer")
+}
+
+// exec runs SQL as the server's own root.
+func (m *mariaDB) exec(t *testing.T, text string) {
+	t.Helper()
+	if _, err := m.admin.ExecContext(t.Context(), text); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+}
+
+// psa makes the database anew from a file of testdata. Its admin may read the
+// tables, but none with a password.
+func (m *mariaDB) psa(t *testing.T, schema string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", schema))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.exec(t, "DROP DATABASE IF EXISTS psa; CREATE DATABASE psa; USE psa; "+string(text))
+	m.exec(t, "DROP USER IF EXISTS admin@localhost; CREATE USER admin@localhost IDENTIFIED BY '"+shadow+"'")
+	// CREATE may be granted on a table that this version does not have.
+	for _, table := range []string{"sys_users", "hosting", "domains", "subdomains", "web_users", "ftp_users"} {
+		m.exec(t, "GRANT SELECT, CREATE ON psa."+table+" TO admin@localhost")
+	}
+}
+
+// open is the function of that name, for a server whose database is m.
+func (m *mariaDB) open(t *testing.T, socket string, files map[string]string) *Panel {
+	t.Helper()
+	if _, ok := files["etc/psa/.psa.shadow"]; !ok {
+		files["etc/psa/.psa.shadow"] = shadow + "\n"
+	}
+	files[strings.TrimPrefix(filepath.Dir(socket), "/")+"/"] = ""
+	files["etc/psa/psa.conf"] = "HTTPD_VHOSTS_D /var/www/vhosts\n"
+	root := tree(t, files)
+	if err := os.Link(m.socket, root.Dir()+socket); err != nil { // a second name of the socket
+		t.Fatal(err)
+	}
+	var gaps spoor.Gaps
+	passwd, err := root.Passwd(&gaps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := Open(t.Context(), root, passwd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+const redHatSocket = "/var/lib/mysql/mysql.sock"
+
+// TestDatabase asks a real server: one for all, since it takes seconds to start.
+func TestDatabase(t *testing.T) {
+	m := startMariaDB(t)
+	t.Run("Plesk 10 and later", func(t *testing.T) { testNewSchema(t, m) })
+	t.Run("Plesk 8 and 9", func(t *testing.T) { testOldSchema(t, m) })
+	t.Run("every place of the socket", func(t *testing.T) {
+		m.psa(t, "psa-8.sql")
+		for _, socket := range sockets() {
+			p := m.open(t, socket, map[string]string{"etc/passwd": oldPasswd, "var/www/vhosts/": ""})
+			if owner := p.Owner(10003); !owner.Exact || owner.Proof[1].File != socket {
+				t.Errorf("by %s: %+v", socket, owner)
+			}
+		}
+	})
+	t.Run("psa that cannot be used", func(t *testing.T) { testUselessDatabase(t, m) })
+}
+
+const newPasswd = `apache:x:48:48::/var/www:/bin/false
+shopftp:x:10007:2523::/var/www/vhosts/shop.example/httpdocs:/bin/false
+web7:x:10007:2523::/var/www/vhosts/shop.example:/bin/false
+unknown:x:10010:2523::/var/www/vhosts/wrong.example:/bin/false
+web10:x:10010:2523::/var/www/vhosts/other.example:/bin/false
+anna:x:10009:2523::/var/www/vhosts/shop.example/web_users/anna:/bin/false
+idle:x:10011:2523::/var/www/vhosts/gone.example:/bin/false
+dangling:x:10012:2523::/home/dangling:/bin/false
+`
+
+func testNewSchema(t *testing.T, m *mariaDB) {
+	m.psa(t, "psa-10.sql")
+	p := m.open(t, redHatSocket, map[string]string{
+		"etc/passwd": newPasswd,
+		"var/www/vhosts/shop.example/httpdocs/blog/":              "",
+		"var/www/vhosts/shop.example/addon.example/":              "",
+		"var/www/vhosts/shop.example/cgi-bin/":                    "",
+		"var/www/vhosts/other.example/httpdocs/":                  "",
+		"var/www/vhosts/other.example/shop.example/httpdocs/":     "",
+		"var/www/vhosts/system/addon.example/logs/access_ssl_log": posts("/x.php"),
+		"var/www/vhosts/shop.example/addon.example/x.php":         "",
+	})
+	shop := []string{"addon.example", "blog.shop.example", "forward.example", "shop.example"}
+	wantExact(t, p, 10007, "shopftp", "shop.example", shop,
+		"sys_users: id=7 login=web7 home=/var/www/vhosts/shop.example; hosting: dom_id=3 sys_user_id=7; domains: id=3 name=shop.example webspace_id=0")
+	wantExact(t, p, 10009, "anna", "shop.example", []string{"shop.example"},
+		"sys_users: id=9 login=anna home=/var/www/vhosts/shop.example/web_users/anna; web_users: id=1 dom_id=3 sys_user_id=9; domains: id=3 name=shop.example webspace_id=0")
+	wantExact(t, p, 10010, "unknown", "other.example", []string{"evil.example", "other.example"},
+		"sys_users: id=10 login=web10 home=/var/www/vhosts/other.example; hosting: dom_id=8 sys_user_id=10; domains: id=8 name=other.example webspace_id=0")
+	const ftp = "sys_users: id=8 login=shopftp home=/var/www/vhosts/shop.example/httpdocs; ftp_users: id=1 dom_id=3 sys_user_id=8; domains: id=3 name=shop.example webspace_id=0"
+	if proof := p.Owner(10007).Proof; len(proof) != 4 || proof[1].Text != ftp || proof[2].Line != 3 {
+		t.Errorf("proof of a UID with two logins: %+v", proof)
+	}
+	if owner := p.Owner(48); owner.Role != spoor.RoleWebServer || owner.Exact {
+		t.Errorf("apache, which psa lists too: %+v", owner)
+	}
+	if owner := p.Owner(10011); owner.Site != "gone.example" || owner.Exact {
+		t.Errorf("a user without hosting, by its home: %+v", owner)
+	}
+	if owner := p.Owner(10012); owner.Role != spoor.RoleUser || owner.Exact {
+		t.Errorf("a user whose hosting has no domain: %+v", owner)
+	}
+	wantSites(t, p.Sites(),
+		"addon.example of shop.example 10007 [~shop.example/addon.example] [~system/addon.example/logs/access_ssl_log]",
+		"blog.shop.example of shop.example 10007 [~shop.example/httpdocs/blog] []",
+		"evil.example of other.example 10010 [~other.example/shop.example/httpdocs] []",
+		"other.example of other.example 10010 [~other.example/httpdocs] []",
+		"shop.example of shop.example 10007 [~shop.example/httpdocs ~shop.example/cgi-bin] []",
+	)
+	wantHits(t, p, Query{Window: hour, UIDs: []int{10007}}, "addon.example /x.php ~shop.example/addon.example/x.php")
+	wantGaps(t, p)
+}
+
+const oldPasswd = `site1:x:10003:2523::/var/www/vhosts/site1.example:/bin/false
+blogger:x:10004:2523::/var/www/vhosts/site1.example/subdomains/blog:/bin/false
+webuser:x:10005:2523::/var/www/vhosts/site1.example/web_users/webuser:/bin/false
+site2:x:10006:2523::/var/www/vhosts/site2.example:/bin/false
+`
+
+func testOldSchema(t *testing.T, m *mariaDB) {
+	m.psa(t, "psa-8.sql")
+	p := m.open(t, redHatSocket, map[string]string{
+		"etc/passwd":                                              oldPasswd,
+		"var/www/vhosts/site1.example/httpdocs/":                  "",
+		"var/www/vhosts/site1.example/httpsdocs/":                 "",
+		"var/www/vhosts/site1.example/subdomains/blog/httpdocs/":  "",
+		"var/www/vhosts/site1.example/subdomains/shop/httpdocs/":  "",
+		"var/www/vhosts/site1.example/statistics/logs/access_log": "",
+	})
+	wantExact(t, p, 10003, "site1", "site1.example", []string{"same.site1.example", "shop.site1.example", "site1.example"},
+		"sys_users: id=1 login=site1 home=/var/www/vhosts/site1.example; hosting: dom_id=10 sys_user_id=1; domains: id=10 name=site1.example")
+	wantExact(t, p, 10004, "blogger", "site1.example", []string{"blog.site1.example", "site1.example"},
+		"sys_users: id=2 login=blogger home=/var/www/vhosts/site1.example/subdomains/blog; subdomains: id=1 dom_id=10 name=blog sys_user_id=2; domains: id=10 name=site1.example")
+	wantExact(t, p, 10005, "webuser", "site1.example", []string{"site1.example"},
+		"sys_users: id=3 login=webuser home=/var/www/vhosts/site1.example/web_users/webuser; web_users: id=1 dom_id=10 sys_user_id=3; domains: id=10 name=site1.example")
+	wantSites(t, p.Sites(),
+		"blog.site1.example of site1.example 10004 [~site1.example/subdomains/blog/httpdocs] []",
+		"same.site1.example of site1.example 10003 [] []",
+		"shop.site1.example of site1.example 10003 [~site1.example/subdomains/shop/httpdocs] []",
+		"site1.example of site1.example 10003 [~site1.example/httpdocs ~site1.example/httpsdocs] [~site1.example/statistics/logs/access_log]",
+		"site2.example of site2.example 10006 [] []",
+	)
+	wantGaps(t, p, "/var/www/vhosts/site2.example: folder of the subscription cannot be read: its scripts are not known")
+}
+
+func wantExact(t *testing.T, p *Panel, uid int, login, site string, sites []string, proof string) {
+	t.Helper()
+	owner := p.Owner(uid)
+	if !owner.Exact || owner.Role != spoor.RoleSite || owner.UID != uid || owner.Login != login || owner.Site != site || !slices.Equal(owner.Sites, sites) {
+		t.Errorf("Owner(%d) = %+v, want %s %s %v", uid, owner, login, site, sites)
+	}
+	last := owner.Proof[len(owner.Proof)-1]
+	if last.What != "psa" || last.File != redHatSocket || last.Text != proof {
+		t.Errorf("Owner(%d): proof %+v\nwant %s", uid, last, proof)
+	}
+	if owner.Proof[0].File != "/etc/passwd" {
+		t.Errorf("Owner(%d): proof %+v", uid, owner.Proof)
+	}
+}
+
+func testUselessDatabase(t *testing.T, m *mariaDB) {
+	want := func(name, reason string, files map[string]string) {
+		t.Run(name, func(t *testing.T) {
+			files["etc/passwd"], files["var/www/vhosts/"] = oldPasswd, ""
+			p := m.open(t, redHatSocket, files)
+			if owner := p.Owner(10003); owner.Site != "site1.example" || owner.Exact {
+				t.Errorf("owner by home: %+v", owner)
+			}
+			gaps := p.Gaps()
+			if len(gaps) != 1 || gaps[0].File != redHatSocket || !strings.Contains(gaps[0].Reason, reason) || strings.Contains(gaps[0].Reason, "wrong password") {
+				t.Errorf("gaps %v, want one with %q", gaps, reason)
+			}
+		})
+	}
+	m.psa(t, "psa-8.sql")
+	want("wrong password", "Access denied for user 'admin'", map[string]string{"etc/psa/.psa.shadow": "wrong password\n"})
+	want("empty password", "Access denied for user 'admin'", map[string]string{"etc/psa/.psa.shadow": ""})
+	m.exec(t, "ALTER TABLE psa.domains DROP COLUMN name")
+	want("no names", "it has no column domains.name", map[string]string{})
+	m.psa(t, "psa-8.sql")
+	m.exec(t, "REVOKE SELECT ON psa.hosting FROM admin@localhost")
+	want("forbidden table", "it has no table hosting", map[string]string{})
+	m.exec(t, "DROP DATABASE psa; CREATE DATABASE psa; GRANT SELECT ON psa.* TO admin@localhost")
+	want("empty psa", "it has no table sys_users", map[string]string{})
+	m.exec(t, "DROP DATABASE psa")
+	want("no psa", "Unknown database 'psa'", map[string]string{})
+}
+
+func listen(t *testing.T, socket string) *net.UnixListener {
+	t.Helper()
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return listener
+}
+
+// A socket whose other end is no database must not hang or break anything.
+func TestDatabaseThatIsNone(t *testing.T) {
+	want := func(name, reason string, answer func(net.Conn)) {
+		t.Run(name, func(t *testing.T) {
+			root := tree(t, map[string]string{
+				"etc/psa/psa.conf": "", "etc/psa/.psa.shadow": "secret\n", "var/www/vhosts/": "", "tmp/": "",
+			})
+			listener := listen(t, root.Dir()+"/tmp/mysql.sock")
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				for {
+					conn, err := listener.Accept()
+					if err != nil {
+						return
+					}
+					answer(conn)
+					_ = conn.Close()
+				}
+			}()
+			p, err := Open(t.Context(), root, &host.Passwd{})
+			_ = listener.Close()
+			<-done
+			if err != nil {
+				t.Fatal(err)
+			}
+			gaps := p.Gaps()
+			if len(gaps) != 1 || gaps[0].File != "/tmp/mysql.sock" || !strings.Contains(gaps[0].Reason, reason) {
+				t.Errorf("gaps %v, want %q", gaps, reason)
+			}
+		})
+	}
+	want("silent", "deadline exceeded", func(conn net.Conn) { _, _ = conn.Read(make([]byte, 1)) })
+	want("closes at once", "invalid connection", func(net.Conn) {})
+	want("speaks something else", "", func(conn net.Conn) { _, _ = conn.Write([]byte("220 mail.example ESMTP\r\n")) })
+}
+
+func TestDatabaseWithoutPasswordOrServer(t *testing.T) {
+	root := tree(t, map[string]string{"etc/psa/psa.conf": "", "var/www/vhosts/": ""})
+	p, err := Open(t.Context(), root, &host.Passwd{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantGaps(t, p) // a captured server has no database to ask
+
+	root = tree(t, map[string]string{"etc/psa/psa.conf": "", "var/www/vhosts/": "", "var/lib/mysql/": ""})
+	forgotten := listen(t, root.Dir()+redHatSocket)
+	defer func() { _ = forgotten.Close() }()
+	if p, err = Open(t.Context(), root, &host.Passwd{}); err != nil {
+		t.Fatal(err)
+	}
+	wantGaps(t, p, "/etc/psa/.psa.shadow: psa database could not be reached (no such file or directory): UIDs are resolved from home folders")
+
+	root = tree(t, map[string]string{"etc/psa/psa.conf": "", "etc/psa/.psa.shadow": "x", "var/www/vhosts/": "", "var/lib/mysql/": ""})
+	listener := listen(t, root.Dir()+redHatSocket)
+	listener.SetUnlinkOnClose(false) // as a crash leaves it
+	_ = listener.Close()
+	if p, err = Open(t.Context(), root, &host.Passwd{}); err != nil {
+		t.Fatal(err)
+	}
+	wantGaps(t, p, redHatSocket+": psa database could not be reached (connection refused): UIDs are resolved from home folders")
+}
+
+func TestDatabaseIsTrustedOnlyOfRootAndMySQL(t *testing.T) {
+	var gaps spoor.Gaps
+	passwd := host.ParsePasswd([]byte("mysql:x:27:27::/var/lib/mysql:/bin/false\ncustomer:x:10003:1::/:/bin/false\n"), &gaps)
+	for uid, want := range map[int]bool{0: true, 27: true, 10003: false, 4711: false, -1: false} {
+		if got := isMySQL(uid, passwd); got != want {
+			t.Errorf("isMySQL(%d) = %v", uid, got)
+		}
+	}
+	if isMySQL(27, &host.Passwd{}) {
+		t.Error("a UID that no passwd knows is trusted")
+	}
+}

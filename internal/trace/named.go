@@ -1,0 +1,64 @@
+package trace
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"spoor"
+)
+
+// NamedScript is a script that the messages themselves name, with the UID that
+// queued them (X-PHP-Originating-Script), and where files of that name are.
+type NamedScript struct {
+	Name  string   // without its folder, as PHP writes it
+	Count int      // messages that name it
+	Paths []string // in the web roots that come into question
+}
+
+const (
+	sureNamed    = 0.7  // a single file has the name that every message carries
+	maxCandidate = 0.95 // a candidate is never a fact
+)
+
+// AddNamed joins scripts that messages name to candidates that requests name,
+// likeliest first. A header field can be forged, and many sites have a file of
+// the same name: the confidence is shared out among the files. Where both kinds
+// of evidence name one file they confirm each other.
+func AddNamed(candidates []spoor.Candidate, named []NamedScript, messages int) []spoor.Candidate {
+	joined := slices.Clone(candidates)
+	for _, script := range named {
+		share := float64(script.Count) / float64(max(1, messages))
+		for _, path := range script.Paths {
+			c := spoor.Candidate{
+				Source:     spoor.Source{Kind: spoor.KindScript, Name: path},
+				Confidence: hundredths(sureNamed * share / float64(len(script.Paths))),
+				Text:       script.words(messages),
+			}
+			i := slices.IndexFunc(joined, func(o spoor.Candidate) bool { return o.Source == c.Source })
+			if i < 0 {
+				joined = append(joined, c)
+				continue
+			}
+			joined[i].Confidence = hundredths(min(maxCandidate, 1-(1-joined[i].Confidence)*(1-c.Confidence)))
+			joined[i].Text += "; " + c.Text
+		}
+	}
+	slices.SortStableFunc(joined, func(a, b spoor.Candidate) int {
+		return cmp.Or(cmp.Compare(b.Confidence, a.Confidence), a.Source.Compare(b.Source))
+	})
+	return joined
+}
+
+func (s NamedScript) words(messages int) string {
+	files := "the only file of that name in the web roots"
+	if n := len(s.Paths); n > 1 {
+		files = fmt.Sprintf("one of %d files of that name in the web roots", n)
+	}
+	return fmt.Sprintf("%d of %d messages name a script %s in X-PHP-Originating-Script, with the UID that queued them; this is %s",
+		s.Count, messages, strings.TrimSpace(s.Name), files)
+}
+
+func hundredths(x float64) float64 { return math.Round(x*100) / 100 }
