@@ -2,10 +2,99 @@ package cli
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"spoor"
+	"spoor/internal/panel"
+	"spoor/internal/panel/plesk"
+	"spoor/internal/trace"
 )
 
-func (s *server) addCandidates(ctx context.Context, traffic []spoor.Traffic) {}
+// Candidates are looked for where it pays: at the largest sources whose mail
+// scripts made. Logs may be huge, and web roots have many files.
+const (
+	maxSearched    = 5  // sources
+	minSearched    = 3  // messages of a source
+	maxNamed       = 3  // names of scripts that are searched for each source
+	maxCandidates  = 10 // kept for each source
+	logMarginStart = 5 * time.Minute
+	logMarginEnd   = 2 * time.Minute
+)
 
-func (s *server) addMessageCandidates(ctx context.Context, m *spoor.Message, a *spoor.Attribution) {}
+// addCandidates looks for the scripts behind the mail of the web server and of
+// sites, in the logs and web roots that the panel knows. What it cannot read is
+// a gap of the panel.
+func (s *server) addCandidates(ctx context.Context, traffic []spoor.Traffic) {
+	if s.plesk == nil {
+		return
+	}
+	searched := 0
+	for i := range traffic {
+		t := &traffic[i]
+		if len(t.Arrivals) < minSearched || searched == maxSearched {
+			continue
+		}
+		searched++
+		t.Candidates = s.candidates(ctx, t)
+	}
+}
+
+// addMessageCandidates does the same for one message.
+func (s *server) addMessageCandidates(ctx context.Context, m *spoor.Message, a *spoor.Attribution) {
+	ledger := s.tracer.NewLedger()
+	ledger.Add(m)
+	for _, t := range ledger.Traffic() {
+		if s.plesk != nil && len(t.Arrivals) > 0 {
+			a.Candidates = s.candidates(ctx, &t)
+		}
+	}
+}
+
+func (s *server) candidates(ctx context.Context, t *spoor.Traffic) []spoor.Candidate {
+	query := plesk.Query{
+		Window: panel.Window{
+			From:  t.Arrivals[0].Add(-logMarginStart),
+			Until: t.Arrivals[len(t.Arrivals)-1].Add(logMarginEnd),
+		},
+		UIDs: []int{t.UID},
+	}
+	hits, err := s.plesk.WebHits(ctx, query)
+	if err != nil {
+		return nil // interrupted: the caller notices
+	}
+	mails, err := s.plesk.ScriptMails(ctx, query)
+	if err != nil {
+		return nil
+	}
+	ranked := trace.RankScripts(t.Arrivals, hits, mails)
+	found := trace.AddNamed(ranked, s.namedScripts(ctx, t), t.Messages)
+	return found[:min(len(found), maxCandidates)]
+}
+
+// namedScripts searches the web roots for the scripts that messages name.
+func (s *server) namedScripts(ctx context.Context, t *spoor.Traffic) []trace.NamedScript {
+	roots := s.documentRoots(t.UID)
+	var named []trace.NamedScript
+	for _, script := range t.Scripts.Top[:min(len(t.Scripts.Top), maxNamed)] {
+		paths, err := s.plesk.FindScript(ctx, script.Value, roots)
+		if err != nil {
+			return named
+		}
+		named = append(named, trace.NamedScript{Name: script.Value, Count: script.Count, Paths: paths})
+	}
+	return named
+}
+
+// documentRoots are those of the sites that a UID may run scripts of: the web
+// server's of all.
+func (s *server) documentRoots(uid int) []string {
+	owner := s.owner(uid)
+	var roots []string
+	for _, site := range s.panel.Sites() {
+		if owner.Role == spoor.RoleWebServer || site.UID == uid || slices.Contains(owner.Sites, site.Domain) || site.Domain == owner.Site {
+			roots = append(roots, site.DocumentRoots...)
+		}
+	}
+	return roots
+}

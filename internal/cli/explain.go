@@ -66,7 +66,7 @@ func (o *options) oneMessage(ctx context.Context, s *server, name string) (*spoo
 	if strings.Trim(name, "0123456789") == "" {
 		return s.find(ctx, spoor.QueueID(name))
 	}
-	f, err := os.Open(name) //nolint:gosec // the user's own file, not the examined server's
+	f, err := os.Open(name) // the user's own file, not the examined server's
 	if err != nil {
 		return nil, &spoor.Problem{What: "cannot read " + name + ": " + cause(err), Try: "spoor queue ls", Err: err}
 	}

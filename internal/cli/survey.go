@@ -81,7 +81,10 @@ func eachPart(scan *mta.Scan, work func(parts func() (int, bool)) error) error {
 		i := int(next.Add(1)) - 1
 		return i, i < len(scan.Parts)
 	}
-	workers := min(runtime.GOMAXPROCS(0), max(1, len(scan.Parts)))
+	workers := min(runtime.NumCPU(), max(1, len(scan.Parts)))
+	// Readers hold their processor while they wait for a disk (host.File):
+	// leave some for signals, progress and the garbage collector.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), workers+2)))
 	errs := make([]error, workers)
 	var group sync.WaitGroup
 	for n := range workers {

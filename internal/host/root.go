@@ -137,13 +137,13 @@ func (r *Root) OpenFile(name string) (*os.File, error) {
 }
 
 func (r *Root) open(name string, flags int) (*os.File, error) {
-	real, err := r.Resolve(name)
+	resolved, err := r.Resolve(name)
 	if err != nil {
 		return nil, err
 	}
-	f, err := r.root.OpenFile(real, os.O_RDONLY|syscall.O_NOATIME|flags, 0)
+	f, err := r.root.OpenFile(resolved, os.O_RDONLY|syscall.O_NOATIME|flags, 0)
 	if errors.Is(err, fs.ErrPermission) { // O_NOATIME is for the owner and root only
-		f, err = r.root.OpenFile(real, os.O_RDONLY|flags, 0)
+		f, err = r.root.OpenFile(resolved, os.O_RDONLY|flags, 0)
 	}
 	return f, err
 }
@@ -167,11 +167,11 @@ func (r *Root) ReadFile(name string, limit int64) ([]byte, error) {
 
 // Stat is stat(2) below the root.
 func (r *Root) Stat(name string) (fs.FileInfo, error) {
-	real, err := r.Resolve(name)
+	resolved, err := r.Resolve(name)
 	if err != nil {
 		return nil, err
 	}
-	return r.root.Lstat(real)
+	return r.root.Lstat(resolved)
 }
 
 // Exists reports whether name is there. A path that may not be looked at does
@@ -185,22 +185,22 @@ func (r *Root) Exists(name string) bool {
 // reached through a descriptor of its directory, so the path cannot lead
 // elsewhere meanwhile.
 func (r *Root) DialUnix(ctx context.Context, name string) (net.Conn, error) {
-	real, err := r.Resolve(name)
+	resolved, err := r.Resolve(name)
 	if err != nil {
 		return nil, err
 	}
-	info, err := r.root.Lstat(real)
+	info, err := r.root.Lstat(resolved)
 	if err != nil {
 		return nil, err
 	}
 	if info.Mode()&fs.ModeSocket == 0 {
 		return nil, fmt.Errorf("%s: not a socket", Abs(name))
 	}
-	folder, err := r.root.Open(path.Dir(real))
+	folder, err := r.root.Open(path.Dir(resolved))
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = folder.Close() }()
 	var dialer net.Dialer
-	return dialer.DialContext(ctx, "unix", fmt.Sprintf("/proc/self/fd/%d/%s", folder.Fd(), path.Base(real)))
+	return dialer.DialContext(ctx, "unix", fmt.Sprintf("/proc/self/fd/%d/%s", folder.Fd(), path.Base(resolved)))
 }

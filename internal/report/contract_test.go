@@ -115,7 +115,8 @@ type contractMessage struct {
 func strict(t interface {
 	Helper()
 	Fatalf(string, ...any)
-}, document []byte, into any) {
+}, document []byte, into any,
+) {
 	t.Helper()
 	dec := json.NewDecoder(bytes.NewReader(document))
 	dec.DisallowUnknownFields()

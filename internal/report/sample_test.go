@@ -28,9 +28,11 @@ func siteLine() SourceLine {
 			Unprocessed: 80, Bouncing: 31, Outbound: 26120, Forged: 3, WebServer: 24,
 			OwnSender: 12, ForeignSender: 26108, Contents: 14, LargestCopy: 19033,
 			Senders: spoor.Ranking{Distinct: 24990, Top: []spoor.Tally{
-				{Value: "support@bank.example", Count: 811}, {Value: "", Count: 40}, {Value: "info@shop.test", Count: 12}}},
+				{Value: "support@bank.example", Count: 811}, {Value: "", Count: 40}, {Value: "info@shop.test", Count: 12},
+			}},
 			Subjects: spoor.Ranking{Distinct: 3, Top: []spoor.Tally{
-				{Value: "Your account has been suspended", Count: 26001}, {Value: "Re: 注文の確認", Count: 119}}},
+				{Value: "Your account has been suspended", Count: 26001}, {Value: "Re: 注文の確認", Count: 119},
+			}},
 			Samples: []*spoor.Message{phpMessage()},
 			Evidence: []spoor.Evidence{
 				received("2996948", "(qmail 19514 invoked by uid 10003); 22 Nov 2026 20:00:00 -0000"),

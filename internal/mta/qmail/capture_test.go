@@ -15,7 +15,7 @@ import (
 )
 
 // openQueue opens the queue below dir.
-func openQueue(t testing.TB, dir string, options Options) *Queue {
+func openQueue(t testing.TB, dir string) *Queue {
 	t.Helper()
 	root, err := host.Open(dir)
 	if err != nil {
@@ -26,7 +26,7 @@ func openQueue(t testing.TB, dir string, options Options) *Queue {
 	if err != nil {
 		t.Fatal(err)
 	}
-	q, err := Open(root, passwd, options)
+	q, err := Open(root, passwd, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func states(truth string) []spoor.State {
 }
 
 func TestEveryMessageOfTheCaptureIsReadAsItWas(t *testing.T) {
-	q := openQueue(t, hosttest.Unpack(t, "qmail"), Options{})
+	q := openQueue(t, hosttest.Unpack(t, "qmail"))
 	messages, scan := scanAll(t, q)
 	if scan.Messages != 117 || scan.Unprocessed != 13 {
 		t.Errorf("counted %d messages and %d unprocessed, qmail-qstat says 117 and 13", scan.Messages, scan.Unprocessed)
@@ -126,7 +126,7 @@ func TestEveryMessageOfTheCaptureIsReadAsItWas(t *testing.T) {
 }
 
 func TestFindGivesWhatTheScanGave(t *testing.T) {
-	q := openQueue(t, hosttest.Unpack(t, "qmail"), Options{})
+	q := openQueue(t, hosttest.Unpack(t, "qmail"))
 	messages, _ := scanAll(t, q)
 	for id, scanned := range messages {
 		found, err := q.Find(t.Context(), spoor.QueueID(id))
@@ -143,7 +143,7 @@ func TestFindGivesWhatTheScanGave(t *testing.T) {
 // TestParityWithTheOriginals compares with what qmail-qread and qmail-qstat
 // printed on the captured server. The order of messages may differ.
 func TestParityWithTheOriginals(t *testing.T) {
-	q := openQueue(t, hosttest.Unpack(t, "qmail"), Options{})
+	q := openQueue(t, hosttest.Unpack(t, "qmail"))
 	var qread, qstat bytes.Buffer
 	if err := q.WriteQread(&qread); err != nil {
 		t.Fatal(err)

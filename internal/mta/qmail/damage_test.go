@@ -74,7 +74,7 @@ func (b *builder) message(id int) {
 	b.put(b.file("remote", id), "Tb@y.test\x00")
 }
 
-func (b *builder) queue() *Queue { return openQueue(b.t, b.dir, Options{}) }
+func (b *builder) queue() *Queue { return openQueue(b.t, b.dir) }
 
 // gapOf returns the reason that was noted for a file.
 func gapOf(gaps []spoor.Gap, suffix string) string {

@@ -1,0 +1,79 @@
+# spoor: make demo and make test do all their own set-up on Debian 12 with Go.
+
+GO       ?= go
+TOOLS    := $(CURDIR)/.tools
+LINT     := $(TOOLS)/golangci-lint-v2.15.0
+FUZZTIME ?= 5s
+ROOT     := $(CURDIR)/.demo/qmail
+
+export CGO_ENABLED ?= 0
+
+.PHONY: build demo test check vet lint unit fuzz e2e bench docs setup vulncheck clean
+
+build: bin/spoor
+
+bin/spoor: FORCE
+	$(GO) build -trimpath -ldflags='-s -w' -o $@ ./cmd/spoor
+
+FORCE:
+
+# demo runs spoor on a captured server.
+demo: build
+	@rm -rf .demo && mkdir -p $(ROOT)
+	@tar --numeric-owner -xpzf testdata/servers/qmail/root.tar.gz -C $(ROOT)
+	@echo '$$ spoor --root .demo/qmail'
+	@bin/spoor --root .demo/qmail
+	@echo
+	@echo '$$ spoor --root .demo/qmail explain 967176'
+	@bin/spoor --root .demo/qmail explain 967176
+	@echo
+	@echo '$$ spoor --root .demo/qmail compat qmail-qstat'
+	@bin/spoor --root .demo/qmail compat qmail-qstat
+	@echo
+	@echo 'Go on by yourself: bin/spoor --root .demo/qmail --help'
+
+# test is everything that a change must pass.
+test: setup vet lint unit fuzz e2e
+
+# check is what takes a minute and needs nothing installed.
+check: vet
+	$(GO) test ./...
+
+setup:
+	@scripts/setup
+
+vet:
+	$(GO) vet ./...
+
+lint: $(LINT)
+	$(LINT) run ./...
+
+$(LINT):
+	mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+	mv $(TOOLS)/golangci-lint $@
+
+# The race detector needs cgo; the product does not.
+unit:
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+# fuzz runs every fuzz target for FUZZTIME.
+fuzz:
+	@scripts/fuzz $(FUZZTIME)
+
+e2e: setup build
+	$(GO) test -tags e2e -count=1 ./e2e/...
+
+bench:
+	@bench/queue.sh
+
+# docs writes the man pages from the definitions of the commands.
+docs:
+	$(GO) run ./cmd/spoor-docs man
+
+# vulncheck needs the vulnerability database, which not every network has.
+vulncheck:
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@latest ./...
+
+clean:
+	rm -rf bin .demo .tools

@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"spoor/internal/host/hosttest"
+)
+
+// at is when the captured servers are examined.
+func at() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) }
+
+// testEnvironment is a pipe at a fixed time.
+func testEnvironment(out, problems *bytes.Buffer) Environment {
+	return Environment{
+		In: os.Stdin, Out: out, Err: problems, Now: at, Zone: time.UTC,
+		Getenv: func(string) string { return "" },
+	}
+}
+
+// TestMain lets the transcripts run spoor as a program, at a fixed time.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"spoor": func() {
+			env := System()
+			env.Now, env.Zone = at, time.UTC
+			os.Exit(Main(os.Args[1:], env))
+		},
+	})
+}
+
+// TestTranscripts runs testdata/*.txtar. The captured qmail server is in qmail,
+// next to the files of the transcript.
+func TestTranscripts(t *testing.T) {
+	archive := filepath.Join(hosttest.Capture(t, "qmail"), "root.tar.gz")
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata",
+		UpdateScripts: os.Getenv("SPOOR_UPDATE") != "",
+		Setup: func(env *testscript.Env) error {
+			dir := filepath.Join(env.WorkDir, "qmail")
+			if err := os.Mkdir(dir, 0o755); err != nil {
+				return err
+			}
+			return exec.Command("tar", "--numeric-owner", "-xpzf", archive, "-C", dir).Run() //nolint:noctx // ends by itself
+		},
+	})
+}
+
+// listed is what a test reads of one line of spoor queue ls -o ndjson.
+type listed struct {
+	ID         string `json:"id"`
+	Source     string `json:"source"`
+	State      string `json:"state"`
+	Recipients []struct {
+		Done bool `json:"done"`
+	} `json:"recipients"`
+	Origin struct {
+		Confidence float64           `json:"confidence"`
+		Evidence   []json.RawMessage `json:"evidence"`
+	} `json:"origin"`
+}
+
+// TestEveryMessageIsAttributedRight compares every message of a captured server
+// with what was staged: precision and recall are 1.
+func TestEveryMessageIsAttributedRight(t *testing.T) {
+	root := hosttest.Unpack(t, "qmail")
+	var out, problems bytes.Buffer
+	if status := Main([]string{"--root", root, "queue", "ls", "-o", "ndjson"}, testEnvironment(&out, &problems)); status != 0 {
+		t.Fatalf("status %d\n%s", status, problems.String())
+	}
+	truths := hosttest.ReadTruth(t, "qmail")
+	for line := range bytes.Lines(out.Bytes()) {
+		var m listed
+		if err := json.Unmarshal(line, &m); err != nil {
+			t.Fatalf("%v in %s", err, line)
+		}
+		truth, ok := truths[m.ID]
+		if !ok || !truth.Queued {
+			t.Errorf("message %s is listed and was not in the queue", m.ID)
+			continue
+		}
+		delete(truths, m.ID)
+		if !truth.Accepts(m.Source) {
+			t.Errorf("message %s comes from %s, truth %v", m.ID, m.Source, truth.Accept)
+		}
+		if len(m.Origin.Evidence) == 0 || m.Origin.Confidence <= 0 {
+			t.Errorf("message %s is attributed to %s without proof", m.ID, m.Source)
+		}
+		done := 0
+		for _, r := range m.Recipients {
+			if r.Done {
+				done++
+			}
+		}
+		if len(m.Recipients) != truth.Recipients || done != truth.Done {
+			t.Errorf("message %s has %d recipients, %d done; truth %d, %d", m.ID, len(m.Recipients), done, truth.Recipients, truth.Done)
+		}
+	}
+	for id, truth := range truths {
+		if truth.Queued {
+			t.Errorf("message %s is missing", id)
+		}
+	}
+}
