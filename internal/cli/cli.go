@@ -64,11 +64,12 @@ Without a command it does what "spoor who" does.`,
   spoor show site:shop.test      everything that speaks for and against a source
   spoor explain 2996948          where one message came from
   spoor queue ls site:shop.test  its messages`,
-		Args:              noCommand,
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		DisableAutoGenTag: true,
-		RunE:              func(cmd *cobra.Command, _ []string) error { return o.who(cmd.Context()) },
+		Args:                       noCommand,
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		DisableAutoGenTag:          true,
+		SuggestionsMinimumDistance: 2,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return o.who(cmd.Context()) },
 	}
 	root.SetIn(env.In)
 	root.SetOut(env.Out)
