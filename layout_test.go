@@ -42,7 +42,7 @@ var rooms = map[string][]string{
 }
 
 // testOnly are the packages that no product code imports.
-var testOnly = []string{"spoor/internal/host/hosttest"}
+var testOnly = []string{"spoor/internal/host/hosttest", "spoor/internal/panel/plesk/plesktest"}
 
 // sourceFiles yields the Go files of the project with their package paths.
 func sourceFiles(t *testing.T) map[string]string {

@@ -1,136 +1,29 @@
 package plesk
 
 import (
-	"context"
-	"database/sql"
-	"errors"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
-	"github.com/go-sql-driver/mysql"
 
 	"spoor"
 	"spoor/internal/host"
+	"spoor/internal/panel/plesk/plesktest"
 )
 
-// shadow is what newer versions of Plesk keep in .psa.shadow: an encrypted
-// password, whose text is the one that the database knows.
-const shadow = "$AES-128-CBC$xcVGNk2CbEWjWd1ZoTlVkw==$0tNfGbxLbQz8xE3CqJDGZw=="
-
-// mariaDB is a private MariaDB server.
-type mariaDB struct {
-	socket string
-	admin  *sql.DB
-}
-
-// startMariaDB runs Debian's mariadbd without a network for as long as the test
-// runs.
-func startMariaDB(t *testing.T) *mariaDB {
-	t.Helper()
-	for _, program := range []string{"mariadbd", "mariadb-install-db"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Fatalf("%s is needed for this test: apt-get install mariadb-server (%v)", program, err)
-		}
-	}
-	dir := t.TempDir()
-	data, socket := filepath.Join(dir, "data"), filepath.Join(dir, "s")
-	install := exec.CommandContext(t.Context(), "mariadb-install-db", "--no-defaults", "--user=root", "--datadir="+data,
-		"--auth-root-authentication-method=normal", "--skip-test-db")
-	if out, err := install.CombinedOutput(); err != nil {
-		t.Fatalf("mariadb-install-db: %v\n%s", err, out)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	server := exec.CommandContext(ctx, "mariadbd", "--no-defaults", "--user=root", "--datadir="+data, "--socket="+socket,
-		"--skip-networking", "--pid-file="+filepath.Join(dir, "pid"), "--log-error="+filepath.Join(dir, "log"),
-		"--innodb-buffer-pool-size=16M", "--innodb-flush-log-at-trx-commit=0")
-	server.Cancel = func() error { return server.Process.Signal(syscall.SIGTERM) }
-	server.WaitDelay = time.Minute
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Wait() }()
-	m := &mariaDB{socket: socket}
-	t.Cleanup(func() {
-		if m.admin != nil {
-			_ = m.admin.Close()
-		}
-		stop()
-		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
-			t.Errorf("mariadbd ended: %v", err)
-		}
-	})
-	m.connect(t, ended, filepath.Join(dir, "log"))
-	return m
-}
-
-// connect waits for the server to answer.
-func (m *mariaDB) connect(t *testing.T, ended chan error, log string) {
-	t.Helper()
-	config := mysql.NewConfig()
-	config.User, config.Net, config.Addr, config.MultiStatements = "root", "unix", m.socket, true
-	config.Logger = &mysql.NopLogger{}
-	connector, err := mysql.NewConnector(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m.admin = sql.OpenDB(connector)
-	for range 1200 {
-		if m.admin.PingContext(t.Context()) == nil {
-			return
-		}
-		select {
-		case err := <-ended:
-			ended <- err
-			text, _ := os.ReadFile(log)
-			t.Fatalf("mariadbd ended: %v\n%s", err, text)
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
-	t.Fatal("mariadbd does not answer")
-}
-
-// exec runs SQL as the server's own root.
-func (m *mariaDB) exec(t *testing.T, text string) {
-	t.Helper()
-	if _, err := m.admin.ExecContext(t.Context(), text); err != nil {
-		t.Fatalf("%v in %s", err, text)
-	}
-}
-
-// psa makes the database anew from a file of testdata. Its admin may read the
-// tables, but none with a password.
-func (m *mariaDB) psa(t *testing.T, schema string) {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", schema))
-	if err != nil {
-		t.Fatal(err)
-	}
-	m.exec(t, "DROP DATABASE IF EXISTS psa; CREATE DATABASE psa; USE psa; "+string(text))
-	m.exec(t, "DROP USER IF EXISTS admin@localhost; CREATE USER admin@localhost IDENTIFIED BY '"+shadow+"'")
-	// CREATE may be granted on a table that this version does not have.
-	for _, table := range []string{"sys_users", "hosting", "domains", "subdomains", "web_users", "ftp_users"} {
-		m.exec(t, "GRANT SELECT, CREATE ON psa."+table+" TO admin@localhost")
-	}
-}
-
-// open is the function of that name, for a server whose database is m.
-func (m *mariaDB) open(t *testing.T, socket string, files map[string]string) *Panel {
+// openWith opens the panel of a server whose database is m.
+func openWith(t *testing.T, m *plesktest.MariaDB, socket string, files map[string]string) *Panel {
 	t.Helper()
 	if _, ok := files["etc/psa/.psa.shadow"]; !ok {
-		files["etc/psa/.psa.shadow"] = shadow + "\n"
+		files["etc/psa/.psa.shadow"] = plesktest.Shadow + "\n"
 	}
 	files[strings.TrimPrefix(filepath.Dir(socket), "/")+"/"] = ""
 	files["etc/psa/psa.conf"] = "HTTPD_VHOSTS_D /var/www/vhosts\n"
 	root := tree(t, files)
-	if err := os.Link(m.socket, root.Dir()+socket); err != nil { // a second name of the socket
+	if err := os.Link(m.Socket, root.Dir()+socket); err != nil { // a second name of the socket
 		t.Fatal(err)
 	}
 	var gaps spoor.Gaps
@@ -149,13 +42,13 @@ const redHatSocket = "/var/lib/mysql/mysql.sock"
 
 // TestDatabase asks a real server: one for all, since it takes seconds to start.
 func TestDatabase(t *testing.T) {
-	m := startMariaDB(t)
+	m := plesktest.Start(t)
 	t.Run("Plesk 10 and later", func(t *testing.T) { testNewSchema(t, m) })
 	t.Run("Plesk 8 and 9", func(t *testing.T) { testOldSchema(t, m) })
 	t.Run("every place of the socket", func(t *testing.T) {
-		m.psa(t, "psa-8.sql")
+		m.Load(t, "testdata/psa-8.sql")
 		for _, socket := range sockets() {
-			p := m.open(t, socket, map[string]string{"etc/passwd": oldPasswd, "var/www/vhosts/": ""})
+			p := openWith(t, m, socket, map[string]string{"etc/passwd": oldPasswd, "var/www/vhosts/": ""})
 			if owner := p.Owner(10003); !owner.Exact || owner.Proof[1].File != socket {
 				t.Errorf("by %s: %+v", socket, owner)
 			}
@@ -174,9 +67,9 @@ idle:x:10011:2523::/var/www/vhosts/gone.example:/bin/false
 dangling:x:10012:2523::/home/dangling:/bin/false
 `
 
-func testNewSchema(t *testing.T, m *mariaDB) {
-	m.psa(t, "psa-10.sql")
-	p := m.open(t, redHatSocket, map[string]string{
+func testNewSchema(t *testing.T, m *plesktest.MariaDB) {
+	m.Load(t, "testdata/psa-10.sql")
+	p := openWith(t, m, redHatSocket, map[string]string{
 		"etc/passwd": newPasswd,
 		"var/www/vhosts/shop.example/httpdocs/blog/":              "",
 		"var/www/vhosts/shop.example/addon.example/":              "",
@@ -223,9 +116,9 @@ webuser:x:10005:2523::/var/www/vhosts/site1.example/web_users/webuser:/bin/false
 site2:x:10006:2523::/var/www/vhosts/site2.example:/bin/false
 `
 
-func testOldSchema(t *testing.T, m *mariaDB) {
-	m.psa(t, "psa-8.sql")
-	p := m.open(t, redHatSocket, map[string]string{
+func testOldSchema(t *testing.T, m *plesktest.MariaDB) {
+	m.Load(t, "testdata/psa-8.sql")
+	p := openWith(t, m, redHatSocket, map[string]string{
 		"etc/passwd":                                              oldPasswd,
 		"var/www/vhosts/site1.example/httpdocs/":                  "",
 		"var/www/vhosts/site1.example/httpsdocs/":                 "",
@@ -264,11 +157,11 @@ func wantExact(t *testing.T, p *Panel, uid int, login, site string, sites []stri
 	}
 }
 
-func testUselessDatabase(t *testing.T, m *mariaDB) {
+func testUselessDatabase(t *testing.T, m *plesktest.MariaDB) {
 	want := func(name, reason string, files map[string]string) {
 		t.Run(name, func(t *testing.T) {
 			files["etc/passwd"], files["var/www/vhosts/"] = oldPasswd, ""
-			p := m.open(t, redHatSocket, files)
+			p := openWith(t, m, redHatSocket, files)
 			if owner := p.Owner(10003); owner.Site != "site1.example" || owner.Exact {
 				t.Errorf("owner by home: %+v", owner)
 			}
@@ -278,17 +171,17 @@ func testUselessDatabase(t *testing.T, m *mariaDB) {
 			}
 		})
 	}
-	m.psa(t, "psa-8.sql")
+	m.Load(t, "testdata/psa-8.sql")
 	want("wrong password", "Access denied for user 'admin'", map[string]string{"etc/psa/.psa.shadow": "wrong password\n"})
 	want("empty password", "Access denied for user 'admin'", map[string]string{"etc/psa/.psa.shadow": ""})
-	m.exec(t, "ALTER TABLE psa.domains DROP COLUMN name")
+	m.Exec(t, "ALTER TABLE psa.domains DROP COLUMN name")
 	want("no names", "it has no column domains.name", map[string]string{})
-	m.psa(t, "psa-8.sql")
-	m.exec(t, "REVOKE SELECT ON psa.hosting FROM admin@localhost")
+	m.Load(t, "testdata/psa-8.sql")
+	m.Exec(t, "REVOKE SELECT ON psa.hosting FROM admin@localhost")
 	want("forbidden table", "it has no table hosting", map[string]string{})
-	m.exec(t, "DROP DATABASE psa; CREATE DATABASE psa; GRANT SELECT ON psa.* TO admin@localhost")
+	m.Exec(t, "DROP DATABASE psa; CREATE DATABASE psa; GRANT SELECT ON psa.* TO admin@localhost")
 	want("empty psa", "it has no table sys_users", map[string]string{})
-	m.exec(t, "DROP DATABASE psa")
+	m.Exec(t, "DROP DATABASE psa")
 	want("no psa", "Unknown database 'psa'", map[string]string{})
 }
 
