@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -70,7 +71,7 @@ func (o *options) queueLs(ctx context.Context, args []string) error {
 	return l.run(ctx, len(args) > 0)
 }
 
-// lister lists the messages of a scan. Parts are read and formatted on all
+// lister lists the messages of a scan. Parts are read and attributed on all
 // processors and written in their order.
 type lister struct {
 	server   *server
@@ -81,6 +82,12 @@ type lister struct {
 	listed   int
 }
 
+// row is a message that is to be listed.
+type row struct {
+	message     *spoor.Message
+	attribution spoor.Attribution
+}
+
 func (l *lister) run(ctx context.Context, selective bool) error {
 	addresses := l.format != report.FormatIDs && l.format != report.FormatTable || l.selector.NeedsAddresses()
 	scan, err := l.server.queue.Scan(ctx, mta.Want{Addresses: addresses, Routed: l.format == report.FormatWide})
@@ -88,15 +95,17 @@ func (l *lister) run(ctx context.Context, selective bool) error {
 		return err
 	}
 	rows := report.NewMessages(l.options.env.Out, l.format, l.options.style())
-	for _, part := range scan.Parts {
-		for m, err := range part {
-			if err != nil {
-				return err
-			}
-			if err := l.row(m, rows); err != nil {
+	err = inOrder(scan, l.pick, func(picked []row) error {
+		for i := range picked {
+			if err := rows.Row(picked[i].message, &picked[i].attribution); err != nil {
 				return err
 			}
 		}
+		l.listed += len(picked)
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	if err := rows.Close(); err != nil {
 		return err
@@ -104,16 +113,27 @@ func (l *lister) run(ctx context.Context, selective bool) error {
 	return l.finish(scan, selective)
 }
 
-func (l *lister) row(m *spoor.Message, rows report.Messages) error {
-	if !l.window.contains(m.Arrived) {
-		return nil
+// pick returns the messages of one part that the selectors match.
+func (l *lister) pick(part iter.Seq2[*spoor.Message, error]) ([]row, error) {
+	attribute := l.server.tracer.Name
+	if l.format == report.FormatJSON || l.format == report.FormatNDJSON {
+		attribute = l.server.tracer.Attribute
 	}
-	a := l.server.tracer.Attribute(m)
-	if !l.selector.Match(m, a.Source, a.UID) {
-		return nil
+	var picked []row
+	for m, err := range part {
+		if err != nil {
+			return nil, err
+		}
+		if !l.window.contains(m.Arrived) {
+			continue
+		}
+		name := l.server.tracer.Name(m)
+		if l.selector.Match(m, name.Source, name.UID) {
+			kept := m.Clone()
+			picked = append(picked, row{message: kept, attribution: attribute(kept)})
+		}
 	}
-	l.listed++
-	return rows.Row(m, &a)
+	return picked, nil
 }
 
 // finish tells on standard error what the list leaves out.

@@ -2,11 +2,13 @@ package cli
 
 import (
 	"context"
+	"iter"
 	"runtime"
 	"sync"
 	"sync/atomic"
 
 	"spoor"
+	"spoor/internal/host"
 	"spoor/internal/mta"
 	"spoor/internal/trace"
 )
@@ -81,18 +83,82 @@ func eachPart(scan *mta.Scan, work func(parts func() (int, bool)) error) error {
 		i := int(next.Add(1)) - 1
 		return i, i < len(scan.Parts)
 	}
-	workers := min(runtime.NumCPU(), max(1, len(scan.Parts)))
-	// Readers hold their processor while they wait for a disk (host.File):
-	// leave some for signals, progress and the garbage collector.
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), workers+2)))
-	errs := make([]error, workers)
+	errs := make([]error, readers(scan))
+	defer spareProcessors(len(errs))()
 	var group sync.WaitGroup
-	for n := range workers {
-		group.Go(func() { errs[n] = work(parts) })
+	for n := range errs {
+		group.Go(func() {
+			host.OwnDescriptors()
+			errs[n] = work(parts)
+		})
 	}
 	group.Wait()
 	for _, err := range errs {
 		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readers is how many goroutines read a scan.
+func readers(scan *mta.Scan) int { return max(1, min(runtime.NumCPU(), len(scan.Parts))) }
+
+// spareProcessors makes room beside readers, which hold their processor while
+// they wait for a disk (host.File), for signals, progress and the garbage
+// collector. The function that it returns takes the room back.
+func spareProcessors(readers int) func() {
+	before := runtime.GOMAXPROCS(0)
+	runtime.GOMAXPROCS(max(before, readers+2))
+	return func() { runtime.GOMAXPROCS(before) }
+}
+
+// ahead is how many parts inOrder reads before they can be written.
+const ahead = 16
+
+// inOrder reads the parts of a scan on every processor and hands what read
+// returned to write, in the order of the parts. It ends at the first error.
+func inOrder[T any](scan *mta.Scan, read func(iter.Seq2[*spoor.Message, error]) (T, error), write func(T) error) error {
+	type outcome struct {
+		value T
+		err   error
+	}
+	outcomes := make([]chan outcome, len(scan.Parts))
+	for i := range outcomes {
+		outcomes[i] = make(chan outcome, 1)
+	}
+	room := make(chan struct{}, ahead)
+	quit := make(chan struct{})
+	var next atomic.Int64
+	var group sync.WaitGroup
+	defer spareProcessors(readers(scan))()
+	defer group.Wait()
+	defer close(quit)
+	for range readers(scan) {
+		group.Go(func() {
+			host.OwnDescriptors()
+			for {
+				select {
+				case room <- struct{}{}:
+				case <-quit:
+					return
+				}
+				i := int(next.Add(1)) - 1
+				if i >= len(scan.Parts) {
+					return
+				}
+				value, err := read(scan.Parts[i])
+				outcomes[i] <- outcome{value, err}
+			}
+		})
+	}
+	for i := range outcomes {
+		done := <-outcomes[i]
+		<-room
+		if done.err != nil {
+			return done.err
+		}
+		if err := write(done.value); err != nil {
 			return err
 		}
 	}

@@ -22,6 +22,13 @@ func (t *Tracer) Attribute(m *spoor.Message) spoor.Attribution {
 	return a
 }
 
+// Name names the source of one message and how sure that is, without evidence:
+// for lists of very many messages.
+func (t *Tracer) Name(m *spoor.Message) spoor.Attribution {
+	r := t.rule(m)
+	return spoor.Attribution{Source: r.source, UID: r.uid, Confidence: r.confidence, Cause: r.cause}
+}
+
 // witness collects the evidence for one attribution.
 type witness struct {
 	tracer      *Tracer

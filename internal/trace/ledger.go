@@ -105,7 +105,7 @@ func (p *page) book(m *spoor.Message) {
 	if p.owner.Role == spoor.RoleWebServer || p.owner.Role == spoor.RoleSite {
 		t.Arrivals = append(t.Arrivals, m.Arrived)
 	}
-	p.subjects[keep(p.subjects, m.Subject[:min(len(m.Subject), maxSubject)])]++
+	increment(p.subjects, m.Subject[:min(len(m.Subject), maxSubject)])
 	if m.ContentBytes > 0 {
 		p.contents[m.ContentHash]++
 	}
@@ -119,13 +119,14 @@ func one(yes bool) int {
 	return 0
 }
 
-// keep returns text, copied if the map does not hold it yet: map keys must not
-// pin the header they are cut from.
-func keep(in map[string]int, text string) string {
-	if _, ok := in[text]; ok {
-		return text
+// increment counts text. A new key is copied: it must not pin the header it is
+// cut from.
+func increment(counts map[string]int, text string) {
+	if n, ok := counts[text]; ok {
+		counts[text] = n + 1
+		return
 	}
-	return strings.Clone(text)
+	counts[strings.Clone(text)] = 1
 }
 
 // bookSender counts the envelope sender, and whether it belongs to the source
@@ -135,7 +136,7 @@ func (l *Ledger) bookSender(p *page, m *spoor.Message, r ruling) {
 		return
 	}
 	t := &p.traffic
-	p.senders[keep(p.senders, m.Sender)]++
+	increment(p.senders, m.Sender)
 	if m.Sender == "" || strings.HasPrefix(m.Sender, "#@[]") {
 		t.NullSender++
 		return
@@ -191,7 +192,7 @@ func (p *page) bookTrail(m *spoor.Message, r ruling) {
 	}
 	for _, claim := range m.Trail.Claims {
 		if uid, script, ok := phpClaim(claim); ok && uid == r.uid {
-			p.scripts[keep(p.scripts, script)]++
+			increment(p.scripts, script)
 			break // the first is PHP's own; a script writes its headers below it
 		}
 	}

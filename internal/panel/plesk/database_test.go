@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-
 	"spoor"
 	"spoor/internal/host"
 	"spoor/internal/panel/plesk/plesktest"
