@@ -20,11 +20,12 @@ type Traffic struct {
 	Unprocessed int
 	Bouncing    int
 	NullSender  int
-	Bulk        int // with a list identity (RFC 2369, RFC 2919)
-	Outbound    int // with a recipient that is not local to this server
-	Submitted   int // entered through SMTP without authentication
-	Forged      int // claims or Received fields that contradict the proof
-	WebServer   int // queued under the UID of the web server
+	Bulk        int        // with a list identity (RFC 2369, RFC 2919)
+	Outbound    int        // with a recipient that is not local to this server
+	Submitted   int        // entered through SMTP without authentication
+	Forged      int        // claims or Received fields that contradict the proof
+	Forgeries   []Evidence // examples of what Forged counts
+	WebServer   int        // queued under the UID of the web server
 
 	OwnSender     int // the envelope sender belongs to the source
 	ForeignSender int // the domain of the envelope sender is not served here

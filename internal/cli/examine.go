@@ -28,6 +28,8 @@ type server struct {
 	tracer *trace.Tracer
 	gaps   *spoor.Gaps
 	host   string
+
+	partial bool // something that every answer rests on could not be read
 }
 
 // examine opens the server below --root.
@@ -49,7 +51,8 @@ func (o *options) examine(ctx context.Context) (*server, error) {
 func (s *server) open(ctx context.Context, o *options) error {
 	var err error
 	if s.passwd, err = s.root.Passwd(s.gaps); err != nil {
-		s.gaps.Add("/etc/passwd", cause(err))
+		s.partial = true
+		s.gaps.Add("/etc/passwd", "cannot be read ("+cause(err)+"): users and sites are known by their UID only")
 	}
 	if err := s.openPanel(ctx, o.panel); err != nil {
 		return err
@@ -147,7 +150,6 @@ func (s *server) facts() trace.Facts {
 	}
 	return trace.Facts{
 		Owner:        s.owner,
-		Login:        func(login string) bool { _, ok := s.passwd.ByLogin(login); return ok },
 		PrimaryGroup: func(gid int) []int { return groups[gid] },
 		CallerGroup:  s.queue.CallerGroup,
 		Serves:       func(domain string) bool { return sites[strings.ToLower(domain)] || s.queue.Serves(domain) },

@@ -144,17 +144,26 @@ func (l *lister) finish(scan *mta.Scan, selective bool) error {
 			return err
 		}
 	}
-	if !scan.Complete || scan.Unreadable() > 0 {
-		problem := &spoor.Problem{
-			What: fmt.Sprintf("%d messages could not be read, or folders not listed", scan.Unreadable()),
-			So:   "the list is not complete", Try: "spoor queue stat",
-		}
-		return &statusError{status: exitPartial, err: problem}
+	if why := missing(l.server, scan); why != "" {
+		return &statusError{status: exitPartial, err: &spoor.Problem{What: why, So: "the list is not complete", Try: "spoor queue stat"}}
 	}
 	if l.listed == 0 && selective {
 		return nothing("no message in the queue matches", "spoor queue stat")
 	}
 	return nil
+}
+
+// missing says what a list leaves out, or "".
+func missing(s *server, scan *mta.Scan) string {
+	switch n := scan.Unreadable(); {
+	case n > 0:
+		return fmt.Sprintf("%d messages could not be read", n)
+	case !scan.Complete:
+		return "some folders of the queue could not be listed"
+	case s.partial:
+		return "/etc/passwd could not be read: users and sites are known by their UID only"
+	}
+	return ""
 }
 
 // writeGaps lists every gap, a line each.

@@ -18,10 +18,12 @@ type survey struct {
 	scan    *mta.Scan
 	count   spoor.QueueCount
 	traffic []spoor.Traffic
+	partial bool // more than the queue could not be read
 }
 
-// complete is false if a part of the queue could not be read.
-func (s *survey) complete() bool { return s.scan.Complete && s.count.Unreadable == 0 }
+// complete is false if a part of the queue, or what its reading rests on, could
+// not be read.
+func (s *survey) complete() bool { return s.scan.Complete && s.count.Unreadable == 0 && !s.partial }
 
 // survey reads the queue on all processors. Only messages in the window are
 // booked.
@@ -52,7 +54,7 @@ func (s *server) survey(ctx context.Context, o *options) (*survey, error) {
 	if err != nil {
 		return nil, err
 	}
-	result := &survey{scan: scan, count: ledger.Count(), traffic: ledger.Traffic()}
+	result := &survey{scan: scan, partial: s.partial, count: ledger.Count(), traffic: ledger.Traffic()}
 	result.count.Messages, result.count.Unprocessed = scan.Messages, scan.Unprocessed
 	result.count.Unreadable = scan.Unreadable()
 	return result, nil

@@ -2,9 +2,7 @@ package host
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 	"strconv"
 
 	"spoor"
@@ -39,13 +37,11 @@ type Passwd struct {
 	byLogin  map[string]int
 }
 
-// Passwd reads /etc/passwd below the root. A server without one is not an
-// error. Lines that are not passwd(5) are counted in gaps.
+// Passwd reads /etc/passwd below the root. With an error, which is that of
+// ReadFile, comes a Passwd that knows nobody. Lines that are not passwd(5) are
+// counted in gaps.
 func (r *Root) Passwd(gaps *spoor.Gaps) (*Passwd, error) {
 	data, err := r.ReadFile(passwdFile, passwdLimit)
-	if errors.Is(err, fs.ErrNotExist) {
-		return &Passwd{}, nil
-	}
 	if err != nil {
 		return &Passwd{}, fmt.Errorf("read passwd: %w", err)
 	}

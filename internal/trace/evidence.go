@@ -116,21 +116,14 @@ func (w *witness) group(r ruling) {
 	}
 }
 
-// claims lists the header fields that anyone could have written. One that names
-// another UID than the proven one is forged or inherited.
+// claims lists the header fields that anyone could have written. Those that
+// contradict the proof speak against the source only in so far as they are
+// forged or inherited.
 func (w *witness) claims(r ruling) {
+	w.attribution.Conflicts = append(w.attribution.Conflicts, w.tracer.forgeries(w.message, r)...)
 	for _, claim := range w.message.Trail.Claims {
-		e := w.fact("claim", claim.Field+": "+claim.Value, claim.Line)
-		if uid, _, ok := phpClaim(claim); ok && r.uid >= 0 && uid != r.uid {
-			e.Text += fmt.Sprintf(" (but uid %d queued the message: forged or inherited)", r.uid)
-			w.object(e)
-			continue
-		}
-		w.prove(e)
-	}
-	for _, claim := range w.message.Trail.Forgeable {
-		if w.tracer.imitates(claim) {
-			w.object(w.fact("forged", "Received: "+claim.Value+" (below the entry: this server did not write it)", claim.Line))
+		if uid, _, ok := phpClaim(claim); !ok || r.uid < 0 || uid == r.uid {
+			w.prove(w.fact("claim", claim.Field+": "+claim.Value, claim.Line))
 		}
 	}
 }
@@ -146,26 +139,39 @@ func phpClaim(claim spoor.Claim) (uid int, script string, ok bool) {
 	return uid, strings.TrimSpace(script), found && err == nil
 }
 
-// imitates reports whether a Received field below the entry pretends to be this
-// server's.
-func (t *Tracer) imitates(claim spoor.Claim) bool {
-	return t.facts.Host != "" && strings.Contains(claim.Value, "by "+t.facts.Host+" ")
+// imitates reports whether a Received field below the entry pretends to be of
+// this server's MTA. A webmail's own ("with HTTP") is none. Other servers run
+// qmail too, so its words mean something only in mail that was written here.
+func (t *Tracer) imitates(claim spoor.Claim, writtenHere bool) bool {
+	if writtenHere && strings.HasPrefix(claim.Value, "(qmail ") {
+		return true
+	}
+	_, by, ok := strings.Cut(claim.Value, "by "+t.facts.Host+" with ")
+	return ok && t.facts.Host != "" && !strings.HasPrefix(by, "HTTP")
 }
 
-// forged reports whether a message carries a trace that contradicts its proven
-// one. Foreign Received fields mean nothing in mail that came by SMTP, but a
-// site's script has no reason to write any.
-func (t *Tracer) forged(m *spoor.Message, r ruling) bool {
+// forgeries lists the traces in a message that contradict its proven one. Mail
+// that went through a local delivery before carries this server's own old lines,
+// so only what enters from outside, or from a site, can forge them.
+func (t *Tracer) forgeries(m *spoor.Message, r ruling) []spoor.Evidence {
+	w := witness{tracer: t, message: m}
+	var list []spoor.Evidence
 	for _, claim := range m.Trail.Claims {
 		if uid, _, ok := phpClaim(claim); ok && r.uid >= 0 && uid != r.uid && r.owner.Role != spoor.RoleMailSystem {
-			return true
+			text := fmt.Sprintf("%s: %s (but uid %d queued the message: forged or inherited)", claim.Field, claim.Value, r.uid)
+			list = append(list, w.fact("claim", text, claim.Line))
 		}
 	}
-	local := r.source.Kind == spoor.KindSite || r.owner.Role == spoor.RoleWebServer
+	writtenHere := r.source.Kind == spoor.KindSite || r.owner.Role == spoor.RoleWebServer
+	submitted := r.source.Kind == spoor.KindAccount || r.source.Kind == spoor.KindNetwork && m.Outbound
+	if !writtenHere && !submitted {
+		return list
+	}
 	for _, claim := range m.Trail.Forgeable {
-		if local || t.imitates(claim) && r.source.Kind != spoor.KindBounce && r.source.Kind != spoor.KindForward {
-			return true
+		if t.imitates(claim, writtenHere) {
+			text := "Received: " + claim.Value + " (below the entry: this server did not write it)"
+			list = append(list, w.fact("forged", text, claim.Line))
 		}
 	}
-	return false
+	return list
 }

@@ -58,10 +58,24 @@ func (l *Ledger) Add(m *spoor.Message) spoor.Source {
 	p.book(m)
 	l.bookSender(p, m, r)
 	p.bookTrail(m, r)
-	if l.tracer.forged(m, r) {
-		p.traffic.Forged++
+	if forgeries := l.tracer.forgeries(m, r); len(forgeries) > 0 {
+		p.bookForgeries(forgeries)
 	}
 	return p.traffic.Source
+}
+
+// bookForgeries counts a message with forged traces. The examples are kept in an
+// order of their own, so that it does not matter which ledger met them first.
+func (p *page) bookForgeries(list []spoor.Evidence) {
+	p.traffic.Forged++
+	p.keepForgeries(list[:1])
+}
+
+func (p *page) keepForgeries(list []spoor.Evidence) {
+	t := &p.traffic
+	t.Forgeries = append(t.Forgeries, list...)
+	slices.SortFunc(t.Forgeries, func(a, b spoor.Evidence) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	t.Forgeries = t.Forgeries[:min(len(t.Forgeries), maxEvidence)]
 }
 
 func (l *Ledger) page(r ruling) *page {
@@ -231,6 +245,7 @@ func (p *page) merge(o *page) {
 	t.Outbound += u.Outbound
 	t.Submitted += u.Submitted
 	t.Forged += u.Forged
+	p.keepForgeries(u.Forgeries)
 	t.WebServer += u.WebServer
 	t.OwnSender += u.OwnSender
 	t.ForeignSender += u.ForeignSender

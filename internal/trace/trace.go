@@ -16,8 +16,6 @@ import (
 type Facts struct {
 	// Owner tells whose UID it is.
 	Owner func(uid int) spoor.Owner
-	// Login tells whether a login exists in the examined passwd.
-	Login func(login string) bool
 	// PrimaryGroup lists the UIDs whose primary group it is.
 	PrimaryGroup func(gid int) []int
 	// CallerGroup is the group under which the mail system itself queues
@@ -40,15 +38,14 @@ func New(facts Facts) *Tracer { return &Tracer{facts: facts} }
 // How sure a kind of proof makes, from 0 to 1. Only what the server itself
 // wrote counts; everything else is evidence beside it.
 const (
-	sureRecord     = 1    // a record of the MTA names the UID
-	sureFolder     = 0.97 // UID proven, its site inferred from the home folder
-	sureAuth       = 0.99 // account, with a protocol word for AUTH (RFC 3848)
-	sureServed     = 0.95 // account of a domain served here, no protocol word
-	sureRemoteInfo = 0.9  // account that may be an ident answer
-	sureClient     = 0.99 // address recorded by the SMTP server
-	sureEnvelope   = 0.9  // UID from the envelope, header unreadable
-	sureGroup      = 0.7  // UID from the group of the file alone
-	sureConflict   = 0.6  // two records of the server disagree
+	sureRecord   = 1    // a record of the MTA names the UID
+	sureFolder   = 0.97 // UID proven, its site inferred from the home folder
+	sureAuth     = 0.99 // account, with a protocol word for AUTH (RFC 3848)
+	sureServed   = 0.95 // account of a domain served here, no protocol word
+	sureClient   = 0.99 // address recorded by the SMTP server
+	sureEnvelope = 0.9  // UID from the envelope, header unreadable
+	sureGroup    = 0.7  // UID from the group of the file alone
+	sureConflict = 0.6  // two records of the server disagree
 )
 
 // ruling is a decision without its evidence: cheap enough for every message of
@@ -133,8 +130,9 @@ func (t *Tracer) ruleUID(uid int) ruling {
 }
 
 // ruleNetwork names the account where the SMTP server recorded one, else the
-// client. What stands before the client's address is an account only if it
-// looks like one here: servers that ask identd put the answer in its place.
+// client. What stands before the client's address is an account if the protocol
+// word says so or if it is an address here: servers that ask identd put its
+// answer, which the client's machine makes up, in the same place.
 func (t *Tracer) ruleNetwork(hop *spoor.Hop) ruling {
 	if confidence := t.accountConfidence(hop); confidence > 0 {
 		return ruling{source: spoor.Source{Kind: spoor.KindAccount, Name: lowerDomain(hop.Account)}, uid: -1, confidence: confidence}
@@ -146,16 +144,14 @@ func (t *Tracer) ruleNetwork(hop *spoor.Hop) ruling {
 }
 
 func (t *Tracer) accountConfidence(hop *spoor.Hop) float64 {
-	_, domain, isAddress := strings.Cut(hop.Account, "@")
+	local, domain, _ := strings.Cut(hop.Account, "@")
 	switch {
 	case hop.Account == "":
 		return 0
 	case hop.Authenticated:
 		return sureAuth
-	case isAddress && t.facts.Serves(domain):
+	case local != "" && t.facts.Serves(domain):
 		return sureServed
-	case isAddress, t.facts.Login(hop.Account):
-		return sureRemoteInfo
 	}
 	return 0
 }
@@ -181,8 +177,11 @@ func (t *Tracer) ruleBounce(hops []spoor.Hop) ruling {
 	r := ruling{uid: -1, confidence: sureRecord, cause: cause.source, source: spoor.Source{Kind: spoor.KindBounce, Name: cause.source.Name}}
 	failed := domainOf(hops[0].Address)
 	outside := cause.source.Kind == spoor.KindNetwork || cause.source.Kind == spoor.KindUnknown
-	if failed != "" && (outside && t.facts.Serves(failed) || cause.source.Name == "") {
+	switch {
+	case outside && t.facts.Serves(failed):
 		r.source.Name = failed
+	case r.source.Name == "":
+		r.source.Name = "unknown"
 	}
 	return r
 }

@@ -142,6 +142,14 @@ func (c *ControlFiles) StripPrefix(address string) string {
 	if at < 0 {
 		return address
 	}
+	for i := range address[:at] { // user@domain:prefix
+		if address[i] != '-' {
+			continue
+		}
+		if prefix, ok := c.prefixes[strings.ToLower(address[i+1:])]; ok && prefix == address[:i] {
+			return address[i+1:]
+		}
+	}
 	prefix, ok := c.prefix(strings.ToLower(address[at+1:]))
 	if !ok {
 		return address

@@ -131,7 +131,7 @@ func TestDamageIsCountedAndHidesNothing(t *testing.T) {
 	noted("/mess/stray", "outside the split folders")
 	noted("/info/2/200", "no content")
 	noted("/bounce/201", "no content")
-	noted("/mess/0/36", "no info file")
+	noted("/info/0/36", "missing")
 	noted("/mess/1/202", "not a regular file")
 	noted("/mess/2/203", "symbolic link")
 	noted("/remote/0/204", "symbolic link")
@@ -199,6 +199,55 @@ func TestOneStrayFolderDoesNotChangeTheSplit(t *testing.T) {
 	b.mkdir("mess/77")
 	if split := b.queue().Split(); split != 3 {
 		t.Errorf("split %d, want 3 as in info, local and remote", split)
+	}
+}
+
+func TestALostFolderDoesNotChangeTheSplit(t *testing.T) {
+	b := newBuilder(t, 5)
+	for id := 100; id < 150; id++ {
+		b.message(id)
+	}
+	for _, shelf := range []string{"mess", "info", "local", "remote"} {
+		if err := os.RemoveAll(b.path(shelf + "/4")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	q := b.queue()
+	messages, scan := scanAll(t, q)
+	if q.Split() != 5 || len(messages) != 40 || scan.Complete {
+		t.Errorf("split %d, %d messages, complete %v; want 5, 40 and not complete", q.Split(), len(messages), scan.Complete)
+	}
+	for id, m := range messages {
+		if m.State != spoor.StateRemote {
+			t.Errorf("message %s is %s", id, m.State)
+		}
+	}
+}
+
+func TestAFolderThatWasMovedIsFollowedBelowTheRoot(t *testing.T) {
+	b := newBuilder(t, 3)
+	b.message(30)
+	b.message(31)
+	b.message(32)
+	moved := filepath.Join(b.dir, "disk2")
+	if err := os.Rename(b.path("mess/0"), moved); err != nil {
+		t.Fatal(err)
+	}
+	for link, target := range map[string]string{"mess/0": "/disk2", "info/0": "../../../../../disk2"} {
+		_ = os.RemoveAll(b.path(link))
+		if err := os.Symlink(target, b.path(link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	messages, scan := scanAll(t, b.queue())
+	if messages["30"] == nil || messages["30"].Path() != "/var/qmail/queue/mess/0/30" {
+		t.Errorf("message 30 behind the link is %+v", messages["30"])
+	}
+	if messages["30"].HasEnvelope {
+		t.Error("a link that leaves the root by .. was followed")
+	}
+	if len(messages) != 3 {
+		t.Errorf("%d messages, want 3: %v", len(messages), scan.Gaps.List())
 	}
 }
 

@@ -7,7 +7,6 @@ const (
 	fieldOther fieldName = iota
 	fieldReceived
 	fieldDeliveredTo
-	fieldReturnPath
 	fieldMailingList
 	fieldListID
 	fieldListUnsubscribe
@@ -25,7 +24,7 @@ const (
 )
 
 var fieldNames = [...]string{
-	"", "Received", "Delivered-To", "Return-Path", "Mailing-List", "List-Id", "List-Unsubscribe", "Subject", "Message-ID",
+	"", "Received", "Delivered-To", "Mailing-List", "List-Id", "List-Unsubscribe", "Subject", "Message-ID",
 	"X-PHP-Originating-Script", "X-PHP-Script", "X-Additional-Header", "X-PPP-Vhost", "X-Source", "X-Source-Dir", "X-Source-Args",
 	"X-Originating-IP", "X-Authenticated-Sender",
 }

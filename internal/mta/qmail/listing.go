@@ -74,7 +74,7 @@ func (l *listing) listMess(s *shelf) {
 	for i, folder := range s.folders {
 		if folder == nil {
 			if !flat {
-				l.skip(s.top.Name()+"/"+strconv.Itoa(i), "folder is missing or no directory")
+				l.skip(s.path(i), "folder is missing or no directory")
 			}
 			continue
 		}
@@ -107,7 +107,7 @@ func (l *listing) sortSlots(s *shelf) {
 	for _, one := range l.slots {
 		misfiled := one.folder != s.index(one.id)
 		if misfiled {
-			l.gaps.Add(s.path(one.folder, one.id), "in the wrong split folder: qmail does not find it there")
+			l.gaps.Add(s.path(one.folder)+"/"+strconv.FormatUint(one.id, 10), "in the wrong split folder: qmail does not find it there")
 		}
 		if last := len(kept) - 1; last >= 0 && kept[last].id == one.id {
 			if !misfiled {
@@ -120,9 +120,8 @@ func (l *listing) sortSlots(s *shelf) {
 	l.slots = kept
 }
 
-func (s *shelf) path(folder int, id uint64) string {
-	return s.top.Name() + "/" + strconv.Itoa(folder) + "/" + strconv.FormatUint(id, 10)
-}
+// path is the name of one of the folders, whether it is there or not.
+func (s *shelf) path(folder int) string { return s.name + "/" + strconv.Itoa(folder) }
 
 // number returns the message that an entry of a shelf belongs to. What is no
 // message is a gap.

@@ -140,7 +140,7 @@ func (q *Queue) Host() string { return q.control.Me() }
 // queue. It has no envelope and no state.
 func (q *Queue) Read(from io.Reader) (*spoor.Message, error) {
 	r := newReader(q, mta.Want{Addresses: true}, &spoor.Gaps{})
-	block, err := io.ReadAll(io.LimitReader(from, bounceBytes))
+	block, err := io.ReadAll(io.LimitReader(from, moreBytes))
 	if err != nil {
 		return nil, fmt.Errorf("read message: %w", err)
 	}

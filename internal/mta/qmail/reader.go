@@ -17,7 +17,7 @@ import (
 
 const (
 	headBytes     = 16 << 10  // of each message that a scan reads
-	bounceBytes   = 256 << 10 // where a bounce lists many recipients before the original
+	moreBytes     = 16 << 20  // where the trail does not end before: a bounce may list many recipients first
 	envelopeBytes = 512 << 20 // largest envelope file that is read
 	keptBytes     = 1 << 20   // larger buffers are not kept for the next message
 )
@@ -116,13 +116,33 @@ func (r *reader) readHead(file host.File) error {
 		return err
 	}
 	block := r.head[:n]
-	if n == headBytes && isBounce(block) && !hasMarker(block) {
-		if block, err = r.readMore(file, n); err != nil {
+	r.readBlock(block)
+	for len(block) == cap(block) && len(block) < moreBytes && r.cut() {
+		if block, err = readMore(file, block); err != nil {
 			return err
 		}
+		r.message.Trail.Reset()
+		r.readBlock(block)
 	}
-	r.readBlock(block)
 	return nil
+}
+
+// cut reports whether the trail may go on behind what was read.
+func (r *reader) cut() bool {
+	switch r.message.Trail.Broken {
+	case brokenNoOriginal, brokenNoNetworkLine, brokenBeyond:
+		return true
+	}
+	return false
+}
+
+// readMore returns a block four times as long, or as long as the file. A block
+// that is not full is the whole file.
+func readMore(file host.File, have []byte) ([]byte, error) {
+	block := make([]byte, min(moreBytes, 4*len(have)))
+	copy(block, have)
+	n, err := file.Read(block[len(have):])
+	return block[:len(have)+n], err
 }
 
 // readBlock reads what the start of a message tells.
@@ -137,26 +157,10 @@ func (r *reader) readBlock(block []byte) {
 	r.walker.walk(text, string(text))
 }
 
-func (r *reader) readMore(file host.File, have int) ([]byte, error) {
-	block := make([]byte, bounceBytes)
-	copy(block, r.head[:have])
-	n, err := file.Read(block[have:])
-	return block[:have+n], err
-}
-
 // isBounce tells by the line that qmail-queue wrote.
 func isBounce(block []byte) bool {
 	line, _, _ := bytes.Cut(block, []byte{'\n'})
 	return bytes.Contains(line, []byte(" invoked for bounce); "))
-}
-
-func hasMarker(block []byte) bool {
-	for _, marker := range bounceMarkers {
-		if bytes.Contains(block, marker) {
-			return true
-		}
-	}
-	return false
 }
 
 // readEnvelope finds the state and reads the envelope files that go with it.
@@ -180,7 +184,7 @@ func (r *reader) readEnvelope(s slot) {
 	}
 	r.message.State = spoor.StateIncomplete
 	if s.seen&(inLocal|inRemote) != 0 {
-		r.gap(r.message.Folder, "no info file: the sender is lost and qmail does not deliver it")
+		r.gap(r.tree.info.path(r.tree.info.index(s.id)), "missing: the sender is lost and qmail does not deliver the message")
 	}
 }
 
@@ -198,6 +202,7 @@ func (r *reader) readTodo(id uint64) bool {
 	if reason != "" {
 		r.gap(folder, reason)
 	}
+	r.doubtBounce(data)
 	m.State, m.Unprocessed = spoor.StateTodo, true
 	m.Sender, m.HasEnvelope, m.CallerUID = record.sender, record.hasSender, record.uid
 	return true
@@ -250,7 +255,31 @@ func (r *reader) readChannel(s *shelf, id uint64, channel spoor.Channel) bool {
 	if reason := parseChannel(data, channel, &r.message.Recipients); reason != "" {
 		r.gap(folder, reason)
 	}
+	r.doubtBounce(data)
 	return true
+}
+
+// doubtBounce forgets what a bounce says of the message behind it if the sender
+// of that message, to whom the bounce goes, has a line break in its domain:
+// qmail-send copied it unquoted on top of the message, where it can imitate
+// anything.
+func (r *reader) doubtBounce(records []byte) {
+	t := &r.message.Trail
+	if len(t.Hops) == 0 || t.Hops[0].Via != spoor.ViaBounce {
+		return
+	}
+	for len(records) > 0 {
+		_, address, rest, ok := cutRecord(records)
+		if !ok {
+			return
+		}
+		records = rest
+		if at := bytes.LastIndexByte(address, '@'); at >= 0 && bytes.IndexByte(address[at:], '\n') >= 0 {
+			t.Hops, t.Broken = t.Hops[:1], brokenReturnPath
+			t.Hops[0].Address, t.Hops[0].Reason = "", ""
+			return
+		}
+	}
 }
 
 // readFile reads an envelope file. The data is valid until the next call. ok is

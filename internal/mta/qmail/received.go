@@ -171,5 +171,29 @@ func parseBounce(block []byte, body int) bounced {
 	return b
 }
 
+// skipReturnPath returns the offset behind the Return-Path field at the start of
+// text, which qmail-send and qmail-local write on top of a copy. The sender in
+// it may hold line breaks, each behind a backslash in a quoted local part
+// (quote.c); it must not pass for the start of the header. ok is false if the
+// field does not end.
+func skipReturnPath(text []byte) (end int, ok bool) {
+	const start = "Return-Path: <"
+	if !bytes.HasPrefix(text, []byte(start)) {
+		return 0, true
+	}
+	quoted := false
+	for i := len(start); i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '\\' && quoted:
+			i++
+		case c == '"':
+			quoted = !quoted
+		case c == '\n' && !quoted:
+			return i + 1, text[i-1] == '>'
+		}
+	}
+	return 0, false
+}
+
 // maxReason bounds how much of a remote host's answer is kept, in bytes.
 const maxReason = 400

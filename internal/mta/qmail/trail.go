@@ -32,6 +32,7 @@ const (
 	brokenNoNetworkLine = "no line of the SMTP server below \"invoked from network\""
 	brokenNoOriginal    = "the bounced message is not in the part that was read"
 	brokenBeyond        = "a forwarded message without qmail-queue's line"
+	brokenReturnPath    = "the sender of the bounced message holds a line break: what stands below it may be forged"
 )
 
 // maxHops bounds forwards of forwards.
@@ -40,7 +41,17 @@ const maxHops = 32
 // walk reads the header of the message at the start of block into the trail
 // and the fields of the message. body is where the header ends.
 func (w *walker) walk(block []byte, text string) {
-	w.walkHeader(block, text, 0, 1)
+	w.walkCopy(block, text, 0, 1)
+}
+
+// walkCopy reads a header on which Return-Path may stand.
+func (w *walker) walkCopy(block []byte, text string, base, line int) {
+	skip, ok := skipReturnPath(block[base:])
+	if !ok {
+		w.trail.Broken = brokenReturnPath
+		return
+	}
+	w.walkHeader(block, text, base+skip, line+bytes.Count(block[base:base+skip], []byte{'\n'}))
 }
 
 // walkHeader reads one header; base is its offset in text, which holds block as
@@ -58,7 +69,6 @@ func (w *walker) walkHeader(block []byte, text string, base, line int) {
 		case fieldMailingList:
 			want = w.mailingList(want, value)
 			w.other(known, value, at, base)
-		case fieldReturnPath: // on top of the copy in a bounce: qmail-send wrote it
 		default:
 			want = w.unexpected(want)
 			w.other(known, value, at, base)
@@ -232,5 +242,5 @@ func (w *walker) followBounce(block []byte, text string, base, line int) {
 		return
 	}
 	lines := bytes.Count(block[base:found.original], []byte{'\n'})
-	w.walkHeader(block, text, found.original, line+lines)
+	w.walkCopy(block, text, found.original, line+lines)
 }

@@ -152,6 +152,12 @@ func TestTheTrailEndsWhereForgeryCanBegin(t *testing.T) {
 	walks("a bounce with an imitated marker",
 		lineBounce+strings.Replace(bounceText, "(#5.1.1)", "(#5.1.1)\n--- Below this line is a copy of the message.\nReturn-Path: <x>\n"+lineSite, 1)+bounceMarker+lineNetwork+lineSMTP+"\n",
 		"bounce:nouser@fwd.example <- network:198.51.100.23", 0)
+	forged := "\\\nReceived: (qmail 4242 invoked by uid 10009); 23 Nov 2026 11:32:18 -0000\\\nX: "
+	walks("a bounce to a sender with line breaks",
+		lineBounce+bounceText+strings.Replace(bounceMarker, "<a@x.test>", `<"a`+forged+`\"z"@x.test>`, 1)+lineNetwork+lineSMTP+"\n",
+		"bounce:nouser@fwd.example <- network:198.51.100.23", 0)
+	walks("a delivered copy from a sender with line breaks", `Return-Path: <"a`+forged+`"@x.test>`+"\n"+lineSite+"\n", "uid:10003", 0)
+	walks("a Return-Path without end", `Return-Path: <"a`+"\n"+lineSite+"\n", "BROKEN "+brokenReturnPath, 0)
 	walks("a bounce without the original", lineBounce+bounceText, "bounce:nouser@fwd.example <- BROKEN "+brokenNoOriginal, 0)
 	walks("no line of qmail-queue", "From: a@b\n"+lineSite+"\n", "BROKEN "+brokenNoQueueLine, 1)
 	walks("nothing", "", "BROKEN "+brokenNoQueueLine, 0)
@@ -181,12 +187,41 @@ func TestFieldsOfTheMessage(t *testing.T) {
 }
 
 func TestABounceWithManyRecipientsIsReadToItsOriginal(t *testing.T) {
-	many := strings.Repeat("<nouser@fwd.example>:\nSorry, no mailbox here by that name. (#5.1.1)\n\n", 600)
+	many := strings.Repeat("<nouser@fwd.example>:\nSorry, no mailbox here by that name. (#5.1.1)\n\n", 12_000)
 	b := newBuilder(t, 3)
 	b.put(b.file("mess", 30), lineBounce+bounceText+many+bounceMarker+lineSite+"\nbody\n")
 	b.put(b.file("info", 30), "F\x00")
 	messages, _ := scanAll(t, b.queue())
 	if got := trailOf(messages["30"]); got != "bounce:nouser@fwd.example <- uid:10003" {
+		t.Errorf("trail %s", got)
+	}
+}
+
+// TestABounceToADomainWithALineBreak is about a sender whose domain imitates the
+// top of the failed message. qmail-send does not quote domains.
+func TestABounceToADomainWithALineBreak(t *testing.T) {
+	const sender = "a@x.test>\nReceived: (qmail 7 invoked by uid 10009); 23 Nov 2026 11:32:18 -0000\n\nX: <"
+	b := newBuilder(t, 3)
+	content := lineBounce + bounceText + strings.Replace(bounceMarker, "a@x.test", sender, 1) + lineSite + "\nbody\n"
+	b.put(b.file("mess", 30), content)
+	b.put(b.file("info", 30), "F\x00")
+	b.put(b.file("remote", 30), "T"+sender+"\x00")
+	b.put(b.file("mess", 31), content)
+	b.put("todo/31", "u1\x00p1\x00F\x00T"+sender+"\x00")
+	messages, _ := scanAll(t, b.queue())
+	for _, id := range []string{"30", "31"} {
+		if got := trailOf(messages[id]); got != "bounce <- BROKEN "+brokenReturnPath {
+			t.Errorf("message %s: trail %s", id, got)
+		}
+	}
+}
+
+func TestAGreetingLongerThanWhatIsReadAtFirst(t *testing.T) {
+	b := newBuilder(t, 3)
+	b.put(b.file("mess", 30), lineNetwork+strings.Replace(lineSMTP, "User", strings.Repeat("x", 20_000), 1)+"\nbody\n")
+	b.put(b.file("info", 30), "Fa@x.test\x00")
+	messages, _ := scanAll(t, b.queue())
+	if got := trailOf(messages["30"]); got != "network:198.51.100.23" {
 		t.Errorf("trail %s", got)
 	}
 }
@@ -209,6 +244,8 @@ func TestControlFiles(t *testing.T) {
 	}
 	strips("12-info@site1.example", "info@site1.example")
 	strips("12-info@SITE1.example", "info@SITE1.example")
+	strips("13-user@one.example", "user@one.example")
+	strips("13-other@one.example", "13-other@one.example")
 	strips("other@site1.example", "other@site1.example")
 	strips("14-x@a.b.sub.example", "x@a.b.sub.example")
 	strips("15-x@anything.example", "x@anything.example")

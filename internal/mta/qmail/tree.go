@@ -46,14 +46,14 @@ func openTree(root *host.Root, name string) (*tree, error) {
 	t.intd = openShelf(root, name, "intd")
 	t.bounce = openShelf(root, name, "bounce")
 
-	t.split = agreedSplit(t.mess, t.info, t.local, t.remote)
+	t.split = t.mess.fit(agreedSplit(t.mess, t.info, t.local, t.remote))
 	t.todoSplit = t.todo.subdirectories() > 0
 	for _, s := range []*shelf{t.mess, t.info, t.local, t.remote} {
-		s.openFolders(t.split)
+		s.openFolders(root, t.split)
 	}
 	for _, s := range []*shelf{t.todo, t.intd} {
 		if t.todoSplit {
-			s.openFolders(t.split)
+			s.openFolders(root, t.split)
 		} else {
 			s.folders = []*host.Dir{s.top}
 		}
@@ -79,6 +79,57 @@ func agreedSplit(shelves ...*shelf) int {
 		}
 	}
 	return split
+}
+
+// fit returns the split under which the most files of the shelf are where they
+// belong. That is the number of subdirectories, unless the last ones are lost.
+func (s *shelf) fit(subdirectories int) int {
+	places := s.sample(subdirectories)
+	right := func(split int) (n int) {
+		for id, folder := range places {
+			if id%uint64(split) == uint64(folder) {
+				n++
+			}
+		}
+		return n
+	}
+	best, most := subdirectories, right(subdirectories)
+	if most > len(places)/2 {
+		return best
+	}
+	for split := subdirectories + 1; split < 2*subdirectories+maxLost; split++ {
+		if n := right(split); n > most && n > len(places)*9/10 {
+			best, most = split, n
+		}
+	}
+	return best
+}
+
+// maxLost bounds how many subdirectories may be missing beyond the highest.
+const maxLost = 100
+
+// sample returns the folders of some messages.
+func (s *shelf) sample(subdirectories int) map[uint64]int {
+	const each = 20
+	places := map[uint64]int{}
+	for i := range subdirectories {
+		folder, err := s.top.OpenDir(strconv.Itoa(i))
+		if err != nil {
+			continue
+		}
+		taken := 0
+		for entry, err := range folder.Entries() {
+			if err != nil || taken == each {
+				break
+			}
+			if id, ok := parseID(entry.Name); ok {
+				places[id] = i
+				taken++
+			}
+		}
+		_ = folder.Close()
+	}
+	return places
 }
 
 func openShelf(root *host.Root, queue, name string) *shelf {
@@ -107,13 +158,18 @@ func (s *shelf) subdirectories() int {
 // very large queues use some hundreds.
 const maxSplit = 10007
 
-func (s *shelf) openFolders(split int) {
+// openFolders opens the numbered subdirectories. An administrator may have
+// moved one and left a link: it is followed where it stays below the root.
+func (s *shelf) openFolders(root *host.Root, split int) {
 	s.folders = make([]*host.Dir, split)
 	if s.top == nil {
 		return
 	}
 	for i := range s.folders {
 		folder, err := s.top.OpenDir(strconv.Itoa(i))
+		if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR) {
+			folder, err = root.OpenDir(s.path(i))
+		}
 		if err == nil {
 			s.folders[i] = folder
 		} else if errors.Is(err, fs.ErrPermission) {
