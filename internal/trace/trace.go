@@ -21,7 +21,8 @@ type Facts struct {
 	// CallerGroup is the group under which the mail system itself queues
 	// messages in that way; -1 if unknown.
 	CallerGroup func(via spoor.Via) int
-	// Serves tells whether the server takes mail for a domain as its own.
+	// Serves tells whether the server takes mail for a domain, in whatever case,
+	// as its own.
 	Serves func(domain string) bool
 	// Host is the name that the MTA writes into its Received lines, or "".
 	Host string
