@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"bytes"
 	"context"
+	"sync"
 
 	"spoor"
 	"spoor/internal/mta"
@@ -54,7 +56,7 @@ func (a *answer) find(source spoor.Source) (report.SourceLine, bool) {
 // bodies reads what sampled messages say, for verdict.
 type bodies struct {
 	queue mta.Queue
-	buf   []byte
+	heads sync.Pool // of *[bodyBytes]byte
 }
 
 // bodyBytes is how much of a message is read to compare it with others: header
@@ -63,13 +65,15 @@ const bodyBytes = 32 << 10
 
 // Body returns the start of the body of a message.
 func (b *bodies) Body(m *spoor.Message) ([]byte, error) {
-	if b.buf == nil {
-		b.buf = make([]byte, bodyBytes)
+	head, ok := b.heads.Get().(*[bodyBytes]byte)
+	if !ok {
+		head = new([bodyBytes]byte)
 	}
-	n, err := b.queue.Head(m, b.buf)
+	defer b.heads.Put(head)
+	n, err := b.queue.Head(m, head[:])
 	if err != nil {
 		return nil, err
 	}
-	start, _ := mta.BodyStart(b.buf[:n])
-	return b.buf[start:n], nil
+	start, _ := mta.BodyStart(head[:n])
+	return bytes.Clone(head[start:n]), nil
 }

@@ -29,6 +29,8 @@ type server struct {
 	gaps   *spoor.Gaps
 	host   string
 
+	background sync.WaitGroup // of what close waits for
+
 	partial bool // something that every answer rests on could not be read
 }
 
@@ -144,21 +146,33 @@ func (s *server) facts() trace.Facts {
 	for _, account := range s.passwd.All() {
 		groups[account.GID] = append(groups[account.GID], account.UID)
 	}
-	sites := map[string]bool{}
-	for _, site := range s.panel.Sites() {
-		sites[strings.ToLower(site.Domain)] = true
-	}
+	sites := s.siteNames()
 	return trace.Facts{
 		Owner:        s.owner,
 		PrimaryGroup: func(gid int) []int { return groups[gid] },
 		CallerGroup:  s.queue.CallerGroup,
-		Serves:       func(domain string) bool { return sites[strings.ToLower(domain)] || s.queue.Serves(domain) },
+		Serves:       func(domain string) bool { return s.queue.Serves(domain) || sites()[strings.ToLower(domain)] },
 		Host:         s.queue.Host(),
 	}
 }
 
+// siteNames finds the domains of all sites, beside the reading of the queue: the
+// function that it returns waits for them.
+func (s *server) siteNames() func() map[string]bool {
+	names := sync.OnceValue(func() map[string]bool {
+		sites := map[string]bool{}
+		for _, site := range s.panel.Sites() {
+			sites[strings.ToLower(site.Domain)] = true
+		}
+		return sites
+	})
+	s.background.Go(func() { names() })
+	return names
+}
+
 // allGaps lists what was not read, with the paths that were refused.
 func (s *server) allGaps(scan *mta.Scan) []spoor.Gap {
+	s.background.Wait()
 	var all spoor.Gaps
 	for _, list := range [][]spoor.Gap{s.gaps.List(), s.panel.Gaps(), s.root.Refused()} {
 		all.AddAll(list)
@@ -170,6 +184,7 @@ func (s *server) allGaps(scan *mta.Scan) []spoor.Gap {
 }
 
 func (s *server) close() {
+	s.background.Wait()
 	if s.queue != nil {
 		_ = s.queue.Close()
 	}

@@ -43,7 +43,7 @@ func testFacts() Facts {
 		Serves: func(domain string) bool {
 			return slices.Contains([]string{"site1.test", "here.test"}, strings.ToLower(domain))
 		},
-		Host:   "mx.here.test",
+		Host: "mx.here.test",
 	}
 }
 
@@ -53,7 +53,9 @@ func netHop(account string, authenticated bool) spoor.Hop {
 	return spoor.Hop{Via: spoor.ViaNetwork, UID: -1, Client: netip.MustParseAddr("192.0.2.9"), Account: account, Authenticated: authenticated}
 }
 
-func bounceHop(failed string) spoor.Hop { return spoor.Hop{Via: spoor.ViaBounce, UID: -1, Address: failed} }
+func bounceHop(failed string) spoor.Hop {
+	return spoor.Hop{Via: spoor.ViaBounce, UID: -1, Address: failed}
+}
 
 func forwardHop(uid int, address string) spoor.Hop {
 	return spoor.Hop{Via: spoor.ViaForward, UID: uid, Address: address}

@@ -2,7 +2,10 @@ package verdict
 
 import (
 	"context"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"spoor"
 )
@@ -16,7 +19,8 @@ type survey struct {
 
 // content is what the sampled messages of one source say.
 type content struct {
-	compared []*spoor.Message // those that were compared with the others
+	sample   []*spoor.Message
+	compared []*spoor.Message // those of sample that were compared with the others
 	distinct int              // campaigns and single messages among them
 	campaign *Campaign        // in which the source has most messages; nil if it has none
 	part     Part             // the source's of campaign
@@ -28,16 +32,13 @@ func takeSurvey(ctx context.Context, q Queue) (*survey, error) {
 	s := &survey{contents: map[spoor.Source]content{}}
 	bodies := sampleOf(q.Traffic)
 	if q.Contents != nil {
-		signer := newSigner()
-		for _, b := range bodies {
-			if err := ctx.Err(); err != nil {
-				return nil, err
-			}
-			if !b.read(q.Contents, signer) {
-				s.unread += len(b.samples)
-			}
+		unread, err := readAll(ctx, bodies, q.Contents)
+		if err != nil {
+			return nil, err
 		}
+		s.unread = unread
 	}
+	s.enter(bodies)
 	for _, alike := range group(bodies) {
 		one := newCampaign(alike)
 		switch {
@@ -52,6 +53,36 @@ func takeSurvey(ctx context.Context, q Queue) (*survey, error) {
 		s.count(&s.campaigns[i])
 	}
 	return s, nil
+}
+
+// readAll reads and signs bodies on all processors. It returns how many messages
+// have a body that could not be read; it fails with the error of ctx.
+func readAll(ctx context.Context, bodies []*body, contents Contents) (unread int, err error) {
+	var next, failed atomic.Int64
+	var group sync.WaitGroup
+	for range runtime.NumCPU() {
+		group.Go(func() {
+			signer := newSigner()
+			for i := next.Add(1) - 1; i < int64(len(bodies)) && ctx.Err() == nil; i = next.Add(1) - 1 {
+				if b := bodies[i]; !b.read(contents, signer) {
+					failed.Add(int64(len(b.samples)))
+				}
+			}
+		})
+	}
+	group.Wait()
+	return int(failed.Load()), ctx.Err()
+}
+
+// enter adds the sample to what is known of its sources.
+func (s *survey) enter(bodies []*body) {
+	for _, b := range bodies {
+		for _, one := range b.samples {
+			known := s.contents[one.source]
+			known.sample = append(known.sample, one.message)
+			s.contents[one.source] = known
+		}
+	}
 }
 
 // count adds a campaign, or a single message that resembles no other, to what is

@@ -19,9 +19,9 @@ import (
 // Contents reads what messages say.
 type Contents interface {
 	// Body returns the start of the body of a message, in its transfer
-	// encoding; no more than the first 16 KiB are looked at. The caller is done
-	// with the slice before it calls again. Any error means that the body is
-	// not known: messages leave the queue at any time.
+	// encoding; no more than the first 16 KiB are looked at. Several goroutines
+	// call it at once. Any error means that the body is not known: messages
+	// leave the queue at any time.
 	Body(m *spoor.Message) ([]byte, error)
 }
 
@@ -68,7 +68,7 @@ func judge(f *facts) spoor.Verdict {
 		score += reasons[i].Weight
 	}
 	score = hundredths(score)
-	class := classify(f.t.Source.Kind, score, families(reasons))
+	class := classify(f.t, score, families(reasons))
 	return spoor.Verdict{
 		Source: f.t.Source, Class: class, Score: score, Reasons: reasons,
 		Confidence: confidence(class, score),

@@ -67,6 +67,7 @@ type qreader struct {
 	queue  *Queue
 	out    *bufio.Writer
 	reader *reader
+	line   []byte
 }
 
 func (p *qreader) message(id uint64) {
@@ -147,12 +148,14 @@ func (p *qreader) channel(s *shelf, id uint64, label string) {
 
 // printable writes text with everything but printable ASCII replaced.
 func (p *qreader) printable(text []byte) {
+	p.line = p.line[:0]
 	for _, c := range text {
 		if c < 32 || c > 126 {
 			c = '_'
 		}
-		_ = p.out.WriteByte(c)
+		p.line = append(p.line, c)
 	}
+	_, _ = p.out.Write(p.line)
 }
 
 func (p *qreader) warn(id uint64, err error) {

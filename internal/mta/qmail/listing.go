@@ -3,6 +3,7 @@ package qmail
 import (
 	"bytes"
 	"cmp"
+	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -70,26 +71,54 @@ func (l *listing) listMess(s *shelf) {
 		l.skip(s.top.Name(), "some folders cannot be opened: "+s.err.Error())
 	}
 	l.messages = countTop(s.top, l.gaps)
-	flat := len(s.folders) == 1 && s.folders[0] == nil
-	for i, folder := range s.folders {
-		if folder == nil {
-			if !flat {
-				l.skip(s.path(i), "folder is missing or no directory")
+	folders := make([]folderList, len(s.folders))
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for range min(runtime.NumCPU(), len(folders)) {
+		group.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(folders); i = int(next.Add(1)) - 1 {
+				folders[i] = l.listFolder(s, i)
 			}
-			continue
-		}
-		for entry, err := range folder.Entries() {
-			if err != nil {
-				l.skip(folder.Name(), err.Error())
-				break
-			}
-			l.messages += countEntry(folder, entry, 0)
-			if id, ok := l.number(folder, entry); ok {
-				l.slots = append(l.slots, slot{id: id, folder: i})
-			}
-		}
+		})
+	}
+	group.Wait()
+	total := 0
+	for _, f := range folders {
+		total += len(f.slots)
+	}
+	l.slots = make([]slot, 0, total)
+	for _, f := range folders {
+		l.slots = append(l.slots, f.slots...)
+		l.messages += f.files
 	}
 	l.sortSlots(s)
+}
+
+// folderList is the content of one folder of mess.
+type folderList struct {
+	slots []slot
+	files int // regular files at any depth
+}
+
+func (l *listing) listFolder(s *shelf, i int) (f folderList) {
+	folder := s.folders[i]
+	if folder == nil {
+		if len(s.folders) > 1 { // a queue without folders has none to miss
+			l.skip(s.path(i), "folder is missing or no directory")
+		}
+		return f
+	}
+	for entry, err := range folder.Entries() {
+		if err != nil {
+			l.skip(folder.Name(), err.Error())
+			break
+		}
+		f.files += countEntry(folder, entry, 0)
+		if id, ok := l.number(folder, entry); ok {
+			f.slots = append(f.slots, slot{id: id, folder: i})
+		}
+	}
+	return f
 }
 
 // skip counts a folder that is left out.
