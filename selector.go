@@ -20,6 +20,10 @@ import (
 //
 // The zero value matches every message.
 type Selector struct {
+	// Campaign names the campaign that a message belongs to, or "". It must be
+	// set before Match if NeedsCampaigns.
+	Campaign func(m *Message) string
+
 	terms []term
 	now   time.Time
 }
@@ -43,6 +47,7 @@ type candidate struct {
 	source  Source
 	uid     int
 	now     time.Time
+	name    func(m *Message) string // of its campaign
 }
 
 // SelectorKeys lists the keys with an example of each, for help texts.
@@ -50,7 +55,7 @@ func SelectorKeys() []string {
 	return []string{
 		"account:info@x.test", "uid:10003", "site:shop.test", "user:apache", "script:/var/www/x.php", "network:203.0.113.45",
 		"forward:box@x.test", "list:news@x.test", "bounce:x.test", "source:site:shop.test", "ip:203.0.113.0/24", "kind:bounce", "from:@x.test",
-		"to:@gmail.com", "subject:/re/", "age:>2h", "size:>1M", "rcpts:>20", "state:todo", "id:2996948",
+		"to:@gmail.com", "subject:/re/", "age:>2h", "size:>1M", "rcpts:>20", "state:todo", "id:2996948", "campaign:c7f3",
 	}
 }
 
@@ -115,6 +120,8 @@ func parseValue(key, value string) (matcher, error) {
 		return func(c *candidate) bool { return string(c.message.ID) == value }, nil
 	case "ip":
 		return matchClient(value)
+	case "campaign":
+		return func(c *candidate) bool { return c.name != nil && strings.HasPrefix(c.name(c.message), value) }, nil
 	case "from":
 		return func(c *candidate) bool { return c.message.HasEnvelope && matchAddress(c.message.Sender, value) }, nil
 	case "to":
@@ -139,7 +146,7 @@ func invalid(ok bool, why string) error {
 // Match reports whether the selector picks a message of that source, queued
 // under that UID (-1 if none is known).
 func (s *Selector) Match(m *Message, source Source, uid int) bool {
-	c := candidate{message: m, source: source, uid: uid, now: s.now}
+	c := candidate{message: m, source: source, uid: uid, now: s.now, name: s.Campaign}
 	for _, t := range s.terms {
 		if t.negate == slices.ContainsFunc(t.any, func(match matcher) bool { return match(&c) }) {
 			return false
@@ -150,8 +157,13 @@ func (s *Selector) Match(m *Message, source Source, uid int) bool {
 
 // NeedsAddresses reports whether messages must carry their recipients'
 // addresses to be matched.
-func (s *Selector) NeedsAddresses() bool {
-	return slices.ContainsFunc(s.terms, func(t term) bool { return t.key == "to" })
+func (s *Selector) NeedsAddresses() bool { return s.has("to") }
+
+// NeedsCampaigns reports whether Campaign must be set.
+func (s *Selector) NeedsCampaigns() bool { return s.has("campaign") }
+
+func (s *Selector) has(key string) bool {
+	return slices.ContainsFunc(s.terms, func(t term) bool { return t.key == key })
 }
 
 // hasUID looks at the process that queued the message and at its trail.

@@ -31,6 +31,7 @@ func TestSelector(t *testing.T) {
 			t.Errorf("%v: %v", args, err)
 			return
 		}
+		s.Campaign = func(*Message) string { return "c7f3a1" }
 		if got := s.Match(m, source, uid); got != want {
 			t.Errorf("%v matches: %v, want %v", args, got, want)
 		}
@@ -63,6 +64,7 @@ func TestSelector(t *testing.T) {
 	matches(true, "rcpts:>20", "rcpts:30")
 	matches(false, "rcpts:<30")
 	matches(true, "state:remote,todo", "state:bouncing", "!state:held")
+	matches(true, "campaign:c7f3", "!campaign:d")
 	for i, key := range SelectorKeys() {
 		if _, err := ParseSelector([]string{key}, now); err != nil {
 			t.Errorf("example %d of the help, %s: %v", i, key, err)

@@ -14,9 +14,10 @@ import (
 // answer is a survey with every source judged.
 type answer struct {
 	*survey
-	sources  []report.SourceLine // worst first
-	complete bool
-	gaps     []spoor.Gap
+	sources   []report.SourceLine // worst first
+	campaigns []verdict.Campaign
+	complete  bool
+	gaps      []spoor.Gap
 }
 
 // answer surveys the queue and judges its sources.
@@ -32,7 +33,7 @@ func (s *server) answer(ctx context.Context, o *options) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &answer{survey: survey, complete: survey.complete(), gaps: s.allGaps(survey.scan)}
+	a := &answer{survey: survey, campaigns: judged.Campaigns, complete: survey.complete(), gaps: s.allGaps(survey.scan)}
 	traffic := map[spoor.Source]*spoor.Traffic{}
 	for i := range survey.traffic {
 		traffic[survey.traffic[i].Source] = &survey.traffic[i]
@@ -51,6 +52,22 @@ func (a *answer) find(source spoor.Source) (report.SourceLine, bool) {
 		}
 	}
 	return report.SourceLine{}, false
+}
+
+// campaignOf returns a function that names the campaign of a message: one that
+// was compared with others, or has the same body as one that was.
+func (a *answer) campaignOf() func(m *spoor.Message) string {
+	type body struct {
+		hash  uint64
+		bytes int
+	}
+	names := map[body]string{}
+	for _, campaign := range a.campaigns {
+		for _, m := range campaign.Messages {
+			names[body{m.ContentHash, m.ContentBytes}] = campaign.ID
+		}
+	}
+	return func(m *spoor.Message) string { return names[body{m.ContentHash, m.ContentBytes}] }
 }
 
 // bodies reads what sampled messages say, for verdict.

@@ -58,7 +58,17 @@ func Command(env Environment) *cobra.Command {
 site, a script's user, an address that relays, with the proof of each. It
 changes nothing, needs no configuration and leaves nothing behind.
 
-Without a command it does what "spoor who" does.`,
+Without a command it does what "spoor who" does.
+
+Exit status:
+
+    0    done
+    1    failure
+    2    the command line is wrong
+    3    nothing matched
+    4    partial: what could not be read is told
+    6    no supported MTA, or no permission
+    130  interrupted`,
 		Example: `  spoor                          the answer for this server
   spoor --root /mnt/disk         the answer for a mounted or captured server
   spoor show site:shop.test      everything that speaks for and against a source

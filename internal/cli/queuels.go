@@ -25,7 +25,10 @@ Messages that are not yet preprocessed are listed too.
 Selectors are key:value. Different keys must all match, commas separate
 alternatives, and a leading ! negates. The keys, with examples:
 
-  ` + strings.Join(wrapWords(spoor.SelectorKeys(), 76), "\n  "),
+    ` + strings.Join(wrapWords(spoor.SelectorKeys(), 74), "\n    ") + `
+
+campaign: picks the messages whose content was compared with others, a sample of
+each source, and those that have the very same body.`,
 		Example: `  spoor queue ls site:shop.test rcpts:>20
   spoor queue ls kind:bounce -o ids
   spoor queue ls '!from:@shop.test' account:info@shop.test
@@ -90,6 +93,13 @@ type row struct {
 
 func (l *lister) run(ctx context.Context, selective bool) error {
 	addresses := l.format != report.FormatIDs && l.format != report.FormatTable || l.selector.NeedsAddresses()
+	if l.selector.NeedsCampaigns() {
+		a, err := l.server.answer(ctx, l.options)
+		if err != nil {
+			return err
+		}
+		l.selector.Campaign = a.campaignOf()
+	}
 	scan, err := l.server.queue.Scan(ctx, mta.Want{Addresses: addresses, Routed: l.format == report.FormatWide})
 	if err != nil {
 		return err

@@ -66,8 +66,8 @@ func (s *server) survey(ctx context.Context, o *options) (*survey, error) {
 // program needs at least, and for each message. A queue of 300,000 messages then
 // stays below 300 MB and costs a tenth less time than with the usual collection.
 const (
-	memoryBase    = 64 << 20
-	memoryMessage = 750
+	memoryBase    = 24 << 20
+	memoryMessage = 800
 )
 
 func roomFor(messages int) {

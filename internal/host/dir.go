@@ -74,6 +74,7 @@ const (
 	direntType   = 18
 	direntName   = 19
 	direntBuffer = 64 << 10
+	direntSmall  = 8 << 10
 )
 
 // Entries yields the names in d but "." and "..", in the order of the file
@@ -85,7 +86,12 @@ func (d *Dir) Entries() iter.Seq2[Entry, error] {
 			yield(Entry{}, fmt.Errorf("rewind %s: %w", d.name, err))
 			return
 		}
-		buf := make([]byte, direntBuffer)
+		size := direntBuffer
+		var st unix.Stat_t
+		if unix.Fstat(d.fd, &st) == nil && st.Size < direntBuffer {
+			size = direntSmall // most folders of a web root
+		}
+		buf := make([]byte, size)
 		for {
 			n, err := unix.Getdents(d.fd, buf)
 			if err == unix.EINTR {
