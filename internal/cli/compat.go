@@ -48,7 +48,7 @@ func (o *options) compat(ctx context.Context, write func(*qmail.Queue, io.Writer
 	defer s.close()
 	q, ok := s.queue.(*qmail.Queue)
 	if !ok {
-		return nothing("the queue of this server is not qmail's", "spoor queue stat")
+		return nothing("the queue of this server is not qmail's", o.spoor("queue stat"))
 	}
 	return write(q, o.env.Out)
 }

@@ -31,6 +31,8 @@ type server struct {
 
 	background sync.WaitGroup // of what close waits for
 
+	spoor func(words string) string // a command to try, for this root
+
 	partial bool // something that every answer rests on could not be read
 }
 
@@ -42,7 +44,7 @@ func (o *options) examine(ctx context.Context) (*server, error) {
 			What: "cannot open the root " + o.root + ": " + cause(err), So: "there is no server to examine", Err: err,
 		}}
 	}
-	s := &server{root: root, gaps: &spoor.Gaps{}}
+	s := &server{root: root, gaps: &spoor.Gaps{}, spoor: o.spoor}
 	if err := s.open(ctx, o); err != nil {
 		s.close()
 		return nil, err

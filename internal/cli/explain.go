@@ -68,7 +68,7 @@ func (o *options) oneMessage(ctx context.Context, s *server, name string) (*spoo
 	}
 	f, err := os.Open(name) // the user's own file, not the examined server's
 	if err != nil {
-		return nil, &spoor.Problem{What: "cannot read " + name + ": " + cause(err), Try: "spoor queue ls", Err: err}
+		return nil, &spoor.Problem{What: "cannot read " + name + ": " + cause(err), Try: o.spoor("queue ls"), Err: err}
 	}
 	defer func() { _ = f.Close() }()
 	m, err := s.queue.Read(f)
@@ -89,7 +89,7 @@ func splitPath(name string) (folder string, base spoor.QueueID) {
 func (s *server) find(ctx context.Context, id spoor.QueueID) (*spoor.Message, error) {
 	m, err := s.queue.Find(ctx, id)
 	if errors.Is(err, mta.ErrGone) {
-		return nil, nothing(fmt.Sprintf("no message %s in the queue: it may have been delivered or removed meanwhile", id), "spoor queue ls")
+		return nil, nothing(fmt.Sprintf("no message %s in the queue: it may have been delivered or removed meanwhile", id), s.spoor("queue ls"))
 	}
 	return m, err
 }

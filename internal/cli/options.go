@@ -62,6 +62,16 @@ func (o *options) format(allowed ...string) (string, error) {
 	return format, nil
 }
 
+// spoor is a command to try, for the same root. It is not shown if it would need
+// quoting.
+func (o *options) spoor(words string) string {
+	command := "spoor"
+	if o.root != "/" {
+		command += " --root " + o.root
+	}
+	return strings.TrimSpace(command + " " + words)
+}
+
 // style is how text is laid out for whoever reads standard output.
 func (o *options) style() report.Style {
 	colour := o.env.OutColumns > 0 && !o.noColor && o.env.Getenv("NO_COLOR") == "" && o.env.Getenv("TERM") != "dumb"

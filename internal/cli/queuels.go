@@ -155,10 +155,10 @@ func (l *lister) finish(scan *mta.Scan, selective bool) error {
 		}
 	}
 	if why := missing(l.server, scan); why != "" {
-		return &statusError{status: exitPartial, err: &spoor.Problem{What: why, So: "the list is not complete", Try: "spoor queue stat"}}
+		return &statusError{status: exitPartial, err: &spoor.Problem{What: why, So: "the list is not complete", Try: l.options.spoor("queue stat")}}
 	}
 	if l.listed == 0 && selective {
-		return nothing("no message in the queue matches", "spoor queue stat")
+		return nothing("no message in the queue matches", l.options.spoor("queue stat"))
 	}
 	return nil
 }

@@ -16,10 +16,14 @@ func tableColumns(style Style) []tableColumn {
 		{head: "SIZE", right: true, value: sizeCell},
 		{head: "STATE", value: stateCell},
 		{head: "DONE", right: true, value: doneCell},
-		{head: "SENDER", share: true, value: senderCell},
+		{head: "SENDER", share: true, most: max(maxSender, style.Columns/3), value: senderCell},
 		{head: "SOURCE", share: true, value: sourceCell},
 	}
 }
+
+// maxSender is how many columns a sender takes at most that is listed in a pipe,
+// or in a terminal that is not wide: what follows it should stay in sight.
+const maxSender = 40
 
 // wideColumns is the list with everything, cut nowhere.
 func wideColumns(style Style) []tableColumn {
@@ -75,13 +79,10 @@ func doneCell(m *spoor.Message, _ *spoor.Attribution) string {
 }
 
 func senderCell(m *spoor.Message, _ *spoor.Attribution) string {
-	switch {
-	case !m.HasEnvelope:
+	if !m.HasEnvelope {
 		return none
-	case m.Sender == "":
-		return "<>"
 	}
-	return m.Sender
+	return sender(m.Sender)
 }
 
 func sourceCell(_ *spoor.Message, a *spoor.Attribution) string {
@@ -114,7 +115,7 @@ func accountCell(m *spoor.Message, a *spoor.Attribution) string {
 
 func messageIDCell(m *spoor.Message, _ *spoor.Attribution) string { return orNone(m.MessageID) }
 
-func subjectCell(m *spoor.Message, _ *spoor.Attribution) string { return orNone(m.Subject) }
+func subjectCell(m *spoor.Message, _ *spoor.Attribution) string { return orNone(subject(m.Subject)) }
 
 func orNone(s string) string {
 	if s == "" {

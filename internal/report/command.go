@@ -1,6 +1,7 @@
 package report
 
 import (
+	"path"
 	"strings"
 
 	"spoor"
@@ -17,6 +18,20 @@ func showCommand(s spoor.Source) string {
 		return "spoor --json  (this name cannot be typed safely)"
 	}
 	return "spoor show " + word
+}
+
+// rooted is a command of spoor for the server below root. A root whose name no
+// shell word can safely hold is left for the reader to fill in.
+func rooted(command, root string) string {
+	args, ok := strings.CutPrefix(command, "spoor")
+	if !ok || args != "" && args[0] != ' ' || root == "" || path.Clean(root) == "/" {
+		return command
+	}
+	word, ok := shellWord(root)
+	if !ok {
+		word = "DIR"
+	}
+	return "spoor --root " + word + args
 }
 
 // shellWord returns text as one word of a POSIX shell, or false where it holds

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"io"
 	"strings"
 	"testing"
 
@@ -28,6 +29,65 @@ func TestNextCommandIsSafeToPaste(t *testing.T) {
 	f(`/a\b`, refused)
 	f("/a\xff", refused)
 	f(strings.Repeat("a", 501), refused)
+}
+
+func TestCommandsNameTheRoot(t *testing.T) {
+	f := func(root, command, want string) {
+		t.Helper()
+		if got := rooted(command, root); got != want {
+			t.Errorf("root %q: got %q, want %q", root, got, want)
+		}
+	}
+	f("", "spoor show unknown", "spoor show unknown")
+	f("/", "spoor show unknown", "spoor show unknown")
+	f("//", "spoor show unknown", "spoor show unknown")
+	f("/mnt/disk", "spoor show unknown", "spoor --root /mnt/disk show unknown")
+	f("qmail", "spoor", "spoor --root qmail")
+	f("-x", "spoor --json", "spoor --root '-x' --json")
+	f("/mnt/my disk;reboot", "spoor --json", "spoor --root '/mnt/my disk;reboot' --json")
+	f("/it's", "spoor --json", "spoor --root DIR --json")
+	f("/a\nb", "spoor --json", "spoor --root DIR --json")
+	f("/mnt/disk", "spoorless", "spoorless")
+	f("/mnt/disk", "plesk repair mail", "plesk repair mail")
+}
+
+func TestEveryCommandOnAPageNamesTheRoot(t *testing.T) {
+	const root = "/mnt/my disk"
+	who, partial, show, explain, stat := manyWho(), partialWho(), sampleShow(), explainPHP(), sampleQueue()
+	who.Root, partial.Root, show.Root, explain.Root, stat.Root = root, root, root, root, root
+	stat.Gaps = partial.Gaps
+	for name, write := range map[string]func(io.Writer) error{
+		"who":     func(w io.Writer) error { return who.Text(w, plainStyle, 2) },
+		"partial": func(w io.Writer) error { return partial.Text(w, plainStyle, 0) },
+		"show":    func(w io.Writer) error { return show.Text(w, plainStyle) },
+		"explain": func(w io.Writer) error { return explain.Text(w, plainStyle) },
+		"stat":    func(w io.Writer) error { return stat.Text(w, plainStyle) },
+	} {
+		page := written(t, write)
+		all, right := strings.Count(page, "spoor "), strings.Count(page, "spoor --root '/mnt/my disk' ")
+		if all == 0 || all != right {
+			t.Errorf("%s: %d of %d commands name the root:\n%s", name, right, all, page)
+		}
+	}
+}
+
+func TestCommandsAreNotWrapped(t *testing.T) {
+	const command = "spoor --root /mnt/disk show 'script:/var/www/a b'"
+	f := func(words, want string) {
+		t.Helper()
+		p := &page{root: "/mnt/disk", style: Style{Columns: 60}}
+		p.suggest(2, words, "spoor show 'script:/var/www/a b'")
+		if got := string(p.buf); got != want {
+			t.Errorf("got:\n%s\nwant:\n%s", got, want)
+		}
+	}
+	f("see:", "  see: "+command+"\n")
+	f("the words before it:", "  the words before it:\n  "+command+"\n")
+	p := &page{style: Style{Columns: 40}}
+	p.suggest(2, "see:", command)
+	if got, want := string(p.buf), "  see: "+command+"\n"; got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
 }
 
 func TestCommandsOfOtherRoomsAreChecked(t *testing.T) {

@@ -174,8 +174,8 @@ func TestWhoListsUIDOnlyWhereThereIsOne(t *testing.T) {
 	if uid := got.Sources[1].UID; uid != nil {
 		t.Errorf("the account has uid %d", *uid)
 	}
-	if evidence := got.Sources[0].Evidence; len(evidence) != 2 {
-		t.Errorf("%d facts, want each of 2 once", len(evidence))
+	if evidence := got.Sources[0].Evidence; len(evidence) != 6 {
+		t.Errorf("%d facts, want each of 6 once", len(evidence))
 	}
 }
 

@@ -18,7 +18,7 @@ func writeEnvelope(p *page, m *spoor.Message, now time.Time, named int) {
 	p.row(0, "State", stateOf(m, ", "))
 	p.row(0, "Sender", clip(senderOf(m), maxQuote))
 	if m.Subject != "" {
-		p.row(0, "Subject", clip(m.Subject, maxQuote))
+		p.row(0, "Subject", clip(subject(m.Subject), maxQuote))
 	}
 	if m.MessageID != "" {
 		p.row(0, "Message-ID", clip(m.MessageID, maxQuote))

@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -24,7 +25,7 @@ const maxNamed = 20
 
 // Text writes the attribution as a page.
 func (e *Explain) Text(out io.Writer, style Style) error {
-	p := &page{style: style}
+	p := &page{style: style, root: e.Root}
 	p.server(e.Host, e.MTA, e.Panel, "root "+e.Root, style.moment(e.Time))
 	p.end()
 	writeEnvelope(p, e.Message, e.Time, maxNamed)
@@ -32,9 +33,9 @@ func (e *Explain) Text(out io.Writer, style Style) error {
 	e.writeTrail(p)
 	writeClaims(p, e.Message.Trail.Claims)
 	if a := e.Attribution; a != nil {
-		if len(a.Evidence) > 0 {
+		if proof := withoutClaims(a.Evidence); len(proof) > 0 {
 			p.heading("Proof")
-			p.evidenceList(2, a.Evidence, maxTop)
+			p.evidenceList(2, proof, maxTop)
 		}
 		if len(a.Conflicts) > 0 {
 			p.heading("What contradicts, and why it was overruled")
@@ -65,7 +66,8 @@ func (e *Explain) writeBlame(p *page) {
 		p.row(0, "", "nothing that this server wrote names a source")
 		return
 	}
-	p.row(0, "Next", showCommand(a.Source))
+	p.label(0, "Next")
+	p.command(showCommand(a.Source))
 }
 
 // uid names a system user.
@@ -90,7 +92,7 @@ func (e *Explain) writeTrail(p *page) {
 		p.flow(e.hop(hop))
 		p.end()
 		if hop.Text != "" {
-			p.quoteLine(5, hop.Line, hop.Text)
+			p.quoteLines(5, hop.Line, receivedFields(hop.Text))
 		}
 	}
 	if len(trail.Hops) == 0 {
@@ -99,16 +101,18 @@ func (e *Explain) writeTrail(p *page) {
 	if trail.Broken != "" {
 		p.para(2, "the header could not be read to its end: "+clip(trail.Broken, maxQuote))
 	}
-	writeForgeable(p, trail.Forgeable)
+	switch {
+	case len(trail.Forgeable) > 0:
+		writeForgeable(p, trail.Forgeable)
+	case len(trail.Hops) > 0 && trail.Broken == "":
+		p.para(2, "nothing below claims another way")
+	}
 }
 
 // writeForgeable draws the line below which nothing is proof.
 func writeForgeable(p *page, fields []spoor.Claim) {
 	words := plural(len(fields), "Received field")
-	switch len(fields) {
-	case 0:
-		words = "no Received field"
-	case spoor.MaxForgeable:
+	if len(fields) == spoor.MaxForgeable {
 		words = "at least " + words
 	}
 	p.para(2, "below this line anyone could have written it: "+words)
@@ -172,6 +176,11 @@ func client(h *spoor.Hop) string {
 		words += `, perhaps with the login "` + clip(h.Account, maxAddress) + `"`
 	}
 	return words
+}
+
+// withoutClaims leaves out what writeClaims lists.
+func withoutClaims(evidence []spoor.Evidence) []spoor.Evidence {
+	return slices.DeleteFunc(slices.Clone(evidence), func(e spoor.Evidence) bool { return e.What == "claim" })
 }
 
 func writeClaims(p *page, claims []spoor.Claim) {

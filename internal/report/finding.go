@@ -38,7 +38,9 @@ func writeFindings(p *page, findings []spoor.Finding) {
 		}
 		p.row(detail, clip(f.Severity, maxLabel), words)
 		if copyable(f.Fix) {
-			p.row(detail, "", "fix: "+f.Fix)
+			p.label(detail, "")
+			p.put("fix: ")
+			p.command(f.Fix)
 		}
 	}
 }

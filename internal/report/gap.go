@@ -24,11 +24,11 @@ func writeGaps(p *page, gaps []spoor.Gap, complete bool) {
 		return
 	}
 	if complete {
-		p.heading("Could not be read; the answer does not depend on it")
+		p.heading("Damaged or unreadable, counted and left out")
 	} else {
 		p.heading("Not everything could be read: the answer may be wrong")
 	}
-	reasons := gapReasons(gaps)
+	reasons := gapReasons(mergeGaps(gaps))
 	for _, r := range reasons[:min(maxGapReasons, len(reasons))] {
 		words := plural(r.files, "file")
 		if r.count != r.files {
@@ -43,12 +43,28 @@ func writeGaps(p *page, gaps []spoor.Gap, complete bool) {
 		p.para(detail, "and for "+plural(more, "other reason"))
 	}
 	if len(gaps) > 0 {
-		p.para(detail, "the whole list: spoor --json")
+		p.suggest(detail, "the whole list:", "spoor --json")
 	}
 }
 
 // unnamedFiles is the File under which spoor.Gaps sums up what it did not name.
 const unnamedFiles = "(more)"
+
+// mergeGaps lists each file once for each reason, where it is first.
+func mergeGaps(gaps []spoor.Gap) []spoor.Gap {
+	merged := make([]spoor.Gap, 0, len(gaps))
+	index := map[spoor.Gap]int{} // Count is 0 in the keys
+	for _, g := range gaps {
+		key := spoor.Gap{File: g.File, Reason: g.Reason}
+		if i, ok := index[key]; ok {
+			merged[i].Count += g.Count
+			continue
+		}
+		index[key] = len(merged)
+		merged = append(merged, g)
+	}
+	return merged
+}
 
 // gapReasons sums up gaps by reason, the most frequent first.
 func gapReasons(gaps []spoor.Gap) []gapReason {

@@ -1,8 +1,10 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
+	"iter"
 	"math"
 	"strconv"
 	"time"
@@ -21,6 +23,54 @@ func writeJSON(out io.Writer, document any) error {
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(document)
+}
+
+// jsonLines is one document whose members are those of head, then the array name
+// of elements, then those of tail. Head and tail are objects with members.
+type jsonLines struct {
+	head, tail any
+	name       string
+	elements   iter.Seq[any]
+}
+
+// writeJSONLines writes a document without indentation, while its elements are
+// being made: each on a line of its own, between lines that open and close the
+// document.
+func writeJSONLines(out io.Writer, document jsonLines) error {
+	lines := lineBuffer{out: out}
+	head, err := marshalJSON(document.head)
+	if err != nil {
+		return err
+	}
+	lines.buf = append(lines.buf, head[:len(head)-1]...)
+	lines.buf = append(append(append(lines.buf, `,"`...), document.name...), `":[`...)
+	before := "\n"
+	for element := range document.elements {
+		object, err := marshalJSON(element)
+		if err != nil {
+			return err
+		}
+		lines.buf = append(append(lines.buf, before...), object...)
+		before = ",\n"
+		if err := lines.spill(); err != nil {
+			return err
+		}
+	}
+	tail, err := marshalJSON(document.tail)
+	if err != nil {
+		return err
+	}
+	lines.buf = append(append(append(lines.buf, "\n],"...), tail[1:]...), '\n')
+	return lines.flush()
+}
+
+// marshalJSON is json.Marshal without its escapes for HTML.
+func marshalJSON(v any) ([]byte, error) {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), err
 }
 
 // appendJSONString appends s as a JSON string (RFC 8259 §7). Runes that are not

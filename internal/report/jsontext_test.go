@@ -2,6 +2,7 @@ package report
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +55,38 @@ func TestJSONStringsAreThoseOfTheLibrary(t *testing.T) {
 		if got := string(appendJSONString(nil, in)) + "\n"; got != want.String() {
 			t.Errorf("got %s, want %s", got, want.String())
 		}
+	}
+}
+
+func TestEverySourceHasALine(t *testing.T) {
+	for _, who := range []*Who{sampleWho(), emptyWho(), manyWho()} {
+		page := written(t, who.JSON)
+		if !json.Valid([]byte(page)) {
+			t.Errorf("not JSON: %s", page)
+		}
+		if got, want := strings.Count(page, "\n{\"source\":"), len(who.Sources); got != want {
+			t.Errorf("%d lines of sources, want %d", got, want)
+		}
+		if got, want := strings.Count(page, "\n"), len(who.Sources)+2; got != want {
+			t.Errorf("%d lines, want %d", got, want)
+		}
+	}
+}
+
+func TestManySourcesAreStreamed(t *testing.T) {
+	who := sampleWho()
+	for range 1000 {
+		who.Sources = append(who.Sources, siteLine())
+	}
+	var out counting
+	if err := who.JSON(&out); err != nil {
+		t.Fatal(err)
+	}
+	if out.writes < 2 || out.lines != len(who.Sources)+2 {
+		t.Errorf("%d lines in %d writes", out.lines, out.writes)
+	}
+	if err := who.JSON(closedPipe{}); !errors.Is(err, errClosed) {
+		t.Errorf("error = %v", err)
 	}
 }
 

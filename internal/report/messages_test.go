@@ -133,6 +133,38 @@ func TestTableFitsTheTerminal(t *testing.T) {
 	}
 }
 
+func TestALongSenderLeavesTheSourceInSight(t *testing.T) {
+	f := func(format Format, style Style, most int) {
+		t.Helper()
+		long := phpMessage()
+		long.Sender = strings.Repeat("very-long-", 20) + "@bank.example"
+		page := written(t, func(w io.Writer) error {
+			messages := NewMessages(w, format, style)
+			for range measuredRows + 1 {
+				if err := messages.Row(phpMessage(), siteAttribution()); err != nil {
+					return err
+				}
+			}
+			if err := messages.Row(long, siteAttribution()); err != nil {
+				return err
+			}
+			return messages.Close()
+		})
+		lines := strings.Split(strings.TrimSuffix(page, "\n"), "\n")
+		last := lines[len(lines)-1]
+		if got := shownColumns(last); got > most || !strings.Contains(last, "site:example.com") && style.Columns == 0 {
+			t.Errorf("%v: %d columns, want at most %d: %q", format, got, most, last)
+		}
+		if format == FormatWide && !strings.Contains(last, long.Sender) {
+			t.Errorf("wide cuts the sender: %q", last)
+		}
+	}
+	f(FormatTable, Style{}, 110)
+	f(FormatTable, Style{Columns: 80, Now: now}, 80)
+	f(FormatTable, Style{Columns: 300, Now: now}, 160)
+	f(FormatWide, Style{}, 1000)
+}
+
 func TestSpreadsheetsRunNoCell(t *testing.T) {
 	f := func(in, want string) {
 		t.Helper()

@@ -14,6 +14,7 @@ import (
 // its way in, so nothing that calls it has to think of that.
 type page struct {
 	style  Style
+	root   string // of the examined server, for the commands that the page suggests
 	buf    []byte
 	column int // of the cursor, from 0
 }
@@ -132,6 +133,28 @@ func (p *page) para(indent int, words string) {
 	p.end()
 }
 
+// command writes a command of spoor from the cursor on and ends the line. It is
+// never wrapped: whoever copies it copies one line.
+func (p *page) command(command string) {
+	p.put(rooted(command, p.root))
+	p.end()
+}
+
+// suggest writes words and a command that they lead to, which goes below them
+// where it only fits there.
+func (p *page) suggest(indent int, words, command string) {
+	p.tab(indent)
+	p.flow(words)
+	width, wanted := p.style.pageColumns(), columns(rooted(command, p.root))
+	if p.column+1+wanted > width && indent+wanted <= width {
+		p.end()
+		p.tab(indent)
+	} else {
+		p.put(" ")
+	}
+	p.command(command)
+}
+
 // server writes the heading: whose answer this is. Facts that are "" are left
 // out.
 func (p *page) server(host string, facts ...string) {
@@ -163,17 +186,23 @@ func (p *page) candidate(c *spoor.Candidate) {
 // Bounds, in columns, of what a page quotes of one field or line.
 const (
 	maxQuote   = 400
+	maxRemark  = 160
 	maxAddress = 120
 	maxHost    = 64
 	maxLogin   = 32
 	maxLabel   = 11
 )
 
-// evidence writes one quoted fact with its place.
+// evidence writes one quoted fact with its place. One that has no place takes
+// one line: it was counted and stands nowhere.
 func (p *page) evidence(indent int, e spoor.Evidence) {
 	place := e.Place()
 	if place == "" {
-		place = "this server"
+		p.tab(indent)
+		p.put(clip(cmp.Or(e.What, "this server"), maxQuote) + ": ")
+		p.flow(clipWords(quoted(e.Text), maxRemark))
+		p.end()
+		return
 	}
 	p.tab(indent)
 	p.put(clip(place, maxQuote))
@@ -181,13 +210,36 @@ func (p *page) evidence(indent int, e spoor.Evidence) {
 		p.put(" (" + clip(e.What, maxQuote) + ")")
 	}
 	p.end()
-	if e.Text != "" {
-		p.para(indent+2, clip(e.Text, maxQuote))
+	switch {
+	case e.Text == "":
+	case e.What == "received":
+		p.received(indent+2, e)
+	default:
+		p.para(indent+2, clip(quoted(e.Text), maxQuote))
 	}
 }
 
-// evidenceList writes at most limit facts and says how many were left out.
+// clipWords is clip, but leaves out the word that would be cut in two.
+func clipWords(words string, columns int) string {
+	shown := clip(words, columns)
+	if cut := strings.LastIndexByte(shown, ' '); shown != words && cut > 0 {
+		return shown[:cut] + " " + ellipsis
+	}
+	return shown
+}
+
+// received writes the Received fields of one hop; the place of the first stands
+// above it.
+func (p *page) received(indent int, e spoor.Evidence) {
+	fields := receivedFields(e.Text)
+	p.para(indent, clip(unfold(fields[0]), maxQuote))
+	p.quoteLines(indent, nextLine(e.Line, fields[0]), fields[1:])
+}
+
+// evidenceList writes at most limit facts, each once, and says how many were
+// left out.
 func (p *page) evidenceList(indent int, list []spoor.Evidence, limit int) {
+	list = distinct(list)
 	for _, e := range list[:min(limit, len(list))] {
 		p.evidence(indent, e)
 	}
@@ -196,13 +248,37 @@ func (p *page) evidenceList(indent int, list []spoor.Evidence, limit int) {
 	}
 }
 
-// quoteLine quotes one line of a header.
-func (p *page) quoteLine(indent, line int, words string) {
+// distinct is list with each fact once.
+func distinct(list []spoor.Evidence) []spoor.Evidence {
+	var once []spoor.Evidence
+	seen := map[spoor.Evidence]bool{}
+	for _, e := range list {
+		if !seen[e] {
+			seen[e] = true
+			once = append(once, e)
+		}
+	}
+	return once
+}
+
+// quoteLine quotes one field of a header.
+func (p *page) quoteLine(indent, line int, field string) {
 	p.tab(indent)
 	p.put("line " + strconv.Itoa(line) + ": ")
-	p.flow(clip(words, maxQuote))
+	p.flow(clip(unfold(field), maxQuote))
 	p.end()
 }
+
+// quoteLines quotes fields that stand one below the other, from a line on.
+func (p *page) quoteLines(indent, line int, fields []string) {
+	for _, field := range fields {
+		p.quoteLine(indent, line, field)
+		line = nextLine(line, field)
+	}
+}
+
+// nextLine is the line below a field that starts at line.
+func nextLine(line int, field string) int { return line + 1 + strings.Count(field, "\n") }
 
 // number writes a row of a column of numbers, and a remark.
 func (p *page) number(label string, n int64, remark string) {

@@ -46,7 +46,7 @@ func (q *Queue) JSON(out io.Writer) error {
 // Text writes the numbers as a page. On a qmail server it also says what
 // qmail-qstat(8) calls the two numbers that it knows.
 func (q *Queue) Text(out io.Writer, style Style) error {
-	p := &page{style: style}
+	p := &page{style: style, root: q.Root}
 	p.server(q.Host, q.MTA, q.Panel, "root "+q.Root, style.moment(q.Time))
 	p.end()
 	messages, unprocessed := "", ""

@@ -2,6 +2,7 @@ package report
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 
 	"spoor"
@@ -30,9 +31,13 @@ func siteLine() SourceLine {
 			Senders: spoor.Ranking{Distinct: 24990, Top: []spoor.Tally{
 				{Value: "support@bank.example", Count: 811}, {Value: "", Count: 40}, {Value: "info@shop.test", Count: 12},
 			}},
-			Subjects: spoor.Ranking{Distinct: 3, Top: []spoor.Tally{
-				{Value: "Your account has been suspended", Count: 26001}, {Value: "Re: 注文の確認", Count: 119},
+			Subjects: spoor.Ranking{Distinct: 4, Top: []spoor.Tally{
+				{Value: "Your account has been suspended", Count: 26001},
+				{Value: "=?utf-8?B?UmU6IOazqOaWh+OBrueiuuiqjQ==?=", Count: 119},
+				{Value: "=?x-unknown?Q?=80?= =?utf-8?Q?kept?=", Count: 1},
+				{Value: "", Count: 1},
 			}},
+			Scripts: spoor.Ranking{Distinct: 1, Top: []spoor.Tally{{Value: "cache.php", Count: 24}}},
 			Samples: []*spoor.Message{phpMessage()},
 			Evidence: []spoor.Evidence{
 				received("2996948", "(qmail 19514 invoked by uid 10003); 22 Nov 2026 20:00:00 -0000"),
@@ -45,16 +50,22 @@ func siteLine() SourceLine {
 				Source:     spoor.Source{Kind: spoor.KindScript, Name: "/var/www/vhosts/example.com/httpdocs/wp-content/plugins/seo/cache.php"},
 				Confidence: 0.86, Text: "41 of 44 requests for it were followed by a message within 2 seconds",
 				Evidence: []spoor.Evidence{{What: "request", File: "/var/www/vhosts/example.com/logs/access_log", Line: 18211, Text: `203.0.113.9 - - [22/Nov/2026:20:00:00 +0000] "POST /wp-content/plugins/seo/cache.php HTTP/1.1" 200 2`}},
+			}, {
+				Source:     spoor.Source{Kind: spoor.KindScript, Name: "/var/www/vhosts/example.com/httpdocs/index.php"},
+				Confidence: 0.09, Text: "too unlikely for the page",
 			}},
 		},
 		Verdict: spoor.Verdict{
 			Source: source, Class: spoor.Spam, Confidence: 0.99, Score: 14.2,
 			Reasons: []spoor.Reason{
-				{Symbol: "FOREIGN_SENDERS", Family: spoor.FamilySender, Weight: 3.4, Count: 26108, Text: "26,108 of 26,120 messages have an envelope sender of a domain that is not served here", Check: "spoor queue ls site:example.com"},
+				{Symbol: "FOREIGN_SENDERS", Family: spoor.FamilySender, Weight: 3.4, Count: 26108, Text: "26,108 of 26,120 messages have an envelope sender of a domain that is not served here", Check: "spoor queue ls site:example.com", Evidence: []spoor.Evidence{{What: "sender", Text: "811 support@bank.example"}, {What: "sender", Text: "40 <>"}}},
 				{Symbol: "UID_IN_RECEIVED", Family: spoor.FamilyTrace, Weight: 5, Count: 26120, Text: "all 26,120 messages were queued by uid 10003, which runs this site's scripts", Evidence: []spoor.Evidence{received("2996948", "(qmail 19514 invoked by uid 10003); 22 Nov 2026 20:00:00 -0000")}},
 				{Symbol: "OWN_SENDER", Family: spoor.FamilySender, Weight: -0.4, Count: 12, Text: "12 messages are sent as an address of this site"},
 				{Symbol: "MANY_RECIPIENTS", Family: spoor.FamilyRecipients, Weight: 4.2, Count: 301177, Text: "301,177 recipients in 38 hours; the site usually has 9 a day"},
-				{Symbol: "SAME_BODY", Family: spoor.FamilyContent, Weight: 2, Count: 19033, Text: "most messages share one body"},
+				{Symbol: "SAME_BODY", Family: spoor.FamilyContent, Weight: 2, Count: 19033, Text: "most messages share one body", Evidence: []spoor.Evidence{
+					{What: "campaign c7f30001", Text: strings.TrimSpace(strings.Repeat("2996948 ", 40))},
+					{What: "campaign", ID: "2996948", File: header, Text: "Subject: =?utf-8?Q?Your_account?=\n =?utf-8?Q?_has_been_suspended?="},
+				}},
 			},
 		},
 	}
@@ -108,7 +119,10 @@ func sampleWho() *Who {
 			normalLine("b.test", 1), normalLine("c.test", 1),
 		},
 		Findings: sampleFindings(), Complete: true,
-		Gaps: []spoor.Gap{{File: "/var/qmail/queue/mess/3/2996951", Reason: "no header", Count: 1}},
+		Gaps: []spoor.Gap{
+			{File: "/var/qmail/queue/mess/3/2996951", Reason: "no header", Count: 1},
+			{File: "/var/qmail/queue/mess/3/2996951", Reason: "no header", Count: 2},
+		},
 	}
 }
 
@@ -216,12 +230,13 @@ func explainPHP() *Explain { return explainOf(phpMessage(), siteAttribution()) }
 func authMessage() *spoor.Message {
 	m := phpMessage()
 	m.ID, m.Bouncing, m.SizeBytes = "2997003", false, 734003
-	m.Sender, m.Subject = "bob@corp.example", "Résumé 注文の確認"
+	m.Sender, m.Subject = "bob@corp.example", "=?iso-8859-1?Q?R=E9sum=E9?= =?utf-8?B?IOazqOaWh+OBrueiuuiqjQ==?="
 	m.State, m.Unprocessed = spoor.StateTodo, true
 	m.Recipients = recipients(spoor.Recipient{Address: "alice@far.example"})
 	m.Arrived, m.Routed = ago(90*time.Second), time.Time{}
 	m.Trail = spoor.Trail{Hops: []spoor.Hop{{
-		Via: spoor.ViaNetwork, PID: 24470, UID: -1, Line: 1, Text: "(qmail 24470 invoked from network); 23 Nov 2026 09:58:30 -0000",
+		Via: spoor.ViaNetwork, PID: 24470, UID: -1, Line: 1, Text: "(qmail 24470 invoked from network); 23 Nov 2026 09:58:30 -0000\n" +
+			"from unknown (HELO User) (bob@corp.example@198.51.100.62)\n  by mail7.example.net with ESMTPA; 23 Nov 2026 09:58:30 -0000",
 		Client: netip.MustParseAddr("198.51.100.62"), HELO: "User", ReverseName: "unknown", Account: "bob@corp.example", Authenticated: true,
 	}}}
 	return m
@@ -230,7 +245,8 @@ func authMessage() *spoor.Message {
 func accountAttribution() *spoor.Attribution {
 	return &spoor.Attribution{
 		Source: spoor.Source{Kind: spoor.KindAccount, Name: "bob@corp.example"}, UID: -1, Confidence: 1,
-		Evidence: []spoor.Evidence{{What: "received", ID: "2997003", File: "/var/qmail/queue/mess/3/2997003", Line: 2, Text: "from unknown (HELO User) (bob@corp.example@198.51.100.62) by mail7.example.net with ESMTPA"}},
+		Evidence: []spoor.Evidence{{What: "received", ID: "2997003", File: "/var/qmail/queue/mess/3/2997003", Line: 1, Text: "(qmail 24470 invoked from network); 23 Nov 2026 09:58:30 -0000\n" +
+			"from unknown (HELO User) (bob@corp.example@198.51.100.62)\n  by mail7.example.net with ESMTPA; 23 Nov 2026 09:58:30 -0000"}},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,7 +30,7 @@ const (
 
 // Text writes the bundle as a page: the verdict, then everything it rests on.
 func (s *Show) Text(out io.Writer, style Style) error {
-	p := &page{style: style}
+	p := &page{style: style, root: s.Root}
 	t, v := &s.Source.Traffic, &s.Source.Verdict
 	p.server(s.Host, s.MTA, s.Panel, "root "+s.Root, style.moment(s.Time))
 	p.end()
@@ -39,9 +40,10 @@ func (s *Show) Text(out io.Writer, style Style) error {
 	writeJudged(p, "Against", contra)
 	writeProof(p, t)
 	writeCounters(p, t)
-	writeRanking(p, "Senders", t.Senders)
+	writeRanking(p, "Senders", named(t.Senders, sender))
 	writeRanking(p, "Clients", t.Clients)
-	writeRanking(p, "Subjects", t.Subjects)
+	writeRanking(p, "Scripts named in headers", t.Scripts)
+	writeRanking(p, "Subjects", named(t.Subjects, subject))
 	writeSamples(p, t.Samples)
 	writeGaps(p, s.Gaps, s.Complete)
 	return p.writeTo(out)
@@ -84,7 +86,9 @@ func writeJudged(p *page, heading string, reasons []spoor.Reason) {
 		p.end()
 		p.para(judged, clip(r.Symbol, maxQuote)+", "+r.Family.String())
 		if copyable(r.Check) {
-			p.para(judged, "check: "+r.Check)
+			p.tab(judged)
+			p.put("check: ")
+			p.command(r.Check)
 		}
 		p.evidenceList(judged, r.Evidence, maxEvidence)
 	}
@@ -107,6 +111,7 @@ func writeProof(p *page, t *spoor.Traffic) {
 
 // writeLikely lists candidates with what makes them likely.
 func writeLikely(p *page, candidates []spoor.Candidate) {
+	candidates = likely(candidates)
 	if len(candidates) == 0 {
 		return
 	}
@@ -149,7 +154,7 @@ func counters(t *spoor.Traffic) []counter {
 func writeCounters(p *page, t *spoor.Traffic) {
 	p.heading("Of " + plural(t.Messages, "message"))
 	for _, c := range counters(t) {
-		if c.n != 0 {
+		if c.n != 0 && (c.key != "largest_copy" || c.n > 1) {
 			p.para(0, fmt.Sprintf("%11s  %s", count(c.n), c.words))
 		}
 	}
@@ -179,14 +184,27 @@ func writeSamples(p *page, samples []*spoor.Message) {
 		p.end()
 		p.row(2, "", "to "+clip(recipientsOf(m), maxQuote))
 		if m.Subject != "" {
-			p.row(2, "", "subject: "+clip(m.Subject, maxQuote))
+			p.row(2, "", "subject: "+clip(subject(m.Subject), maxQuote))
 		}
 	}
 	if word, ok := shellWord(string(samples[0].ID)); ok {
 		p.end()
-		p.para(2, "the proof for one of them: spoor explain "+word)
+		p.suggest(2, "the proof for one of them:", "spoor explain "+word)
 	}
 }
+
+// named is a ranking with its values in words.
+func named(r spoor.Ranking, words func(string) string) spoor.Ranking {
+	top := slices.Clone(r.Top)
+	for i := range top {
+		top[i].Value = words(top[i].Value)
+	}
+	r.Top = top
+	return r
+}
+
+// sender is an envelope sender as mail logs write it.
+func sender(address string) string { return cmp.Or(address, "<>") }
 
 // senderOf is the envelope sender in words. The brackets keep an address from
 // reading like one of them.

@@ -25,6 +25,7 @@ type showJSON struct {
 	Counts      map[string]int    `json:"counts"`
 	Senders     rankingJSON       `json:"senders"`
 	Clients     rankingJSON       `json:"clients"`
+	Scripts     rankingJSON       `json:"scripts"`
 	Subjects    rankingJSON       `json:"subjects"`
 	Samples     []json.RawMessage `json:"samples"`
 	Complete    bool              `json:"complete"`
@@ -53,7 +54,8 @@ func (s *Show) JSON(out io.Writer) error {
 		sourceJSON:  newSourceJSON(&s.Source),
 		Attribution: finite(t.Confidence), Bytes: t.Bytes, Done: t.Done,
 		Counts:  map[string]int{},
-		Senders: newRankingJSON(t.Senders), Clients: newRankingJSON(t.Clients), Subjects: newRankingJSON(t.Subjects),
+		Senders: newRankingJSON(t.Senders), Clients: newRankingJSON(t.Clients),
+		Scripts: newRankingJSON(t.Scripts), Subjects: newRankingJSON(t.Subjects),
 		Samples:  make([]json.RawMessage, 0, len(t.Samples)),
 		Complete: s.Complete, Gaps: newGapsJSON(s.Gaps),
 	}

@@ -51,7 +51,7 @@ type candidateJSON struct {
 	Name       text           `json:"name"`
 	Confidence float64        `json:"confidence"`
 	Text       text           `json:"text"`
-	Evidence   []evidenceJSON `json:"evidence,omitempty"`
+	Evidence   []evidenceJSON `json:"evidence"`
 }
 
 type gapJSON struct {
@@ -113,7 +113,7 @@ func newCandidatesJSON(candidates []spoor.Candidate) []candidateJSON {
 
 func newGapsJSON(gaps []spoor.Gap) []gapJSON {
 	list := make([]gapJSON, 0, len(gaps))
-	for _, g := range gaps {
+	for _, g := range mergeGaps(gaps) {
 		list = append(list, gapJSON{File: text(g.File), Reason: text(g.Reason), Count: g.Count})
 	}
 	return list

@@ -22,6 +22,7 @@ type tableColumn struct {
 	head  string
 	right bool // aligned to the right
 	share bool // cut so that the row fits the terminal
+	most  int  // cut to so many columns anywhere; 0: not cut
 	value func(m *spoor.Message, a *spoor.Attribution) string
 }
 
@@ -67,6 +68,9 @@ func (t *tableMessages) start() {
 		t.widths[i] = len(column.head)
 		for _, row := range t.held {
 			t.widths[i] = max(t.widths[i], columns(row[i]))
+		}
+		if column.most > 0 {
+			t.widths[i] = min(t.widths[i], column.most)
 		}
 	}
 	t.fit()
@@ -120,8 +124,11 @@ func (t *tableMessages) write(row []string) {
 			t.lines.buf = append(t.lines.buf, columnGap...)
 		}
 		column := &t.columns[i]
-		if column.share && t.style.Columns > 0 {
+		switch {
+		case column.share && t.style.Columns > 0:
 			value = clip(value, t.widths[i])
+		case column.most > 0:
+			value = clip(value, column.most)
 		}
 		pad := max(t.widths[i]-columns(value), 0)
 		if column.right {

@@ -37,7 +37,7 @@ func (w *Who) Text(out io.Writer, style Style, top int) error {
 	if top <= 0 {
 		top = DefaultTop
 	}
-	p := &page{style: style}
+	p := &page{style: style, root: w.Root}
 	w.writeHeading(p)
 	w.writeQueue(p)
 	w.writeSources(p, top)

@@ -2,6 +2,8 @@ package report
 
 import (
 	"io"
+	"iter"
+	"slices"
 
 	"spoor"
 )
@@ -9,15 +11,19 @@ import (
 // WhoSchema names the contract of Who.JSON.
 const WhoSchema = "spoor.who/1"
 
-type whoJSON struct {
-	Schema   string        `json:"schema"`
-	Root     text          `json:"root"`
-	Host     text          `json:"host"`
-	Time     string        `json:"time"`
-	MTA      text          `json:"mta"`
-	Panel    text          `json:"panel"`
-	Queue    queueJSON     `json:"queue"`
-	Sources  []sourceJSON  `json:"sources"`
+// whoHead is what stands before the sources.
+type whoHead struct {
+	Schema string    `json:"schema"`
+	Root   text      `json:"root"`
+	Host   text      `json:"host"`
+	Time   string    `json:"time"`
+	MTA    text      `json:"mta"`
+	Panel  text      `json:"panel"`
+	Queue  queueJSON `json:"queue"`
+}
+
+// whoTail is what stands behind the sources.
+type whoTail struct {
 	Findings []findingJSON `json:"findings"`
 	Complete bool          `json:"complete"`
 	Gaps     []gapJSON     `json:"gaps"`
@@ -46,27 +52,36 @@ type findingJSON struct {
 }
 
 // JSON writes the answer as one document of the contract spoor.who/1, with all
-// sources. What was counted in logs ("sent") is absent: a queue does not know it.
+// sources. Each source has a line of its own: there may be thousands, and what
+// reads them may be grep. What was counted in logs ("sent") is absent: a queue
+// does not know it.
 func (w *Who) JSON(out io.Writer) error {
-	document := whoJSON{
-		Schema: WhoSchema,
-		Root:   text(w.Root), Host: text(w.Host), Time: jsonTime(w.Time),
-		MTA: text(w.MTA), Panel: text(w.Panel),
-		Queue:    newQueueJSON(&w.Queue),
-		Sources:  make([]sourceJSON, 0, len(w.Sources)),
-		Findings: newFindingsJSON(w.Findings),
-		Complete: w.Complete,
-		Gaps:     newGapsJSON(w.Gaps),
-	}
-	for _, line := range w.ranked() {
-		s := newSourceJSON(line)
-		s.Evidence = newEvidenceJSON(citedEvidence(line))
-		for i := range s.Reasons {
-			s.Reasons[i].Evidence = nil
+	return writeJSONLines(out, jsonLines{
+		head: whoHead{
+			Schema: WhoSchema,
+			Root:   text(w.Root), Host: text(w.Host), Time: jsonTime(w.Time),
+			MTA: text(w.MTA), Panel: text(w.Panel),
+			Queue: newQueueJSON(&w.Queue),
+		},
+		name: "sources", elements: w.sourcesJSON(),
+		tail: whoTail{Findings: newFindingsJSON(w.Findings), Complete: w.Complete, Gaps: newGapsJSON(w.Gaps)},
+	})
+}
+
+// sourcesJSON makes the sources, spam first, one at a time.
+func (w *Who) sourcesJSON() iter.Seq[any] {
+	return func(yield func(any) bool) {
+		for _, line := range w.ranked() {
+			s := newSourceJSON(line)
+			s.Evidence = newEvidenceJSON(citedEvidence(line))
+			for i := range s.Reasons {
+				s.Reasons[i].Evidence = nil
+			}
+			if !yield(s) {
+				return
+			}
 		}
-		document.Sources = append(document.Sources, s)
 	}
-	return writeJSON(out, document)
 }
 
 func newQueueJSON(c *spoor.QueueCount) queueJSON {
@@ -92,19 +107,9 @@ func newFindingsJSON(findings []spoor.Finding) []findingJSON {
 // citedEvidence is the evidence for the source and, after it, for the reasons
 // of its verdict, each fact once.
 func citedEvidence(line *SourceLine) []spoor.Evidence {
-	var cited []spoor.Evidence
-	seen := map[spoor.Evidence]bool{}
-	add := func(list []spoor.Evidence) {
-		for _, e := range list {
-			if !seen[e] {
-				seen[e] = true
-				cited = append(cited, e)
-			}
-		}
-	}
-	add(line.Traffic.Evidence)
+	cited := slices.Clone(line.Traffic.Evidence)
 	for i := range line.Verdict.Reasons {
-		add(line.Verdict.Reasons[i].Evidence)
+		cited = append(cited, line.Verdict.Reasons[i].Evidence...)
 	}
-	return cited
+	return distinct(cited)
 }

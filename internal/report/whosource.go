@@ -27,8 +27,8 @@ func (w *Who) writeSources(p *page, top int) {
 	}
 	if hidden := lines[shown:bad]; len(hidden) > 0 {
 		spam, suspect := classTally(hidden, spoor.Spam), classTally(hidden, spoor.Suspect)
-		p.para(0, "Not shown: "+count(spam.sources)+" spam, "+count(suspect.sources)+" suspect, "+
-			plural(spam.messages+suspect.messages, "message")+": spoor --top "+strconv.Itoa(bad))
+		p.suggest(0, "Not shown: "+count(spam.sources)+" spam, "+count(suspect.sources)+" suspect, "+
+			plural(spam.messages+suspect.messages, "message")+":", "spoor --top "+strconv.Itoa(bad))
 	}
 	if ordinary := classTally(lines, spoor.Normal); ordinary.sources > 0 {
 		noun := "source"
@@ -41,6 +41,9 @@ func (w *Who) writeSources(p *page, top int) {
 
 // detail is where the labels below a source start.
 const detail = 4
+
+// doubtful is how sure of a source one has to be for the page not to mention it.
+const doubtful = 0.7
 
 // Bounds of what the page tells of one source; the rest is in spoor show.
 const (
@@ -59,6 +62,9 @@ func writeSource(p *page, rank int, line *SourceLine) {
 	p.end()
 	p.row(detail, "queued", plural(t.Messages, "message")+" to "+plural(t.Recipients, "recipient"))
 	p.row(detail, "arrived", p.style.span(t.First, t.Last))
+	if t.Confidence < doubtful && t.Source.Kind != spoor.KindUnknown {
+		p.row(detail, "doubt", "only "+percent(t.Confidence)+" sure that the mail is from this source")
+	}
 	if t.Cause != (spoor.Source{}) {
 		p.row(detail, "cause", causeOf(t))
 	}
@@ -66,7 +72,8 @@ func writeSource(p *page, rank int, line *SourceLine) {
 	writeReasons(p, "why", pro, maxWhy)
 	writeReasons(p, "against", contra, maxAgainst)
 	writeCandidates(p, t.Candidates)
-	p.row(detail, "next", showCommand(t.Source))
+	p.label(detail, "next")
+	p.command(showCommand(t.Source))
 }
 
 // sides parts the reasons for spam from those against it, strongest first.
@@ -109,7 +116,16 @@ func reasonText(r *spoor.Reason) string {
 	return words + " (" + count(r.Count) + ")"
 }
 
+// minLikely is the confidence from which a candidate is worth a person's time.
+const minLikely = 0.1
+
+// likely leaves out the candidates that are not.
+func likely(candidates []spoor.Candidate) []spoor.Candidate {
+	return slices.DeleteFunc(slices.Clone(candidates), func(c spoor.Candidate) bool { return c.Confidence < minLikely })
+}
+
 func writeCandidates(p *page, candidates []spoor.Candidate) {
+	candidates = likely(candidates)
 	label := "likely"
 	for _, c := range candidates[:min(maxCandidates, len(candidates))] {
 		p.label(detail, label)

@@ -3,6 +3,7 @@ package trace
 import (
 	"cmp"
 	"container/heap"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -35,6 +36,7 @@ type Ledger struct {
 type page struct {
 	traffic  spoor.Traffic
 	owner    spoor.Owner
+	sureness int // the sum of the confidences, in hundredths
 	causes   map[spoor.Source]int
 	senders  map[string]int
 	clients  map[netip.Addr]int
@@ -55,6 +57,7 @@ func (l *Ledger) Add(m *spoor.Message) spoor.Source {
 	r := l.tracer.rule(m)
 	l.count.Add(m)
 	p := l.page(r)
+	p.sureness += int(math.Round(r.confidence * 100))
 	p.book(m)
 	l.bookSender(p, m, r)
 	p.bookTrail(m, r)
@@ -80,12 +83,11 @@ func (p *page) keepForgeries(list []spoor.Evidence) {
 
 func (l *Ledger) page(r ruling) *page {
 	if p, ok := l.pages[r.source]; ok {
-		p.traffic.Confidence = min(p.traffic.Confidence, r.confidence)
 		return p
 	}
 	r.source.Name = strings.Clone(r.source.Name) // it is part of a header
 	p := &page{
-		traffic:  spoor.Traffic{Source: r.source, UID: r.uid, Login: r.owner.Login, Confidence: r.confidence},
+		traffic:  spoor.Traffic{Source: r.source, UID: r.uid, Login: r.owner.Login},
 		owner:    r.owner,
 		causes:   map[spoor.Source]int{},
 		senders:  map[string]int{},
@@ -227,7 +229,7 @@ func (l *Ledger) Merge(o *Ledger) {
 
 func (p *page) merge(o *page) {
 	t, u := &p.traffic, &o.traffic
-	t.Confidence = min(t.Confidence, u.Confidence)
+	p.sureness += o.sureness
 	t.Messages += u.Messages
 	t.Recipients += u.Recipients
 	t.Done += u.Done
@@ -286,6 +288,7 @@ func (l *Ledger) Traffic() []spoor.Traffic {
 
 func (p *page) close(tracer *Tracer) spoor.Traffic {
 	t := p.traffic
+	t.Confidence = math.Round(float64(p.sureness)/float64(t.Messages)) / 100
 	t.Cause, t.CauseCount = mostFrequent(p.causes)
 	t.Senders = rank(p.senders, func(s string) string { return s })
 	t.Clients = rank(p.clients, netip.Addr.String)

@@ -8,30 +8,36 @@ import (
 
 // nearIdentical reads NEAR_IDENTICAL: how much of the source's mail is one
 // campaign, counted among its sampled messages, or exact copies, counted among
-// all of them.
+// all of them. What other sources send of the campaign is told and does not
+// weigh: a single message of this one repeats nothing.
 func nearIdentical(f *facts) reading {
-	inCampaign, inCopies := fraction(len(f.content.part.Messages), len(f.content.compared)), f.share(f.t.LargestCopy)
-	known := max(f.campaignSize(), f.t.LargestCopy)
-	weight := 2 * ramp(max(inCampaign, inCopies), 0.3, 0.8) * ramp(float64(known), 3, 10)
-	if weight == 0 {
+	campaign := repetition(len(f.content.part.Messages), len(f.content.sample))
+	copies := repetition(f.t.LargestCopy, f.t.Messages)
+	if campaign == 0 && copies == 0 {
 		return reading{}
 	}
-	r := reading{weight: weight}
-	copies := partOf(f.t.LargestCopy, f.t.Messages, "messages") + " have the very same body"
-	if inCopies > inCampaign {
-		r.count, r.text, r.check = f.t.LargestCopy, copies, f.recount(f.t.LargestCopy)
+	r := reading{weight: max(campaign, copies)}
+	exact := partOf(f.t.LargestCopy, f.t.Messages, "messages") + " have the very same body"
+	if copies > campaign {
+		r.count, r.text, r.check = f.t.LargestCopy, exact, f.recount(f.t.LargestCopy)
 	} else {
 		r.count = len(f.content.part.Messages)
-		r.text = partOf(r.count, len(f.content.compared), "sampled messages") + " say nearly the same"
+		r.text = partOf(r.count, len(f.content.sample), "sampled messages") + " say nearly the same"
 		if f.t.LargestCopy > 1 {
-			r.text += "; " + copies
+			r.text += "; " + exact
 		}
 	}
 	if c := f.content.campaign; c != nil {
 		r.text += " (campaign " + c.ID + ")" + elsewhere(c)
-		r.evidence = append(c.quotes(f.content.part), f.sampleIDs())
+		r.evidence = append(c.quotes(f.content.part), sampleIDs(f.content.sample))
 	}
 	return r
+}
+
+// repetition is what n alike messages of so many weigh: nothing below five of
+// them or a fifth of all, then by their share.
+func repetition(n, of int) float64 {
+	return 2 * ramp(fraction(n, of), 0.2, 0.8) * ramp(float64(n), 4, 10)
 }
 
 // elsewhere says how many other sources send the campaign.
@@ -46,18 +52,9 @@ func elsewhere(c *Campaign) string {
 	}
 }
 
-// sampleIDs are the messages that were compared, as evidence.
-func (f *facts) sampleIDs() spoor.Evidence {
-	return spoor.Evidence{What: "sample", Text: idsOf(inOrder(f.content.compared))}
-}
-
-// campaignSize is the number of sampled messages in the source's campaign, those
-// of other sources included.
-func (f *facts) campaignSize() int {
-	if f.content.campaign == nil {
-		return 0
-	}
-	return len(f.content.campaign.Messages)
+// sampleIDs are the messages that a share is counted among, as evidence.
+func sampleIDs(sample []*spoor.Message) spoor.Evidence {
+	return spoor.Evidence{What: "sample", Text: idsOf(inOrder(sample))}
 }
 
 // variedContent reads VARIED_CONTENT: nearly every message says something else.
@@ -74,7 +71,7 @@ func variedContent(f *facts) reading {
 		count:  f.content.distinct,
 		text: fmt.Sprintf("%s with %s",
 			counted(compared, "sampled message"), counted(f.content.distinct, "different content")),
-		evidence: []spoor.Evidence{f.sampleIDs()},
+		evidence: []spoor.Evidence{sampleIDs(f.content.compared)},
 	}
 }
 

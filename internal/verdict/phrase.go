@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// partOf says "34 of 117 messages in the queue (29 %)" for the noun "messages
+// partOf says "34 of 117 messages in the queue (29%)" for the noun "messages
 // in the queue", and "all 34 messages" where nothing is left.
 func partOf(n, of int, noun string) string {
 	of = max(n, of)
@@ -20,11 +20,11 @@ func percent(n, of int) string {
 	share := fraction(n, of)
 	switch {
 	case share > 0 && share < 0.005:
-		return "under 1 %"
+		return "under 1%"
 	case share < 1 && share >= 0.995:
-		return "over 99 %"
+		return "over 99%"
 	}
-	return fmt.Sprintf("%.0f %%", 100*share)
+	return fmt.Sprintf("%.0f%%", 100*share)
 }
 
 // counted says "1 message" or "1,204 messages".

@@ -13,13 +13,13 @@ func TestPartOf(t *testing.T) {
 			t.Errorf("partOf(%d, %d) = %q, want %q", n, of, got, want)
 		}
 	}
-	f(34, 117, "34 of 117 messages (29 %)")
-	f(1204, 27645, "1,204 of 27,645 messages (4 %)")
-	f(1, 1000, "1 of 1,000 messages (under 1 %)")
-	f(999, 1000, "999 of 1,000 messages (over 99 %)")
+	f(34, 117, "34 of 117 messages (29%)")
+	f(1204, 27645, "1,204 of 27,645 messages (4%)")
+	f(1, 1000, "1 of 1,000 messages (under 1%)")
+	f(999, 1000, "999 of 1,000 messages (over 99%)")
 	f(34, 34, "all 34 messages")
-	f(1, 1, "1 of 1 messages (100 %)")
-	f(0, 5, "0 of 5 messages (0 %)")
+	f(1, 1, "1 of 1 messages (100%)")
+	f(0, 5, "0 of 5 messages (0%)")
 	f(36, 34, "all 36 messages") // the queue moved between two counts
 }
 

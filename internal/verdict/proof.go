@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,11 +47,12 @@ func plain(text string) bool {
 	return text != ""
 }
 
-// ranked quotes the most frequent values of a ranking, each with its count.
+// ranked quotes the most frequent values of a ranking, each with its count. An
+// empty one is the null sender.
 func ranked(what string, r spoor.Ranking) []spoor.Evidence {
 	quotes := make([]spoor.Evidence, len(r.Top))
 	for i, tally := range r.Top {
-		quotes[i] = spoor.Evidence{What: what, Text: strconv.Itoa(tally.Count) + " " + tally.Value}
+		quotes[i] = spoor.Evidence{What: what, Text: strconv.Itoa(tally.Count) + " " + cmp.Or(tally.Value, "<>")}
 	}
 	return quotes
 }
@@ -78,9 +80,13 @@ func idsOf(messages []*spoor.Message) string {
 	return strings.Join(ids, " ")
 }
 
-// quote is a message as evidence, by its subject.
+// quote is a message as evidence, by its Subject field, which is not decoded.
 func quote(what string, m *spoor.Message) spoor.Evidence {
-	return spoor.Evidence{What: what, ID: m.ID, File: m.Path(), Text: m.Subject}
+	e := spoor.Evidence{What: what, ID: m.ID, File: m.Path()}
+	if m.Subject != "" {
+		e.Text = "Subject: " + m.Subject
+	}
+	return e
 }
 
 // inOrder returns the messages by arrival and ID. The argument stays as it is.

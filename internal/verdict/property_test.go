@@ -26,6 +26,10 @@ func drawTraffic(t *rapid.T, name string) spoor.Traffic {
 	one.OwnSender = part("own", n-one.ForeignSender)
 	one.NullSender, one.Bulk, one.Bouncing = part("null", n), part("bulk", n), part("bouncing", n)
 	one.Forged, one.WebServer = part("forged", n), part("web server", n)
+	if one.Forged > 0 {
+		one.Forgeries = []spoor.Evidence{{What: "forged", Text: hostile}}
+	}
+	one.Confidence = rapid.Float64Range(0, 1).Draw(t, "confidence")
 	one.LargestCopy, one.CauseCount = 1+part("copies", n-1), part("cause", n)
 	one.Cause = spoor.Source{Kind: rapid.SampledFrom(spoor.Kinds()).Draw(t, "cause"), Name: hostile}
 	one.Senders = drawRanking(t, "sender", n)

@@ -9,7 +9,7 @@ import (
 
 // The bounds of the sample whose bodies are read.
 const (
-	maxSamples       = 4000 // messages of a queue
+	maxSamples       = 2000 // messages of a queue
 	maxSourceSamples = 200  // messages of a source
 )
 

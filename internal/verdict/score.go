@@ -17,6 +17,9 @@ const (
 	clearWeight = 0.5
 	// spamFamilies is how many families have to speak clearly for spam.
 	spamFamilies = 2
+	// sureSource is how sure it has to be that the mail is from the source before
+	// it is called spam: nobody is blamed on a guess.
+	sureSource = 0.7
 
 	// slope and maxConfidence shape the confidence: it is 0.50 at SuspectScore,
 	// 0.90 at SpamScore, 0.10 at a score of 0.
@@ -26,12 +29,13 @@ const (
 )
 
 // classify turns a score into a class. Bounces go to senders who may never have
-// written, and the unknown is nobody: neither is called spam.
-func classify(kind spoor.Kind, score float64, families int) spoor.Class {
+// written, and the unknown is nobody: neither is called spam. Nor is a source
+// that may not be where the mail comes from.
+func classify(t *spoor.Traffic, score float64, families int) spoor.Class {
 	if score < SuspectScore {
 		return spoor.Normal
 	}
-	blameless := kind == spoor.KindBounce || kind == spoor.KindUnknown
+	blameless := t.Source.Kind == spoor.KindBounce || t.Source.Kind == spoor.KindUnknown || t.Confidence < sureSource
 	if score < SpamScore || families < spamFamilies || blameless {
 		return spoor.Suspect
 	}

@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -44,6 +45,40 @@ func TestCampaignAcrossSources(t *testing.T) {
 	}
 }
 
+// TestFewAlikeMessagesWeighNothing has sources of which some messages say the
+// same as one another and as a large source.
+func TestFewAlikeMessagesWeighNothing(t *testing.T) {
+	f := func(alike, of int, want float64) {
+		t.Helper()
+		s := newStage(1000, 1000)
+		shared := letter(1)
+		s.add(source(spoor.KindSite, "site1.example", of, 1), func(n int) string {
+			if n < alike {
+				return shared(n)
+			}
+			return fmt.Sprintf("short %d", n) // too short to be compared
+		})
+		s.add(source(spoor.KindSite, "site2.example", 40, 1), func(n int) string { return shared(n + 1000) })
+		got := 0.0
+		for _, r := range s.judge(t).Reasons {
+			if r.Symbol == "NEAR_IDENTICAL" {
+				got = r.Weight
+			}
+		}
+		if got != want {
+			t.Errorf("%d of %d messages weigh %v, want %v", alike, of, got, want)
+		}
+	}
+	f(1, 1, 0)
+	f(2, 29, 0)
+	f(4, 4, 0)
+	f(5, 5, 0.33)
+	f(9, 50, 0) // under a fifth
+	f(10, 50, 0)
+	f(20, 50, 0.67)
+	f(32, 40, 2)
+}
+
 func TestUnreadableBodiesAreCountedAndSayNothing(t *testing.T) {
 	s := newStage(100, 100)
 	s.add(source(spoor.KindSite, "site1.example", 20, 1), soup(1))
@@ -81,7 +116,7 @@ func TestCopiesBeyondTheSampleAreCounted(t *testing.T) {
 		return "one text"
 	})
 	reason := reasonOf(t, s.judge(t), "NEAR_IDENTICAL")
-	if want := "700 of 900 messages (78 %) have the very same body"; reason.Count != 700 || reason.Text != want {
+	if want := "700 of 900 messages (78%) have the very same body"; reason.Count != 700 || reason.Text != want {
 		t.Errorf("count %d, text %q, want %q", reason.Count, reason.Text, want)
 	}
 }

@@ -18,11 +18,11 @@ type symbol struct {
 // reading is what a symbol says of one source. A weight that rounds to 0.00 says
 // nothing, and the rest is not looked at.
 type reading struct {
-	weight   float64 // positive: for spam
-	count    int     // the number that text rests on
-	text     string  // plain words; nothing that an attacker may have written
-	check    string  // the command that recounts count, or ""
-	evidence []spoor.Evidence
+	weight   float64          // positive: for spam
+	count    int              // the number that text rests on
+	text     string           // plain words; nothing that an attacker may have written
+	check    string           // the command that recounts count, or ""
+	evidence []spoor.Evidence // nil: messages of the sample do, where check is ""
 }
 
 // symbolsOf lists the symbols that a kind of source is judged by: first what
@@ -65,7 +65,7 @@ func (f *facts) reasons() []spoor.Reason {
 		if weight == 0 {
 			continue
 		}
-		if r.check == "" && len(r.evidence) == 0 {
+		if r.check == "" && r.evidence == nil {
 			r.evidence = f.sampled("message", func(*spoor.Message) bool { return true })
 		}
 		reasons = append(reasons, spoor.Reason{

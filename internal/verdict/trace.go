@@ -22,7 +22,8 @@ func webServerScript(f *facts) reading {
 }
 
 // forgedTrace reads FORGED_TRACE: header fields that contradict what is proven
-// of the message's way. Nobody does that by accident, so a quarter is enough.
+// of the message's way. Nobody does that by accident, so a quarter is enough. It
+// quotes such fields and nothing else: the messages of the sample may be clean.
 func forgedTrace(f *facts) reading {
 	weight := 3 * ramp(f.share(f.t.Forged), 0, 0.25) * ramp(float64(f.t.Forged), 0, 4)
 	if weight == 0 {
@@ -33,7 +34,7 @@ func forgedTrace(f *facts) reading {
 		count:    f.t.Forged,
 		text:     partOf(f.t.Forged, f.t.Messages, "messages") + " carry header fields that contradict where they came from",
 		check:    f.recount(f.t.Forged),
-		evidence: firstOf(f.t.Conflicts),
+		evidence: append([]spoor.Evidence{}, f.t.Forgeries...),
 	}
 }
 

@@ -161,17 +161,38 @@ func TestOneFamilyIsNotSpam(t *testing.T) {
 	if got := families(reasons); got != 1 {
 		t.Errorf("families = %d, want 1", got)
 	}
-	if got := classify(spoor.KindSite, 100, 1); got != spoor.Suspect {
+	site := source(spoor.KindSite, "site1.example", 10, 1)
+	if got := classify(&site, 100, 1); got != spoor.Suspect {
 		t.Errorf("class by one family = %s, want suspect", got)
 	}
-	if got := classify(spoor.KindSite, SpamScore, 2); got != spoor.Spam {
+	if got := classify(&site, SpamScore, 2); got != spoor.Spam {
 		t.Errorf("class by two families = %s, want spam", got)
 	}
 	for _, kind := range []spoor.Kind{spoor.KindBounce, spoor.KindUnknown} {
-		if got := classify(kind, 100, 5); got != spoor.Suspect {
+		one := source(kind, "site1.example", 10, 1)
+		if got := classify(&one, 100, 5); got != spoor.Suspect {
 			t.Errorf("class of %s = %s, want suspect", kind, got)
 		}
 	}
+}
+
+func TestADoubtfulSourceIsNotSpam(t *testing.T) {
+	f := func(confidence float64, want spoor.Class) {
+		t.Helper()
+		s := newStage(117, 800)
+		one := forgedBy(source(spoor.KindSite, "site1.example", 34, 12))
+		one.Confidence = confidence
+		s.add(one, soup(3))
+		got := s.judge(t)
+		if got.Class != want {
+			t.Errorf("%v sure of the source: %s, want %s", confidence, got.Class, want)
+		}
+		checkVerdict(t, got)
+	}
+	f(1, spoor.Spam)
+	f(0.7, spoor.Spam)
+	f(0.69, spoor.Suspect)
+	f(0, spoor.Suspect)
 }
 
 func TestConfidenceFollowsTheScore(t *testing.T) {
