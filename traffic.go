@@ -6,10 +6,10 @@ import "time"
 // and report. Counts are of messages unless their name says otherwise.
 type Traffic struct {
 	Source     Source
-	UID        int    // -1 where the source has none
-	Login      string // of UID
+	UID        int     // -1 where the source has none
+	Login      string  // of UID
 	Confidence float64 // of the attribution, from 0 to 1: the mean of its messages'
-	Cause      Source // bounces and forwards: the most frequent cause
+	Cause      Source  // bounces and forwards: the most frequent cause
 	CauseCount int
 
 	Messages    int

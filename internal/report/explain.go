@@ -161,9 +161,10 @@ func client(h *spoor.Hop) string {
 	if h.Client.IsValid() {
 		words = "client " + clip(h.Client.String(), maxAddress)
 	}
-	if h.Authenticated {
+	switch {
+	case h.Authenticated:
 		words += ", authenticated as " + clip(h.Account, maxAddress)
-	} else {
+	case h.Account == "":
 		words += ", not authenticated"
 	}
 	if h.ReverseName != "" && h.ReverseName != "unknown" {
@@ -173,7 +174,7 @@ func client(h *spoor.Hop) string {
 		words += `, called itself "` + clip(h.HELO, maxAddress) + `"`
 	}
 	if h.Account != "" && !h.Authenticated {
-		words += `, perhaps with the login "` + clip(h.Account, maxAddress) + `"`
+		words += `, with the name "` + clip(h.Account, maxAddress) + `": a login, or an answer of the client's identd`
 	}
 	return words
 }
