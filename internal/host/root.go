@@ -13,8 +13,11 @@ import (
 	"net"
 	"os"
 	"path"
+	"runtime"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"spoor"
 )
@@ -201,6 +204,8 @@ func (r *Root) DialUnix(ctx context.Context, name string) (net.Conn, error) {
 		return nil, err
 	}
 	defer func() { _ = folder.Close() }()
+	runtime.LockOSThread() // a thread may have descriptors of its own: OwnDescriptors
+	defer runtime.UnlockOSThread()
 	var dialer net.Dialer
-	return dialer.DialContext(ctx, "unix", fmt.Sprintf("/proc/self/fd/%d/%s", folder.Fd(), path.Base(resolved)))
+	return dialer.DialContext(ctx, "unix", fmt.Sprintf("/proc/self/task/%d/fd/%d/%s", unix.Gettid(), folder.Fd(), path.Base(resolved)))
 }

@@ -100,7 +100,7 @@ func (r *reader) finish(file host.File) bool {
 	m := &r.message
 	m.SizeBytes = st.SizeBytes
 	m.Arrived = time.Unix(0, st.Modified).UTC()
-	if r.owner < 0 || st.UID == r.owner {
+	if st.UID == r.owner { // else the owners were lost when the server was captured
 		m.CallerGID = st.GID // qmail-queue is setuid, not setgid: the group is the caller's
 	}
 	if st.SizeBytes == 0 && m.State != spoor.StateIncomplete {
