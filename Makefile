@@ -35,7 +35,7 @@ demo: build
 # test is everything that a change must pass.
 test: setup vet lint unit fuzz e2e
 
-# check is what takes a minute and needs nothing installed.
+# check is what takes a minute; make setup installs what it needs.
 check: vet
 	$(GO) test ./...
 

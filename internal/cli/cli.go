@@ -5,15 +5,19 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"spoor/internal/report"
 )
 
 // Environment is what a command may use of the process it runs in.
@@ -45,7 +49,11 @@ func Main(args []string, env Environment) int {
 	root := Command(env)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
-	return exitStatus(ctx, err, env)
+	status := exitStatus(ctx, err, env)
+	if isUsage(err) && slices.Contains(args, "--check") {
+		return int(report.StatusUnknown) // to a monitoring system, 2 is a spam source
+	}
+	return status
 }
 
 // Command is the tree of all commands, for running and for making documents.
@@ -79,6 +87,7 @@ Exit status:
 		SilenceUsage:               true,
 		DisableAutoGenTag:          true,
 		SuggestionsMinimumDistance: 2,
+		PersistentPreRunE:          o.refuseCheck,
 		RunE:                       func(cmd *cobra.Command, _ []string) error { return o.who(cmd.Context()) },
 	}
 	root.SetIn(env.In)
@@ -89,6 +98,22 @@ Exit status:
 	root.AddCommand(whoCommand(o), showCommand(o), explainCommand(o), queueCommand(o), compatCommand(o))
 	root.InitDefaultCompletionCmd()
 	return root
+}
+
+// noArgs refuses words behind a command that takes none.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usageTry(fmt.Errorf("%s takes no argument, and got %q", cmd.CommandPath(), args[0]), cmd.CommandPath()+" --help")
+}
+
+// refuseCheck refuses --check where it means nothing.
+func (o *options) refuseCheck(cmd *cobra.Command, _ []string) error {
+	if o.check && cmd.HasParent() && cmd.Name() != "who" {
+		return usage(errors.New("--check belongs to spoor who"))
+	}
+	return nil
 }
 
 // noCommand refuses words that are no command, with the nearest that is.

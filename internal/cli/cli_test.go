@@ -53,6 +53,38 @@ func TestTranscripts(t *testing.T) {
 	})
 }
 
+// TestExitStatus is the table of the manual.
+func TestExitStatus(t *testing.T) {
+	root := hosttest.Unpack(t, "qmail")
+	ends := func(want int, args ...string) {
+		t.Helper()
+		var out, problems bytes.Buffer
+		if got := Main(append([]string{"--root", root}, args...), testEnvironment(&out, &problems)); got != want {
+			t.Errorf("spoor %q ends with %d, want %d\n%s%s", args, got, want, out.String(), problems.String())
+		}
+	}
+	ends(0)
+	ends(0, "queue", "stat")
+	ends(0, "show", "site:site1.example")
+	ends(2, "--check") // a spam source: critical
+	ends(0, "--check", "--until", "2020-01-01")
+	ends(3, "--check", "--bogus")
+	ends(3, "--check", "--root", root+"/nowhere")
+	ends(2, "--bogus")
+	ends(2, "show", "nonsense")
+	ends(3, "show", "site:other.example")
+	ends(3, "queue", "ls", "id:1")
+	ends(6, "--root", root+"/nowhere")
+	ends(6, "--root", root+"/etc")
+	if err := os.Remove(root + "/etc/passwd"); err != nil {
+		t.Fatal(err)
+	}
+	ends(4)
+	ends(4, "queue", "stat")
+	ends(4, "queue", "ls")
+	ends(4, "show", "user:10003")
+}
+
 // listed is what a test reads of one line of spoor queue ls -o ndjson.
 type listed struct {
 	ID         string `json:"id"`

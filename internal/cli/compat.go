@@ -23,7 +23,7 @@ broken ones.`,
 		&cobra.Command{
 			Use:   "qmail-qread",
 			Short: "every preprocessed message with its recipients, as qmail-qread(8)",
-			Args:  cobra.NoArgs,
+			Args:  noArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				return o.compat(cmd.Context(), func(q *qmail.Queue, w io.Writer) error { return q.WriteQread(w) })
 			},
@@ -31,7 +31,7 @@ broken ones.`,
 		&cobra.Command{
 			Use:   "qmail-qstat",
 			Short: "the two counts of qmail-qstat(8)",
-			Args:  cobra.NoArgs,
+			Args:  noArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				return o.compat(cmd.Context(), func(q *qmail.Queue, w io.Writer) error { return q.WriteQstat(w) })
 			},
@@ -41,6 +41,9 @@ broken ones.`,
 }
 
 func (o *options) compat(ctx context.Context, write func(*qmail.Queue, io.Writer) error) error {
+	if _, err := o.format("table"); err != nil {
+		return err
+	}
 	s, err := o.examine(ctx)
 	if err != nil {
 		return err

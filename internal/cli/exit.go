@@ -43,6 +43,11 @@ func usageTry(err error, try string) error {
 	return &statusError{status: exitUsage, err: &spoor.Problem{What: err.Error(), Try: try, Err: err}}
 }
 
+func isUsage(err error) bool {
+	var known *statusError
+	return errors.As(err, &known) && known.status == exitUsage && known.err != nil
+}
+
 // partial is returned after an answer that could not be complete.
 func partial() error { return &statusError{status: exitPartial} }
 

@@ -27,7 +27,7 @@ func queueStatCommand(o *options) *cobra.Command {
 		Long: `stat counts the queue. "messages" and "unprocessed" are counted exactly as the
 MTA's own tool counts them (qmail-qstat); the other numbers come from the
 messages themselves.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.queueStat(cmd.Context()) },
 	}
 }

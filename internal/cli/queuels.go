@@ -23,13 +23,14 @@ func queueLsCommand(o *options) *cobra.Command {
 Messages that are not yet preprocessed are listed too.
 
 Selectors are key:value. Different keys must all match, commas separate
-alternatives, and a leading ! negates. The keys, with examples:
+alternatives, and a leading ! negates. Quote what holds < > or !. The keys, with
+examples:
 
     ` + strings.Join(wrapWords(spoor.SelectorKeys(), 74), "\n    ") + `
 
 campaign: picks the messages whose content was compared with others, a sample of
 each source, and those that have the very same body.`,
-		Example: `  spoor queue ls site:shop.test rcpts:>20
+		Example: `  spoor queue ls site:shop.test 'rcpts:>20'
   spoor queue ls kind:bounce -o ids
   spoor queue ls '!from:@shop.test' account:info@shop.test
   spoor queue ls -o ndjson | jq .source`,

@@ -49,9 +49,14 @@ func (o *options) show(ctx context.Context, name string) error {
 		Source: line, Complete: a.complete, Gaps: a.gaps,
 	}
 	if format == "json" {
-		return page.JSON(o.env.Out)
+		err = page.JSON(o.env.Out)
+	} else {
+		err = page.Text(o.env.Out, o.style())
 	}
-	return page.Text(o.env.Out, o.style())
+	if err == nil && !a.complete {
+		err = partial()
+	}
+	return err
 }
 
 // exactArgs wants n arguments and says what they are for.

@@ -21,7 +21,7 @@ With --check it prints one line for a monitoring system and ends with status
 		Example: `  spoor who --top 3
   spoor who --json | jq '.sources[] | select(.verdict == "spam") | .source'
   spoor who --since 2h`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.who(cmd.Context()) },
 	}
 }

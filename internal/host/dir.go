@@ -2,6 +2,7 @@ package host
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"iter"
 	"os"
@@ -38,7 +39,11 @@ func (r *Root) OpenDir(name string) (*Dir, error) {
 // OpenDir opens a directory inside d. It returns ELOOP or ENOTDIR for a
 // symbolic link.
 func (d *Dir) OpenDir(name string) (*Dir, error) {
-	fd, err := unix.Openat(d.fd, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	const flags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
+	fd, err := unix.Openat(d.fd, name, flags|unix.O_NOATIME, 0)
+	if errors.Is(err, unix.EPERM) {
+		fd, err = unix.Openat(d.fd, name, flags, 0)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,9 @@ func writeEnvelope(p *page, m *spoor.Message, now time.Time, named int) {
 	p.row(0, "Message", clip(string(m.ID), maxQuote))
 	p.row(0, "File", clip(m.Path(), maxQuote))
 	p.row(0, "Arrived", p.style.since(now, m.Arrived))
+	if !m.Routed.IsZero() {
+		p.row(0, "Preprocessed", p.style.since(now, m.Routed))
+	}
 	p.row(0, "Size", plural(m.SizeBytes, "byte"))
 	p.row(0, "State", stateOf(m, ", "))
 	p.row(0, "Sender", clip(senderOf(m), maxQuote))
