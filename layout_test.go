@@ -31,7 +31,7 @@ var rooms = map[string][]string{
 	"spoor/internal/cli":                   {"*"},
 	"spoor/cmd/spoor":                      {"spoor/internal/cli"},
 	"spoor/cmd/spoor-docs":                 {"spoor/internal/cli"},
-	"spoor/internal/host/hosttest":         {},
+	"spoor/internal/host/hosttest":         {"spoor/internal/host"},
 	"spoor/internal/panel/plesk/plesktest": {},
 	"spoor/e2e/plesk":                      {"spoor/internal/host/hosttest", "spoor/internal/panel/plesk/plesktest"},
 	"spoor/bench/qmailgen":                 {},

@@ -86,7 +86,7 @@ func stage(t *testing.T, root string) {
 func serve(t *testing.T, root string) {
 	t.Helper()
 	db := plesktest.Start(t)
-	db.Load(t, "testdata/psa.sql")
+	db.Load(t, "../../internal/panel/plesk/testdata/psa-10.sql", "testdata/psa-rows.sql")
 	write(t, root+"/etc/psa/.psa.shadow", plesktest.Shadow+"\n")
 	if err := os.MkdirAll(root+"/var/lib/mysql", 0o755); err != nil {
 		t.Fatal(err)

@@ -8,10 +8,11 @@ import (
 	"testing"
 
 	"spoor/internal/host"
+	"spoor/internal/host/hosttest"
 )
 
 func TestFolderKeepsItsFilesIn(t *testing.T) {
-	root := tree(t, map[string]string{
+	root := hosttest.Tree(t, map[string]string{
 		"etc/shadow":           "secret",
 		"www":                  "-> srv/vhosts",
 		"srv/vhosts/a/index":   "A",
@@ -68,7 +69,7 @@ func TestFolderKeepsItsFilesIn(t *testing.T) {
 }
 
 func TestFolderDoesNotWaitForAFIFO(t *testing.T) {
-	root := tree(t, map[string]string{"www/": ""})
+	root := hosttest.Tree(t, map[string]string{"www/": ""})
 	if err := syscall.Mkfifo(root.Dir()+"/www/log", 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +79,7 @@ func TestFolderDoesNotWaitForAFIFO(t *testing.T) {
 }
 
 func TestFolderRefusesALinkThatAppearsAfterItWasResolved(t *testing.T) {
-	root := tree(t, map[string]string{"etc/passwd": "x", "www/a": "-> /etc"})
+	root := hosttest.Tree(t, map[string]string{"etc/passwd": "x", "www/a": "-> /etc"})
 	if _, err := www(t, root).walk("/www/a"); !errors.Is(err, syscall.ELOOP) && !errors.Is(err, syscall.ENOTDIR) {
 		t.Errorf("walk through a link gave %v", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"spoor"
+	"spoor/internal/host/hosttest"
 )
 
 var noon = time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
@@ -22,7 +23,7 @@ func requestLine(at time.Time, method string, filler int) string {
 
 // newLog writes an access log below a root of its own.
 func newLog(t *testing.T, content string) (Log, *spoor.Gaps) {
-	root := tree(t, map[string]string{"www/access_log": content})
+	root := hosttest.Tree(t, map[string]string{"www/access_log": content})
 	gaps := &spoor.Gaps{}
 	return Log{Folder: www(t, root), Name: "/www/access_log", Budget: &Budget{PerFile: 1 << 20, Left: 1 << 30}, Gaps: gaps}, gaps
 }

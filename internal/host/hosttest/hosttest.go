@@ -1,4 +1,5 @@
-// Package hosttest unpacks captured servers for the tests of every room.
+// Package hosttest makes roots for the tests of every room: captured servers, and
+// trees of a few files.
 package hosttest
 
 import (
@@ -9,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"spoor/internal/host"
 )
 
 // Capture is the folder of testdata/servers that holds a captured server.
@@ -32,6 +35,38 @@ func Unpack(t testing.TB, name string) string {
 		t.Fatalf("unpack %s: %v\n%s", archive, err, out)
 	}
 	return dir
+}
+
+// Tree makes a root from names and contents. A name that ends with a slash is a
+// directory; a content that starts with "-> " is where a symbolic link leads.
+func Tree(t testing.TB, files map[string]string) *host.Root {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range files {
+		full := filepath.Join(dir, name)
+		folder := filepath.Dir(full)
+		if strings.HasSuffix(name, "/") {
+			folder = full
+		}
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		if target, link := strings.CutPrefix(content, "-> "); link {
+			err = os.Symlink(target, full)
+		} else if !strings.HasSuffix(name, "/") {
+			err = os.WriteFile(full, []byte(content), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	root, err := host.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = root.Close() })
+	return root
 }
 
 // Truth is what is known of one message of a captured server.

@@ -9,6 +9,7 @@ import (
 
 	"spoor"
 	"spoor/internal/host"
+	"spoor/internal/host/hosttest"
 )
 
 func TestParseConf(t *testing.T) {
@@ -67,7 +68,7 @@ func TestOpenAssumesTheVendorsFolders(t *testing.T) {
 }
 
 func TestOpenWithoutPlesk(t *testing.T) {
-	root := tree(t, map[string]string{"etc/passwd": ""})
+	root := hosttest.Tree(t, map[string]string{"etc/passwd": ""})
 	if Detect(root) {
 		t.Error("Plesk was detected")
 	}
@@ -77,7 +78,7 @@ func TestOpenWithoutPlesk(t *testing.T) {
 }
 
 func TestOpenStopsWithItsContext(t *testing.T) {
-	root := tree(t, map[string]string{"etc/psa/psa.conf": ""})
+	root := hosttest.Tree(t, map[string]string{"etc/psa/psa.conf": ""})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := Open(ctx, root, &host.Passwd{}); !errors.Is(err, context.Canceled) {

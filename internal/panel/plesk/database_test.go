@@ -12,6 +12,7 @@ import (
 
 	"spoor"
 	"spoor/internal/host"
+	"spoor/internal/host/hosttest"
 	"spoor/internal/panel/plesk/plesktest"
 )
 
@@ -23,7 +24,7 @@ func openWith(t *testing.T, m *plesktest.MariaDB, socket string, files map[strin
 	}
 	files[strings.TrimPrefix(filepath.Dir(socket), "/")+"/"] = ""
 	files["etc/psa/psa.conf"] = "HTTPD_VHOSTS_D /var/www/vhosts\n"
-	root := tree(t, files)
+	root := hosttest.Tree(t, files)
 	if err := os.Link(m.Socket, root.Dir()+socket); err != nil { // a second name of the socket
 		t.Fatal(err)
 	}
@@ -69,7 +70,7 @@ dangling:x:10012:2523::/home/dangling:/bin/false
 `
 
 func testNewSchema(t *testing.T, m *plesktest.MariaDB) {
-	m.Load(t, "testdata/psa-10.sql")
+	m.Load(t, "testdata/psa-10.sql", "testdata/psa-10-rows.sql")
 	p := openWith(t, m, redHatSocket, map[string]string{
 		"etc/passwd": newPasswd,
 		"var/www/vhosts/shop.example/httpdocs/blog/":              "",
@@ -199,7 +200,7 @@ func listen(t *testing.T, socket string) *net.UnixListener {
 func TestDatabaseThatIsNone(t *testing.T) {
 	want := func(name, reason string, answer func(net.Conn)) {
 		t.Run(name, func(t *testing.T) {
-			root := tree(t, map[string]string{
+			root := hosttest.Tree(t, map[string]string{
 				"etc/psa/psa.conf": "", "etc/psa/.psa.shadow": "secret\n", "var/www/vhosts/": "", "tmp/": "",
 			})
 			listener := listen(t, root.Dir()+"/tmp/mysql.sock")
@@ -233,14 +234,14 @@ func TestDatabaseThatIsNone(t *testing.T) {
 }
 
 func TestDatabaseWithoutPasswordOrServer(t *testing.T) {
-	root := tree(t, map[string]string{"etc/psa/psa.conf": "", "var/www/vhosts/": ""})
+	root := hosttest.Tree(t, map[string]string{"etc/psa/psa.conf": "", "var/www/vhosts/": ""})
 	p, err := Open(t.Context(), root, &host.Passwd{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	wantGaps(t, p) // a captured server has no database to ask
 
-	root = tree(t, map[string]string{"etc/psa/psa.conf": "", "var/www/vhosts/": "", "var/lib/mysql/": ""})
+	root = hosttest.Tree(t, map[string]string{"etc/psa/psa.conf": "", "var/www/vhosts/": "", "var/lib/mysql/": ""})
 	forgotten := listen(t, root.Dir()+redHatSocket)
 	defer func() { _ = forgotten.Close() }()
 	if p, err = Open(t.Context(), root, &host.Passwd{}); err != nil {
@@ -248,7 +249,7 @@ func TestDatabaseWithoutPasswordOrServer(t *testing.T) {
 	}
 	wantGaps(t, p, "/etc/psa/.psa.shadow: psa database could not be reached (no such file or directory): UIDs are resolved from home folders")
 
-	root = tree(t, map[string]string{"etc/psa/psa.conf": "", "etc/psa/.psa.shadow": "x", "var/www/vhosts/": "", "var/lib/mysql/": ""})
+	root = hosttest.Tree(t, map[string]string{"etc/psa/psa.conf": "", "etc/psa/.psa.shadow": "x", "var/www/vhosts/": "", "var/lib/mysql/": ""})
 	listener := listen(t, root.Dir()+redHatSocket)
 	listener.SetUnlinkOnClose(false) // as a crash leaves it
 	_ = listener.Close()

@@ -3,8 +3,6 @@ package plesk
 import (
 	"errors"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -12,40 +10,8 @@ import (
 	"go.uber.org/goleak"
 
 	"spoor"
-	"spoor/internal/host"
+	"spoor/internal/host/hosttest"
 )
-
-// tree makes a root from names and contents. A name that ends with a slash is a
-// directory; a content that starts with "-> " is where a symbolic link leads.
-func tree(t *testing.T, files map[string]string) *host.Root {
-	t.Helper()
-	dir := t.TempDir()
-	for name, content := range files {
-		full := filepath.Join(dir, name)
-		folder := filepath.Dir(full)
-		if strings.HasSuffix(name, "/") {
-			folder = full
-		}
-		if err := os.MkdirAll(folder, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		var err error
-		if target, link := strings.CutPrefix(content, "-> "); link {
-			err = os.Symlink(target, full)
-		} else if !strings.HasSuffix(name, "/") {
-			err = os.WriteFile(full, []byte(content), 0o644)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	root, err := host.Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = root.Close() })
-	return root
-}
 
 // open reads a Plesk server from a tree. A tree without psa.conf or password
 // gets them.
@@ -56,7 +22,7 @@ func open(t *testing.T, files map[string]string) *Panel {
 			files[name] = content
 		}
 	}
-	root := tree(t, files)
+	root := hosttest.Tree(t, files)
 	if !Detect(root) {
 		t.Fatal("no Plesk was detected")
 	}

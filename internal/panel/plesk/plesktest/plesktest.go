@@ -101,13 +101,17 @@ func (m *MariaDB) Exec(t *testing.T, text string) {
 	}
 }
 
-// Load makes the database psa anew from a file of SQL. Its admin may read the
+// Load makes the database psa anew from files of SQL. Its admin may read the
 // tables, but none with a password.
-func (m *MariaDB) Load(t *testing.T, file string) {
+func (m *MariaDB) Load(t *testing.T, files ...string) {
 	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
+	var text []byte
+	for _, file := range files {
+		part, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = append(text, part...)
 	}
 	m.Exec(t, "DROP DATABASE IF EXISTS psa; CREATE DATABASE psa; USE psa; "+string(text))
 	m.Exec(t, "DROP USER IF EXISTS admin@localhost; CREATE USER admin@localhost IDENTIFIED BY '"+Shadow+"'")
