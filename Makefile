@@ -3,7 +3,7 @@
 GO       ?= go
 TOOLS    := $(CURDIR)/.tools
 LINT     := $(TOOLS)/golangci-lint-v2.15.0
-FUZZTIME ?= 5s
+FUZZTIME ?= 50000x
 ROOT     := $(CURDIR)/.demo/qmail
 
 export CGO_ENABLED ?= 0
@@ -57,7 +57,7 @@ $(LINT):
 unit:
 	CGO_ENABLED=1 $(GO) test -race ./...
 
-# fuzz runs every fuzz target for FUZZTIME.
+# fuzz runs every fuzz target for FUZZTIME: inputs, or a duration such as 1m.
 fuzz:
 	@scripts/fuzz $(FUZZTIME)
 
