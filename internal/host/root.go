@@ -42,6 +42,7 @@ const maxLinks = 40
 type Root struct {
 	dir     string
 	root    *os.Root
+	handle  *os.File // of the same directory, for openat2(2)
 	refused spoor.Gaps
 }
 
@@ -51,11 +52,16 @@ func Open(dir string) (*Root, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open root: %w", err)
 	}
-	return &Root{dir: dir, root: root}, nil
+	handle, err := root.Open(".")
+	if err != nil {
+		_ = root.Close()
+		return nil, fmt.Errorf("open root: %w", err)
+	}
+	return &Root{dir: dir, root: root, handle: handle}, nil
 }
 
 // Close releases the root.
-func (r *Root) Close() error { return r.root.Close() }
+func (r *Root) Close() error { return errors.Join(r.handle.Close(), r.root.Close()) }
 
 // Dir is the directory that Open was given.
 func (r *Root) Dir() string { return r.dir }
@@ -70,6 +76,9 @@ func (r *Root) Refused() []spoor.Gap { return r.refused.List() }
 // ErrEscapes or ErrLinkLoop, and counts both as refused; other errors are those
 // of lstat(2).
 func (r *Root) Resolve(name string) (string, error) {
+	if linkFree, ok, err := r.resolveAtOnce(name); ok {
+		return linkFree, err
+	}
 	done := []string{}
 	todo := strings.Split(name, "/")
 	for links := 0; len(todo) > 0; {
@@ -110,6 +119,27 @@ func (r *Root) Resolve(name string) (string, error) {
 		return ".", nil
 	}
 	return path.Join(done...), nil
+}
+
+// resolveAtOnce asks the kernel whether a name is free of symbolic links, in one
+// call where the walk needs some for each part of the name. ok is false if it
+// has to be walked: there is a link or "..", or the kernel is older than 5.6.
+func (r *Root) resolveAtOnce(name string) (linkFree string, ok bool, err error) {
+	linkFree = path.Clean("./" + strings.TrimLeft(name, "/"))
+	if strings.Contains(name, "..") {
+		return "", false, nil
+	}
+	fd, err := unix.Openat2(int(r.handle.Fd()), linkFree, &unix.OpenHow{
+		Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
+	})
+	switch {
+	case err == nil:
+		_ = unix.Close(fd)
+		return linkFree, true, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return "", true, &fs.PathError{Op: "openat2", Path: linkFree, Err: err}
+	}
+	return "", false, nil
 }
 
 func (r *Root) refuse(name string, why error) error {
