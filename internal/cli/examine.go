@@ -100,7 +100,7 @@ func (s *server) openQueue(want string) error {
 	case errors.Is(err, fs.ErrPermission):
 		return &statusError{status: exitNoMTA, err: &spoor.Problem{
 			What: "cannot read the qmail queue " + s.qmailHome() + "/queue: permission denied",
-			So:   "no message was looked at", Try: "sudo spoor", Err: err,
+			So:   "no message was looked at", Try: "sudo " + s.spoor(""), Err: err,
 		}}
 	case err != nil:
 		return err
