@@ -48,7 +48,14 @@ func (o *options) addFlags(root *cobra.Command) {
 	}
 }
 
-func formats() []string { return []string{"table", "wide", "json", "ndjson", "csv", "ids"} }
+// formats are the words for every output format.
+func formats() []string {
+	var words []string
+	for _, format := range report.Formats() {
+		words = append(words, format.String())
+	}
+	return words
+}
 
 // format returns the output format, or a usage error unless it is allowed.
 func (o *options) format(allowed ...string) (string, error) {

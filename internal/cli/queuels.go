@@ -101,7 +101,7 @@ func (l *lister) run(ctx context.Context, selective bool) error {
 		}
 		l.selector.Campaign = a.campaignOf()
 	}
-	scan, err := l.server.queue.Scan(ctx, mta.Want{Addresses: addresses, Routed: l.format == report.FormatWide})
+	scan, err := l.server.queue.Scan(ctx, mta.Want{Addresses: addresses})
 	if err != nil {
 		return err
 	}

@@ -31,11 +31,6 @@ func AppendEscaped(dst []byte, s string) []byte {
 	return dst
 }
 
-// Cut escapes s and cuts it to a number of terminal columns, the last of which
-// is an ellipsis if something was cut. Wide East Asian runes and emoji count
-// as two columns, combining marks as none, all others as one.
-func Cut(s string, columns int) string { return Escape(clip(s, columns)) }
-
 const ellipsis = "…"
 
 // clip shortens s, unescaped, so that its escaped form fits into columns. It

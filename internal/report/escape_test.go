@@ -45,7 +45,7 @@ func TestEscapeMakesControlsVisible(t *testing.T) {
 func TestCutKeepsEscapesWhole(t *testing.T) {
 	f := func(in string, columns int, want string) {
 		t.Helper()
-		if got := Cut(in, columns); got != want {
+		if got := Escape(clip(in, columns)); got != want {
 			t.Errorf("Cut(%q, %d) = %q, want %q", in, columns, got, want)
 		}
 	}
@@ -83,7 +83,7 @@ func FuzzEscape(f *testing.F) {
 
 func checkCut(t *testing.T, in string, width int) {
 	t.Helper()
-	cut := Cut(in, width)
+	cut := Escape(clip(in, width))
 	checkSafe(t, cut)
 	// A letter takes a column, and at most maxMarks marks of four bytes follow it.
 	if got := shownColumns(cut); got > max(width, 0) || len(cut) > max(width, 0)*(1+maxMarks)*utf8.UTFMax {

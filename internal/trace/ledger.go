@@ -35,7 +35,6 @@ type Ledger struct {
 // page is one source in a ledger.
 type page struct {
 	traffic  spoor.Traffic
-	owner    spoor.Owner
 	sureness int // the sum of the confidences, in hundredths
 	causes   map[spoor.Source]int
 	senders  map[string]int
@@ -58,7 +57,7 @@ func (l *Ledger) Add(m *spoor.Message) spoor.Source {
 	l.count.Add(m)
 	p := l.page(r)
 	p.sureness += int(math.Round(r.confidence * 100))
-	p.book(m)
+	p.book(m, r)
 	l.bookSender(p, m, r)
 	p.bookTrail(m, r)
 	if forgeries := l.tracer.forgeries(m, r); len(forgeries) > 0 {
@@ -83,12 +82,12 @@ func (p *page) keepForgeries(list []spoor.Evidence) {
 
 func (l *Ledger) page(r ruling) *page {
 	if p, ok := l.pages[r.source]; ok {
+		p.identify(r.uid, r.owner.Login)
 		return p
 	}
 	r.source.Name = strings.Clone(r.source.Name) // it is part of a header
 	p := &page{
 		traffic:  spoor.Traffic{Source: r.source, UID: r.uid, Login: r.owner.Login},
-		owner:    r.owner,
 		causes:   map[spoor.Source]int{},
 		senders:  map[string]int{},
 		clients:  map[netip.Addr]int{},
@@ -100,8 +99,17 @@ func (l *Ledger) page(r ruling) *page {
 	return p
 }
 
+// identify keeps the lowest UID of a source that has several, such as a
+// subscription with users of its own, whichever was met first.
+func (p *page) identify(uid int, login string) {
+	t := &p.traffic
+	if uid >= 0 && (t.UID < 0 || uid < t.UID) {
+		t.UID, t.Login = uid, login
+	}
+}
+
 // book counts what the queue says of a message.
-func (p *page) book(m *spoor.Message) {
+func (p *page) book(m *spoor.Message, r ruling) {
 	t := &p.traffic
 	t.Messages++
 	t.Recipients += m.Recipients.Len()
@@ -117,8 +125,8 @@ func (p *page) book(m *spoor.Message) {
 	t.Bouncing += one(m.Bouncing)
 	t.Bulk += one(m.Bulk)
 	t.Outbound += one(m.Outbound)
-	t.WebServer += one(p.owner.Role == spoor.RoleWebServer)
-	if p.owner.Role == spoor.RoleWebServer || p.owner.Role == spoor.RoleSite {
+	t.WebServer += one(r.owner.Role == spoor.RoleWebServer)
+	if r.owner.Role == spoor.RoleWebServer || r.owner.Role == spoor.RoleSite {
 		t.Arrivals = append(t.Arrivals, m.Arrived)
 	}
 	increment(p.subjects, m.Subject[:min(len(m.Subject), maxSubject)])
@@ -178,9 +186,7 @@ func owns(r ruling, sender, domain string, served bool) bool {
 		_, own, _ := strings.Cut(r.source.Name, "@")
 		return domain == strings.ToLower(own) || strings.EqualFold(sender, r.source.Name)
 	case spoor.KindSite:
-		return slices.ContainsFunc(append(r.owner.Sites, r.owner.Site), func(site string) bool {
-			return strings.EqualFold(site, domain) || strings.HasSuffix(domain, "."+site)
-		})
+		return within(domain, r.owner.Site) || slices.ContainsFunc(r.owner.Sites, func(site string) bool { return within(domain, site) })
 	case spoor.KindUser:
 		login, _, _ := strings.Cut(sender, "@")
 		return served && login == r.owner.Login
@@ -189,6 +195,11 @@ func owns(r ruling, sender, domain string, served bool) bool {
 	case spoor.KindUnknown, spoor.KindScript, spoor.KindNetwork, spoor.KindBounce:
 	}
 	return false
+}
+
+// within reports whether a domain in lower case is a site's or below it.
+func within(domain, site string) bool {
+	return strings.EqualFold(domain, site) || site != "" && strings.HasSuffix(domain, "."+site)
 }
 
 // bookTrail counts what the header says.
@@ -229,6 +240,7 @@ func (l *Ledger) Merge(o *Ledger) {
 
 func (p *page) merge(o *page) {
 	t, u := &p.traffic, &o.traffic
+	p.identify(u.UID, u.Login)
 	p.sureness += o.sureness
 	t.Messages += u.Messages
 	t.Recipients += u.Recipients

@@ -23,6 +23,7 @@ func testFacts() Facts {
 		110:   {UID: 110, GID: 31, Login: "popuser", Role: spoor.RoleMailSystem},
 		1000:  {UID: 1000, GID: 1000, Login: "jane", Role: spoor.RoleUser},
 		10003: {UID: 10003, GID: 2523, Login: "site1", Role: spoor.RoleSite, Site: "site1.test", Sites: []string{"site1.test", "addon.test"}, Exact: true},
+		10005: {UID: 10005, GID: 2523, Login: "web1", Role: spoor.RoleSite, Site: "site1.test", Exact: true},
 		10004: {UID: 10004, GID: 2523, Login: "site2", Role: spoor.RoleSite, Site: "site2.test"},
 	}
 	groups := map[int][]int{2523: {10003, 10004}, 48: {48}, 31: {110}, 1000: {1000}, 99: {90, 91}}
@@ -177,7 +178,7 @@ func TestForgedTraces(t *testing.T) {
 // way: the sums are the same.
 func TestTheLedgerDoesNotDependOnTheOrder(t *testing.T) {
 	tracer := New(testFacts())
-	hops := []spoor.Hop{uidHop(10003), uidHop(48), netHop("", false), netHop("a@site1.test", true), bounceHop("x@here.test")}
+	hops := []spoor.Hop{uidHop(10005), uidHop(10003), uidHop(48), netHop("", false), netHop("a@site1.test", true), bounceHop("x@here.test")}
 	var messages []*spoor.Message
 	for i := range 700 {
 		m := message(hops[i%len(hops)])
