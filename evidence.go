@@ -25,6 +25,7 @@ type Attribution struct {
 	Source     Source
 	UID        int // of the process that queued it; -1 where none is known
 	Confidence float64
+	Inferred   bool   // Source follows from a login by time and address, not from a record
 	Cause      Source // of a bounce or forward: the source of the message behind it
 	Evidence   []Evidence
 	Conflicts  []Evidence // facts that speak against the source, each with why it was overruled

@@ -20,6 +20,7 @@ import (
 var rooms = map[string][]string{
 	"spoor":                                {},
 	"spoor/internal/host":                  {"spoor"},
+	"spoor/internal/logs":                  {"spoor", "spoor/internal/host"},
 	"spoor/internal/mta":                   {"spoor"},
 	"spoor/internal/mta/qmail":             {"spoor", "spoor/internal/mta", "spoor/internal/host"},
 	"spoor/internal/panel":                 {"spoor", "spoor/internal/host"},

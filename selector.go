@@ -162,6 +162,15 @@ func (s *Selector) NeedsAddresses() bool { return s.has("to") }
 // NeedsCampaigns reports whether Campaign must be set.
 func (s *Selector) NeedsCampaigns() bool { return s.has("campaign") }
 
+// NeedsSources reports whether the source of a message must be known to match
+// it.
+func (s *Selector) NeedsSources() bool {
+	return slices.ContainsFunc(s.terms, func(t term) bool {
+		_, isKind := ParseKind(t.key)
+		return isKind || t.key == "kind" || t.key == "source"
+	})
+}
+
 func (s *Selector) has(key string) bool {
 	return slices.ContainsFunc(s.terms, func(t term) bool { return t.key == key })
 }

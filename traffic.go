@@ -17,6 +17,7 @@ type Traffic struct {
 	Done        int // of Recipients
 	Bytes       int64
 	First, Last time.Time // arrival of the oldest and the newest message
+	Unlogged    int // messages whose acceptance is in no log that was read
 	Unprocessed int
 	Bouncing    int
 	NullSender  int
@@ -27,6 +28,9 @@ type Traffic struct {
 	Forgeries   []Evidence // examples of what Forged counts
 	WebServer   int        // queued under the UID of the web server
 
+	UnloggedRecipients int // of Unlogged
+	Inferred           int // the source follows from a login by time and address, not from a record
+
 	OwnSender     int // the envelope sender belongs to the source
 	ForeignSender int // the domain of the envelope sender is not served here
 	Senders       Ranking
@@ -35,6 +39,8 @@ type Traffic struct {
 
 	Contents    int // different bodies among Messages
 	LargestCopy int // messages that share the most frequent body
+
+	History *History // what the mail log tells of the source; nil where no log was read or it has nothing
 
 	Arrivals   []time.Time // of every message, for sources that candidates are looked for; else empty
 	Scripts    Ranking     // names in X-PHP-Originating-Script that agree with the UID
@@ -54,4 +60,27 @@ type Ranking struct {
 type Tally struct {
 	Value string
 	Count int
+}
+
+// TotalRecipients counts the envelope recipients of all messages of the source
+// that queue and log tell of, each message once.
+func (t *Traffic) TotalRecipients() int {
+	if t.History == nil {
+		return t.Recipients
+	}
+	return t.UnloggedRecipients + t.History.Recipients
+}
+
+// Span is from when to when the source sent, by queue and log together.
+func (t *Traffic) Span() (first, last time.Time) {
+	first, last = t.First, t.Last
+	if h := t.History; h != nil {
+		if first.IsZero() || !h.First.IsZero() && h.First.Before(first) {
+			first = h.First
+		}
+		if h.Last.After(last) {
+			last = h.Last
+		}
+	}
+	return first, last
 }

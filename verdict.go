@@ -35,9 +35,11 @@ const (
 	FamilyClient
 	FamilyBounce
 	FamilyTrace
+	FamilyOutcome // what receivers answered, from the mail log
+	FamilyHistory // volume and logins over time, from the mail log
 )
 
-var familyNames = [...]string{"volume", "recipients", "content", "sender", "client", "bounce", "trace"}
+var familyNames = [...]string{"volume", "recipients", "content", "sender", "client", "bounce", "trace", "outcome", "history"}
 
 // String returns the word for f.
 func (f Family) String() string {
@@ -74,4 +76,15 @@ type Finding struct {
 	Subject  string // the domain, file or range it is about
 	Text     string
 	Fix      string // the command that repairs it; "" where there is none
+	Evidence []Evidence
+}
+
+// Obstacle is a reason why mail is slow or stuck on this server.
+type Obstacle struct {
+	Name     string // for example "remote-concurrency", "blocked-by-receiver", "todo-backlog"
+	Severity string // "high", "medium" or "low"
+	Count    int    // the number that Text rests on
+	Text     string // in words, with its numbers
+	Try      string // what to do, in words or as a command that is safe; "" where nothing is known
+	Evidence []Evidence
 }

@@ -239,3 +239,24 @@ func (r *Root) DialUnix(ctx context.Context, name string) (net.Conn, error) {
 	var dialer net.Dialer
 	return dialer.DialContext(ctx, "unix", fmt.Sprintf("/proc/self/task/%d/fd/%d/%s", unix.Gettid(), folder.Fd(), path.Base(resolved)))
 }
+
+// List returns the names in a directory, limit at most, in the order of the
+// directory.
+func (r *Root) List(name string, limit int) ([]string, error) {
+	dir, err := r.OpenDir(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = dir.Close() }()
+	var names []string
+	for entry, err := range dir.Entries() {
+		if err != nil {
+			return names, err
+		}
+		if len(names) == limit {
+			break
+		}
+		names = append(names, string(entry.Name))
+	}
+	return names, nil
+}

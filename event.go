@@ -1,0 +1,168 @@
+package spoor
+
+import (
+	"fmt"
+	"time"
+)
+
+// Stamp is a point in time, in microseconds since 1970-01-01 00:00 UTC. The zero
+// Stamp means unknown.
+type Stamp int64
+
+// StampOf returns the Stamp of t, and the zero Stamp for the zero time.
+func StampOf(t time.Time) Stamp {
+	if t.IsZero() {
+		return 0
+	}
+	return Stamp(t.UnixMicro())
+}
+
+// Time returns s in UTC, and the zero time for the zero Stamp.
+func (s Stamp) Time() time.Time {
+	if s == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(int64(s)).UTC()
+}
+
+// Add returns the point in time d after s.
+func (s Stamp) Add(d time.Duration) Stamp { return s + Stamp(d.Microseconds()) }
+
+// Sub returns the time from t to s.
+func (s Stamp) Sub(t Stamp) time.Duration { return time.Duration(s-t) * time.Microsecond }
+
+// Line is one line of a log with its header taken apart (RFC 3164, RFC 5424,
+// rsyslog's ISO stamps, multilog's TAI64N). Its byte slices alias the buffer
+// that was read and are overwritten by later lines.
+type Line struct {
+	Text    []byte // the whole line without its end
+	Time    Stamp  // of the header; zero where it has none
+	Host    []byte // as logged; empty where the header has none
+	Program []byte // the tag without its PID, which may be a path; empty where the header has none (multilog)
+	PID     int    // of the tag; -1 where it has none
+	Body    []byte // what follows the tag
+}
+
+// LineSort says what a parser made of a line.
+type LineSort uint8
+
+// The sorts of lines.
+const (
+	LineForeign LineSort = iota // of a program that has nothing to do with mail
+	LineKnown                   // understood, and of no use
+	LineEvent                   // understood: an Event
+	LineCut                     // the first part of a line that its logger has cut; the rest follows
+	LineUnknown                 // of the mail system, and not understood
+)
+
+var lineSortNames = [...]string{"foreign", "known", "event", "cut", "unknown"}
+
+// String returns a word for s.
+func (s LineSort) String() string {
+	if int(s) < len(lineSortNames) {
+		return lineSortNames[s]
+	}
+	return fmt.Sprintf("sort(%d)", uint8(s))
+}
+
+// EventKind says what happened.
+type EventKind uint8
+
+// The kinds of event.
+const (
+	EventNone         EventKind = iota
+	EventAccepted               // a message is in the queue: ID, Address (sender), Size, PID (qmail's qp), UID
+	EventAttempt                // a delivery begins: ID, Delivery, Channel, Address (recipient)
+	EventDelivered              // a delivery succeeded: Delivery, or ID and Address; Text is the answer
+	EventDeferred               // it will be tried again: the same, with Answer
+	EventFailed                 // it failed for good: the same, with Answer
+	EventEnded                  // the message left the queue: ID
+	EventBounced                // a bounce was queued for a message: ID, PID (of the bounce)
+	EventConnect                // a client connected: Client, PID of the session if known
+	EventDisconnect             // it went: PID
+	EventLogin                  // it authenticated in order to send: Address (account), Client, PID if known
+	EventLoginFailed            // it tried to: the same
+	EventAccess                 // a mailbox was opened (POP3, IMAP): Address (account), Client
+	EventAccessFailed           // somebody tried to: the same
+	EventRejected               // a client was refused before it could send: Client, Text
+	EventHandover               // a wrapper of the MTA saw an envelope go by: PID, and Address with Channel: see Channel
+	EventStatus                 // the MTA tells its load: Load
+	EventStopped                // the MTA stopped: delivery numbers begin anew
+	EventTrouble                // the MTA warns: Text
+)
+
+var eventNames = [...]string{
+	"none", "accepted", "attempt", "delivered", "deferred", "failed", "ended", "bounced", "connect", "disconnect",
+	"login", "login failed", "access", "access failed", "rejected", "handover", "status", "stopped", "trouble",
+}
+
+// EventKinds lists every EventKind, in the order of their constants.
+func EventKinds() []EventKind {
+	kinds := make([]EventKind, len(eventNames))
+	for i := range kinds {
+		kinds[i] = EventKind(i)
+	}
+	return kinds
+}
+
+// String returns a word for k.
+func (k EventKind) String() string {
+	if int(k) < len(eventNames) {
+		return eventNames[k]
+	}
+	return fmt.Sprintf("event(%d)", uint8(k))
+}
+
+// Load is how many deliveries run on each channel, and how many may.
+type Load struct {
+	Local, LocalMax   int32
+	Remote, RemoteMax int32
+}
+
+// Event is one fact from a mail log. Which fields are set depends on Kind; its
+// byte slices alias the buffer that was read. An event belongs to a Block, which
+// knows the file.
+type Event struct {
+	Kind    EventKind
+	Channel Channel // of an attempt; of a handover: ChannelUndecided for the sender, else a recipient
+	Answer  Answer
+	Exact   bool   // Time is the program's own, to the microsecond; else the header's
+	Repeat  uint32 // how often the line stands for itself; 0 and 1 mean once
+
+	Line   uint32 // in the block, from 0
+	Offset uint32 // of the line in the block, bytes
+
+	Time     Stamp
+	Delivery uint64 // number of a delivery; 0 where the MTA has none
+	Size     int64  // bytes
+	PID      int32  // -1 where not logged
+	UID      int32  // -1 where not logged
+	Load     Load
+
+	ID      []byte // queue ID
+	Address []byte // sender, recipient or account, as logged
+	Client  []byte // address of the client, as logged, without brackets
+	Text    []byte // answer or warning, as logged
+	Shape   uint64 // of Text: the same for texts that differ in numbers and addresses only
+}
+
+// Block is a part of a log with the events in it.
+type Block struct {
+	File      int   // number of the file in the scan
+	Offset    int64 // of the block in the file, bytes after decompression
+	FirstLine int64 // in the file, from 1
+	Events    []Event
+}
+
+// LogPlace is where a line of a log is. The zero LogPlace is no place.
+type LogPlace struct {
+	File   int32 // number of the file in the scan
+	Length int32 // of the line, in bytes; 0 where not known
+	Line   int64 // from 1
+	Offset int64 // bytes after decompression
+}
+
+// Place returns where an event of the block is.
+func (b *Block) Place(e *Event) LogPlace {
+	return LogPlace{File: int32(b.File), Line: b.FirstLine + int64(e.Line), Offset: b.Offset + int64(e.Offset)}
+}

@@ -1,0 +1,275 @@
+package logs
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"spoor"
+)
+
+// splitter takes the headers of lines apart. It remembers the stamp and the host
+// of the line before, which are mostly those of the next. One goroutine uses it
+// at a time.
+type splitter struct {
+	mark  mark // of the line that was split last
+	clock clock
+
+	bsd     [16]byte // a stamp of RFC 3164 and its space
+	bsdMark mark
+	bsdTime spoor.Stamp
+	iso     [19]byte // a stamp of RFC 3339 up to its seconds
+	isoTime int64
+	host    [64]byte // with the space after it
+	hostLen int
+}
+
+// header is what split found out about a line beside its parts.
+type header uint8
+
+const (
+	headerNone   header = iota // none that is known
+	headerTagged               // it names its program, or its logger never does
+	headerBare                 // of syslog, and names no program
+)
+
+// split takes a line apart, which stands in l.Text. What it sets aliases that.
+func (s *splitter) split(l *spoor.Line) header {
+	l.Time, l.Host, l.Program, l.PID, l.Body = 0, nil, nil, -1, nil
+	s.mark = 0
+	text := l.Text
+	if len(text) == 0 {
+		return headerNone
+	}
+	switch c := text[0]; {
+	case c >= 'A' && c <= 'S':
+		return s.splitBSD(text, l)
+	case c >= '0' && c <= '9':
+		return s.splitDigits(text, l)
+	case c == '@':
+		return s.splitTAI(text, l)
+	case c == '<':
+		rest, ok := cutPriority(text)
+		switch {
+		case !ok || len(rest) < 2:
+			return headerNone
+		case rest[0] == '1' && rest[1] == ' ':
+			return s.split5424(rest[2:], l)
+		case rest[0] >= '0' && rest[0] <= '9':
+			return s.splitDigits(rest, l)
+		}
+		return s.splitBSD(rest, l)
+	}
+	return headerNone
+}
+
+// cutPriority takes the "<22>" off a line of the network.
+func cutPriority(text []byte) ([]byte, bool) {
+	end := bytes.IndexByte(text[:min(len(text), 5)], '>')
+	if end < 2 {
+		return nil, false
+	}
+	_, ok := number(text[1:end])
+	return text[end+1:], ok
+}
+
+// splitBSD reads a line with the header of RFC 3164:
+//
+//	Nov 23 11:32:15 mx1 qmail: 1795433535.345274 status: local 0/10 remote 0/20
+func (s *splitter) splitBSD(text []byte, l *spoor.Line) header {
+	size := len(s.bsd)
+	if len(text) < size || binary.LittleEndian.Uint64(text) != binary.LittleEndian.Uint64(s.bsd[:8]) ||
+		binary.LittleEndian.Uint64(text[8:]) != binary.LittleEndian.Uint64(s.bsd[8:]) {
+		m, length := bsdStamp(text)
+		if length == 0 {
+			return headerNone
+		}
+		s.bsdMark, s.bsdTime, s.bsd = m, s.clock.provisional(m), [16]byte{}
+		if length == size {
+			copy(s.bsd[:], text)
+		}
+		size = length
+	}
+	s.mark, l.Time = s.bsdMark, s.bsdTime
+	return s.splitOrigin(text[size:], l)
+}
+
+// bsdStamp reads "Jan  1 00:00:00 ", "Jan 01 00:00:00 " or "Jan 1 00:00:00 "
+// and returns its length, which is 0 if it is none.
+func bsdStamp(text []byte) (mark, int) {
+	if len(text) < 16 || text[3] != ' ' {
+		return 0, 0
+	}
+	month := monthOf(text[:3])
+	dayText, at := text[4:6], 7
+	switch {
+	case text[4] == ' ':
+		dayText = text[5:6]
+	case text[5] == ' ':
+		dayText, at = text[4:5], 6
+	}
+	dayOfMonth, okDay := number(dayText)
+	seconds, okTime := clockTime(text[at : at+8])
+	if month == 0 || !okDay || !okTime || dayOfMonth < 1 || dayOfMonth > 31 || text[at-1] != ' ' || text[at+8] != ' ' {
+		return 0, 0
+	}
+	return mark(-microsAt(2000, month, dayOfMonth, seconds)), at + 9
+}
+
+// splitOrigin reads host, tag and body, which RFC 3164 and rsyslog's own format
+// have in common.
+func (s *splitter) splitOrigin(rest []byte, l *spoor.Line) header {
+	if n := s.hostLen; n > 0 && len(rest) > n && bytes.Equal(rest[:n], s.host[:n]) {
+		l.Host, rest = rest[:n-1], rest[n:]
+		return splitTag(rest, l)
+	}
+	end := bytes.IndexByte(rest, ' ')
+	if end < 0 || end > 255 {
+		return headerNone
+	}
+	if end > 0 && rest[end-1] == ':' { // Dovecot's own log names no host
+		return splitTag(rest, l)
+	}
+	l.Host = rest[:end]
+	if end < len(s.host) {
+		s.hostLen = copy(s.host[:], rest[:end+1])
+	}
+	return splitTag(rest[end+1:], l)
+}
+
+// maxTag is how long the name of a program may be, with its path.
+const maxTag = 128
+
+// splitTag reads a tag, which may be a path and may lack its colon after a PID:
+//
+//	/usr/lib64/plesk-9.0/psa-pc-remote[14266]: Message aborted.
+func splitTag(rest []byte, l *spoor.Line) header {
+	for len(rest) > 0 && rest[0] == ' ' {
+		rest = rest[1:]
+	}
+	spaced := false
+	for i, c := range rest[:min(len(rest), maxTag)] {
+		if c >= 'a' {
+			continue // most are; those below are not
+		}
+		switch c {
+		case '[':
+			if pid, length := pidOf(rest[i:]); length > 0 && i > 0 {
+				after := rest[i+length:]
+				colon := len(after) > 0 && after[0] == ':'
+				if spaced && !colon {
+					continue
+				}
+				if colon {
+					after = after[1:]
+				}
+				l.Program, l.PID, l.Body = rest[:i], pid, trimSpace(after)
+				return headerTagged
+			}
+		case ':':
+			if i+1 < len(rest) && rest[i+1] != ' ' {
+				continue // Perl's Module::Name
+			}
+			if !spaced && i > 0 {
+				l.Program, l.Body = rest[:i], trimSpace(rest[i+1:])
+				return headerTagged
+			}
+			l.Body = rest // the colon is of a sentence
+			return headerBare
+		case ' ':
+			spaced = true
+		}
+	}
+	l.Body = rest
+	return headerBare
+}
+
+// trimSpace takes one space off: those after it are the message's.
+func trimSpace(body []byte) []byte {
+	if len(body) > 0 && body[0] == ' ' {
+		return body[1:]
+	}
+	return body
+}
+
+// pidOf reads "[14266]" and returns its length, which is 0 if it is none.
+func pidOf(text []byte) (pid, length int) {
+	end := bytes.IndexByte(text[:min(len(text), 12)], ']')
+	if end < 2 {
+		return 0, 0
+	}
+	pid, ok := number(text[1:end])
+	if !ok || pid > 1<<31-1 {
+		return 0, 0
+	}
+	return pid, end + 1
+}
+
+// splitDigits reads a line that begins with a date, or with seconds since 1970.
+func (s *splitter) splitDigits(text []byte, l *spoor.Line) header {
+	if len(text) > 18 && text[10] == '.' && text[17] == ' ' {
+		return s.splitEpoch(text, l)
+	}
+	if len(text) < 20 {
+		return headerNone
+	}
+	rest, ok := s.readISO(text, l)
+	if !ok || len(rest) == 0 || rest[0] != ' ' {
+		return headerNone
+	}
+	if text[10] == ' ' { // tai64nlocal: 2026-11-23 11:32:15.345274500 status: local 0/10 remote 0/20
+		l.Body = rest[1:]
+		return headerTagged
+	}
+	// 2026-11-23T11:32:15.345364+00:00 mx1 qmail: 1795433535.345274 status: local 0/10 remote 0/20
+	return s.splitOrigin(rest[1:], l)
+}
+
+// splitEpoch reads a line of splogger's that lost its header:
+//
+//	1795433535.345274 status: local 0/10 remote 0/20
+func (s *splitter) splitEpoch(text []byte, l *spoor.Line) header {
+	seconds, okSeconds := number(text[:10])
+	micros, okMicros := number(text[11:17])
+	if !okSeconds || !okMicros || seconds == 0 {
+		return headerNone
+	}
+	l.Time, l.Body = spoor.Stamp(int64(seconds)*second+int64(micros)), text[18:]
+	s.mark = mark(l.Time)
+	return headerTagged
+}
+
+// splitTAI reads a line of multilog:
+//
+//	@400000006b0424491494a37c status: local 0/10 remote 0/20
+//
+// Its stamp is TAI64N as DJB's tools write it: seconds since 1970 plus 2^62 plus
+// 10, whatever leap seconds there were.
+func (s *splitter) splitTAI(text []byte, l *spoor.Line) header {
+	if len(text) < 26 || text[25] != ' ' {
+		return headerNone
+	}
+	seconds, okSeconds := hexNumber(text[1:17])
+	nanos, okNanos := hexNumber(text[17:25])
+	const label = 1<<62 + 10
+	if !okSeconds || !okNanos || seconds <= label || seconds-label > 1<<35 || nanos >= 1e9 {
+		return headerNone
+	}
+	l.Time, l.Body = spoor.Stamp(int64(seconds-label)*second+int64(nanos/1000)), text[26:]
+	s.mark = mark(l.Time)
+	return headerTagged
+}
+
+func hexNumber(digits []byte) (uint64, bool) {
+	n := uint64(0)
+	for _, c := range digits {
+		switch {
+		case c >= '0' && c <= '9':
+			n = n<<4 | uint64(c-'0')
+		case c >= 'a' && c <= 'f':
+			n = n<<4 | uint64(c-'a'+10)
+		default:
+			return 0, false
+		}
+	}
+	return n, true
+}

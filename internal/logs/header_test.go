@@ -1,0 +1,114 @@
+package logs
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"spoor"
+)
+
+func splitOne(text string) (spoor.Line, header, mark) {
+	s := splitter{clock: clock{near: time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC).UnixMicro()}}
+	l := spoor.Line{Text: []byte(text)}
+	h := s.split(&l)
+	return l, h, s.mark
+}
+
+func TestHeadersAreTakenApart(t *testing.T) {
+	tests := []struct {
+		name, line          string
+		when, host, program string
+		pid                 int
+		body                string
+	}{
+		{"RFC 3164", "Nov 23 11:32:15 mx1 qmail: 1795433535.345274 new msg 1", "2026-11-23T11:32:15Z", "mx1", "qmail", -1, "1795433535.345274 new msg 1"},
+		{"padded day", "Jan  1 00:00:00 mx1 a: b", "2027-01-01T00:00:00Z", "mx1", "a", -1, "b"},
+		{"day with a nought", "Jan 01 00:00:00 mx1 a: b", "2027-01-01T00:00:00Z", "mx1", "a", -1, "b"},
+		{"unpadded day", "Aug 3 06:43:02 mx1 /usr/lib64/plesk-9.0/psa-pc-remote[14266]: Message aborted.", "2026-08-03T06:43:02Z", "mx1", "/usr/lib64/plesk-9.0/psa-pc-remote", 14266, "Message aborted."},
+		{"no colon after the PID", "Aug  3 06:43:02 mx1 psa-pc-remote[5]  Error during 'grey' handler", "2026-08-03T06:43:02Z", "mx1", "psa-pc-remote", 5, " Error during 'grey' handler"},
+		{"priority", "<22>Nov 23 11:32:15 mx1 a[7]: b", "2026-11-23T11:32:15Z", "mx1", "a", 7, "b"},
+		{"user and host", "Nov 23 11:32:15 root@mx1 a: b", "2026-11-23T11:32:15Z", "root@mx1", "a", -1, "b"},
+		{"address as host", "Nov 23 11:32:15 192.0.2.7 a: b", "2026-11-23T11:32:15Z", "192.0.2.7", "a", -1, "b"},
+		{"no host", "Nov 23 11:32:15 pop3-login: Info: Login", "2026-11-23T11:32:15Z", "", "pop3-login", -1, "Info: Login"},
+		{"instance with an address", "Nov 23 11:32:15 mx1 postfix-192.0.2.50/smtpd[9]: b", "2026-11-23T11:32:15Z", "mx1", "postfix-192.0.2.50/smtpd", 9, "b"},
+		{"spaces in the tag", "Nov 23 11:32:15 mx1 Mail Service[12]: b", "2026-11-23T11:32:15Z", "mx1", "Mail Service", 12, "b"},
+		{"colons in the tag", "Nov 23 11:32:15 mx1 Mail::Box[12]: b", "2026-11-23T11:32:15Z", "mx1", "Mail::Box", 12, "b"},
+		{"rsyslog", "2026-11-23T11:32:15.345364+00:00 mx1 qmail: b", "2026-11-23T11:32:15.345364Z", "mx1", "qmail", -1, "b"},
+		{"nine digits, east", "2026-11-23T11:32:15.345364999+05:30 mx1 a: b", "2026-11-23T06:02:15.345364Z", "mx1", "a", -1, "b"},
+		{"no fraction, no colon", "2026-11-23T11:32:15-0700 mx1 a: b", "2026-11-23T18:32:15Z", "mx1", "a", -1, "b"},
+		{"RFC 5424", `<22>1 2026-11-23T11:32:15.345364Z mx1 qmail 812 - [x@1 a="]\"" b="c"][y] ` + "\xef\xbb\xbfnew msg 4", "2026-11-23T11:32:15.345364Z", "mx1", "qmail", 812, "new msg 4"},
+		{"multilog", "@400000006b0424491494a37c status: local 0/10", "2026-11-23T11:32:15.345285Z", "", "", -1, "status: local 0/10"},
+		{"tai64nlocal", "2026-11-23 11:32:15.345274500 status: local 0/10", "2026-11-23T11:32:15.345274Z", "", "", -1, "status: local 0/10"},
+		{"splogger alone", "1795433754.288260 status: local 0/10", "2026-11-23T11:35:54.28826Z", "", "", -1, "status: local 0/10"},
+	}
+	for _, test := range tests {
+		l, h, _ := splitOne(test.line)
+		if h != headerTagged {
+			t.Errorf("%s: no header in %q", test.name, test.line)
+			continue
+		}
+		if got := l.Time.Time().Format(time.RFC3339Nano); got != test.when {
+			t.Errorf("%s: time %s, want %s", test.name, got, test.when)
+		}
+		if string(l.Host) != test.host || string(l.Program) != test.program || l.PID != test.pid || string(l.Body) != test.body {
+			t.Errorf("%s: host %q program %q PID %d body %q", test.name, l.Host, l.Program, l.PID, l.Body)
+		}
+	}
+}
+
+func TestLinesWithoutHeader(t *testing.T) {
+	for _, line := range []string{
+		"", "ir/)", "Now is not a month", "Nov 23 11:32:15", "Nov 23 24:00:00 mx1 a: b", "Nov 41 11:32:15 mx1 a: b", "Nov 23 11:32:15mx1 a: b x",
+		"@400000006b0424491494a37 status", "@ffffffffffffffff1494a37c x", "2026-13-23T11:32:15Z mx1 a: b", "<22>", "<999999>Nov 23 11:32:15 mx1 a: b",
+		"<22>1 2026-11-23T11:32:15Z mx1 a b c [x", "0000000000.000000 status: x",
+	} {
+		if _, h, _ := splitOne(line); h != headerNone {
+			t.Errorf("%q has a header: %d", line, h)
+		}
+	}
+	for _, line := range []string{"Nov 23 11:32:15 mx1 -- MARK --", "Nov 23 11:32:15 mx1 last message repeated 3 times", "Nov 23 11:32:15 mx1 new msg 5: forged"} {
+		if l, h, _ := splitOne(line); h != headerBare || l.Program != nil {
+			t.Errorf("%q names the program %q: %d", line, l.Program, h)
+		}
+	}
+}
+
+func TestStampsOfAllDays(t *testing.T) {
+	for at := time.Date(2002, 1, 1, 0, 0, 0, 0, time.UTC); at.Year() < 2101; at = at.Add(17*time.Hour + 13*time.Minute + 7*time.Second) {
+		_, _, m := splitOne(at.Format("2006-01-02T15:04:05Z mx1 a: b"))
+		if int64(m) != at.UnixMicro() {
+			t.Fatalf("%s is read as %s", at, time.UnixMicro(int64(m)).UTC())
+		}
+		_, _, m = splitOne(at.Format("Jan _2 15:04:05 mx1 a: b"))
+		if !m.yearless() || near(-int64(m), at.UnixMicro()+100*day) != at.UnixMicro() {
+			t.Fatalf("%s without its year is read as %s", at, time.UnixMicro(near(-int64(m), at.UnixMicro()+100*day)).UTC())
+		}
+	}
+}
+
+func FuzzHeader(f *testing.F) {
+	for _, line := range []string{
+		"Nov 23 11:32:15 mx1 qmail[3]: x", "<22>1 2026-11-23T11:32:15Z a b 3 - [x y=\"\\\"]\"] z", "@400000006b0424491494a37c status: x",
+		"2026-11-23 11:32:15.5 x", "1795433754.288260 x", "<1>Nov  3 11:32:15 :", "2026-11-23T11:32:15+9", "Nov 23 11:32:15  [1]",
+	} {
+		f.Add([]byte(line))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var warm splitter
+		for range 2 { // what the splitter remembers must not change what it says
+			l, again := spoor.Line{Text: text}, spoor.Line{Text: text}
+			var fresh splitter
+			h, m := warm.split(&l), warm.mark
+			if h2 := fresh.split(&again); h2 != h || fresh.mark != m || !bytes.Equal(l.Body, again.Body) || !bytes.Equal(l.Program, again.Program) {
+				t.Fatalf("%q: split again it is another line", text)
+			}
+			if h != headerNone && len(l.Host)+len(l.Program)+len(l.Body) > len(text) {
+				t.Fatalf("%q: the parts are longer than the line", text)
+			}
+			if l.PID < -1 || l.Time < 0 {
+				t.Fatalf("%q: PID %d, time %d", text, l.PID, l.Time)
+			}
+		}
+	})
+}

@@ -1,0 +1,152 @@
+package logs
+
+import (
+	"bytes"
+	"compress/bzip2"
+	"errors"
+	"io"
+	"os"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"github.com/ulikunitz/xz"
+	"golang.org/x/sys/unix"
+
+	"spoor/internal/host"
+)
+
+const (
+	// maxWindow bounds the memory that a file may ask of its decompressor.
+	maxWindow = 64 << 20 // bytes
+	// maxExpanded bounds what one compressed file may become: a bomb ends here.
+	maxExpanded = 64 << 30 // bytes
+)
+
+var errTooLong = errors.New("it holds more than 64 GiB of text")
+
+// source is an open file of a log. Read gives its text.
+type source struct {
+	io.Reader
+	file  *os.File
+	size  int64 // on disk, when it was opened
+	kind  Compression
+	disk  diskReader
+	close func()
+}
+
+// diskReader counts what is read of a file.
+type diskReader struct {
+	r    io.Reader
+	read int64 // bytes on disk
+}
+
+func (d *diskReader) Read(p []byte) (int, error) {
+	n, err := d.r.Read(p)
+	d.read += int64(n)
+	return n, err
+}
+
+// openSource opens a file of a log and its decompressor. Of a plain file it gives
+// what was there at this moment.
+func openSource(root *host.Root, name string) (*source, error) {
+	file, err := root.OpenFile(name)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		_ = file.Close()
+		return nil, err
+	}
+	_ = unix.Fadvise(int(file.Fd()), 0, 0, unix.FADV_SEQUENTIAL)
+	s := &source{file: file, size: info.Size(), kind: compressionOf(file), close: func() {}}
+	s.disk.r = io.NewSectionReader(file, 0, s.size)
+	if err := s.decompress(); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// decompress puts the decompressor between disk and reader.
+func (s *source) decompress() error {
+	switch s.kind {
+	case Gzip:
+		r, err := gzip.NewReader(&s.disk) // it goes on to concatenated members
+		if err != nil {
+			return err
+		}
+		s.Reader = r
+	case Bzip2:
+		s.Reader = bzip2.NewReader(&s.disk)
+	case XZ:
+		r, err := xz.NewReader(&s.disk)
+		if err != nil {
+			return err
+		}
+		s.Reader = r
+	case Zstd:
+		r, err := zstd.NewReader(&s.disk, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+		if err != nil {
+			return err
+		}
+		s.Reader, s.close = r, r.Close
+	default:
+		s.Reader = &s.disk
+		return nil
+	}
+	s.Reader = &expanded{r: s.Reader, left: maxExpanded}
+	return nil
+}
+
+// expanded ends a text that is too long with errTooLong.
+type expanded struct {
+	r    io.Reader
+	left int64
+}
+
+func (e *expanded) Read(p []byte) (int, error) {
+	if e.left <= 0 {
+		return 0, errTooLong
+	}
+	n, err := e.r.Read(p)
+	e.left -= int64(n)
+	return n, err
+}
+
+// Close releases the file.
+func (s *source) Close() {
+	s.close()
+	_ = s.file.Close()
+}
+
+// grew reports whether a plain file got longer since it was opened, and shrank
+// whether less of it is left.
+func (s *source) grew() bool {
+	info, err := s.file.Stat()
+	return err == nil && s.kind == Plain && info.Size() > s.size
+}
+
+func (s *source) shrank() bool { return s.kind == Plain && s.disk.read < s.size }
+
+var magics = []struct {
+	kind  Compression
+	bytes string
+}{
+	{Gzip, "\x1f\x8b"},
+	{Bzip2, "BZh"},
+	{XZ, "\xfd7zXZ\x00"},
+	{Zstd, "\x28\xb5\x2f\xfd"},
+}
+
+// compressionOf looks at what a file begins with: names lie.
+func compressionOf(file io.ReaderAt) Compression {
+	var head [6]byte
+	n, _ := file.ReadAt(head[:], 0)
+	for _, magic := range magics {
+		if bytes.HasPrefix(head[:n], []byte(magic.bytes)) {
+			return magic.kind
+		}
+	}
+	return Plain
+}
