@@ -39,6 +39,12 @@ type Queue interface {
 	// CallerGroup is the group under which the mail system itself queues
 	// messages in that way; -1 if unknown.
 	CallerGroup(via spoor.Via) int
+	// Via tells how messages enter that the MTA logs under a UID: its own users
+	// stand for the network, for bounces and for forwards.
+	Via(uid int) spoor.Via
+	// LocalAddress writes the address of a local recipient as its sender wrote it,
+	// without what the MTA's routing puts before it.
+	LocalAddress(address string) string
 	// Serves reports whether the server accepts mail for a domain as its own.
 	Serves(domain string) bool
 	// Close releases what Scan, Find and Content need.
@@ -73,4 +79,13 @@ type Scan struct {
 
 	// Complete is false if a part of the queue could not be listed.
 	Complete bool
+}
+
+// Parser reads the lines of a mail log. It may remember the line before, and so
+// belongs to one goroutine and one stretch of a log at a time.
+type Parser interface {
+	// Parse reads one line. It sets e, which the caller has zeroed, and returns
+	// LineEvent; or leaves e in any state and returns another sort. It allocates
+	// nothing for a line that is no event.
+	Parse(l *spoor.Line, e *spoor.Event) spoor.LineSort
 }

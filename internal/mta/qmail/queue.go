@@ -37,6 +37,7 @@ type Queue struct {
 	root       *host.Root
 	tree       *tree
 	control    *ControlFiles
+	passwd     *host.Passwd
 	listing    sync.Mutex // one walk through the directories at a time
 	mailSystem func(uid int) bool
 	owners     owners
@@ -91,7 +92,15 @@ func Open(root *host.Root, passwd *host.Passwd, options Options) (*Queue, error)
 	if err != nil {
 		return nil, err
 	}
-	q := &Queue{root: root, tree: t, mailSystem: options.MailSystem, owners: ownersOf(passwd)}
+	q := LogOnly(root, passwd, options)
+	q.tree = t
+	return q, nil
+}
+
+// LogOnly is for a server of which there is a log and no queue: control files and
+// users are read, and there is no message.
+func LogOnly(root *host.Root, passwd *host.Passwd, options Options) *Queue {
+	q := &Queue{root: root, passwd: passwd, mailSystem: options.MailSystem, owners: ownersOf(passwd)}
 	if q.mailSystem == nil {
 		q.mailSystem = func(int) bool { return false }
 	}
@@ -100,14 +109,19 @@ func Open(root *host.Root, passwd *host.Passwd, options Options) (*Queue, error)
 		home = defaultHome
 	}
 	q.control = readControl(root, path.Join(home, "control"))
-	return q, nil
+	return q
 }
 
 // MTA returns "qmail".
 func (q *Queue) MTA() string { return "qmail" }
 
 // Close closes the directories of the queue.
-func (q *Queue) Close() error { return q.tree.close() }
+func (q *Queue) Close() error {
+	if q.tree == nil {
+		return nil
+	}
+	return q.tree.close()
+}
 
 // Serves reports whether a domain is in locals, virtualdomains or rcpthosts
 // (qmail-control(5)).
@@ -119,6 +133,9 @@ func (q *Queue) Control() *ControlFiles { return q.control }
 // Head reads the start of a message's content into buf, or returns
 // mta.ErrGone.
 func (q *Queue) Head(m *spoor.Message, buf []byte) (int, error) {
+	if q.tree == nil {
+		return 0, fmt.Errorf("message %s: %w", m.ID, mta.ErrGone)
+	}
 	for _, folder := range q.tree.mess.folders {
 		if folder == nil || folder.Name() != m.Folder {
 			continue
@@ -169,7 +186,7 @@ func (q *Queue) BigTodo() bool { return q.tree.todoSplit }
 // Find reads one message, or returns mta.ErrGone.
 func (q *Queue) Find(_ context.Context, id spoor.QueueID) (*spoor.Message, error) {
 	number, err := strconv.ParseUint(string(id), 10, 64)
-	if err != nil {
+	if err != nil || q.tree == nil {
 		return nil, fmt.Errorf("message %s: %w", id, mta.ErrGone)
 	}
 	var gaps spoor.Gaps
@@ -187,7 +204,7 @@ func (q *Queue) Find(_ context.Context, id spoor.QueueID) (*spoor.Message, error
 // Content opens the content of a message, or returns mta.ErrGone.
 func (q *Queue) Content(id spoor.QueueID) (io.ReadCloser, error) {
 	number, err := strconv.ParseUint(string(id), 10, 64)
-	if err != nil {
+	if err != nil || q.tree == nil {
 		return nil, fmt.Errorf("message %s: %w", id, mta.ErrGone)
 	}
 	folder := q.tree.mess.folders[q.tree.findMess(number)]

@@ -21,6 +21,10 @@ func (q *Queue) Scan(ctx context.Context, want mta.Want) (*mta.Scan, error) {
 		return nil, fmt.Errorf("scan queue: %w", err)
 	}
 	gaps := &spoor.Gaps{}
+	if q.tree == nil {
+		gaps.Add("queue", "there is no queue: the answer is from the log alone")
+		return &mta.Scan{Gaps: gaps, Unreadable: func() int { return 0 }}, nil
+	}
 	q.listing.Lock()
 	l := q.tree.list(gaps)
 	q.listing.Unlock()

@@ -1,0 +1,208 @@
+package mta
+
+import (
+	"bytes"
+
+	"spoor"
+)
+
+// answerWords are what receivers say, in lower case with blanks, in the order in
+// which they decide: the first that is found in an answer names its meaning.
+// What receivers say of this server's address comes before what they say of
+// spam: a blocklist's name often holds that word.
+var answerWords = []struct {
+	meaning spoor.Answer
+	words   []string
+}{
+	{spoor.AnswerTooOld, []string{"has been in the queue too long"}},
+	{spoor.AnswerLocal, []string{
+		"unable to open message", "qmail-spawn", "qmail-remote crashed", "qmail-local crashed", "message has wrong owner", "report mangled",
+		"out of memory", "system resources", "unable to switch to home", "temporary error on maildir", "unable to run qmail-remote", "unable to read message",
+	}},
+	{spoor.AnswerBlocked, []string{
+		"blocked using", "blacklist", "block list", "blocklist", "blocked by", "listed in", "listed at", "listed on", "is listed", "dnsbl", "spamhaus", "spamcop", "barracudacentral", "sorbs",
+		"uceprotect", "senderbase", "bad reputation", "poor reputation", "low reputation", "reputation", "s3140", "s3150", "on our block", "banned sending ip", "5.7.606", "5.7.511",
+		"has been blocked", "is blocked", "client host blocked", "client host rejected", "ip address rejected", "access denied for your ip", "not allowed to connect", "ts03", "permanently deferred", "proofpoint.com/dnsbl", "ipcheck",
+	}},
+	{spoor.AnswerSpam, []string{
+		"unsolicited", "likely spam", "looks like spam", "spam message", "message is spam", "as spam", "spam detected", "spam content", "considered spam", "identified spam", "spam score",
+		"classified as", "content rejected", "message content", "junk mail", "phish", "bulk mail refused", "spam", "4.7.28", "5.7.28", "suspicious content", "message looks", "virus",
+	}},
+	{spoor.AnswerGreylisted, []string{"greylist", "graylist", "gray-list", "grey-list", "postgrey", "please try again in", "come back later", "try again in a few minutes", "deferred for"}},
+	{spoor.AnswerMailboxFull, []string{
+		"mailbox full", "mailbox is full", "over quota", "quota exceeded", "exceeded quota", "exceeds the quota", "storage limit", "insufficient storage", "inbox is full", "mailbox size limit", "out of storage", "overquota", "disk quota",
+	}},
+	{spoor.AnswerRate, []string{
+		"too many", "rate limit", "ratelimit", "rate that", "throttl", "try again later, too", "exceeded the maximum", "exceeded its", "limit exceeded", "sending limits", "temporarily deferred", "ts01", "ts02", "unusual rate", "excessive", "slow down", "maximum connections",
+	}},
+	{spoor.AnswerUserUnknown, []string{
+		"user unknown", "unknown user", "no such user", "does not exist", "doesn't exist", "no mailbox", "mailbox not found", "mailbox unavailable", "mailbox unknown", "unknown mailbox", "no such mailbox", "invalid recipient", "recipient unknown", "unknown recipient",
+		"recipient not found", "user not found", "not a known user", "account is disabled", "account disabled", "address unknown", "address rejected", "unknown address", "unknown local", "unrouteable", "no such recipient", "no such address", "invalid mailbox", "not our customer", "undeliverable address", "this user doesn", "recipient address", "unknown or illegal alias", "no longer available", "inactive",
+	}},
+	{spoor.AnswerNoHost, []string{
+		"couldn't find any host", "couldn't find a mail exchanger", "couldn't find any host by that name", "host not found", "domain not found", "no route to", "name service", "cname lookup failed", "domain does not exist", "isn't in my control/locals", "isn't in my control",
+	}},
+	{spoor.AnswerNoConnection, []string{
+		"wasn't able to establish", "connected to", "connection died", "connection refused", "connection timed out", "connection reset", "timed out", "timeout", "greeting failed", "sorry, i wasn't able",
+	}},
+	{spoor.AnswerTooLarge, []string{"too large", "size limit", "exceeds size", "message size", "exceeds the maximum", "too big"}},
+	{spoor.AnswerLoop, []string{"mail loop", "too many hops", "looping", "mail forwarding loop", "already been here"}},
+	{spoor.AnswerTLS, []string{"starttls", "tls required", "tls connect failed", "tls handshake", "encryption required", "certificate"}},
+	{spoor.AnswerPolicy, []string{
+		"spf", "dkim", "dmarc", "relay", "not permitted", "not allowed", "policy", "unauthenticated", "sender rejected", "sender address", "access denied", "domain of sender", "reverse dns", "rdns", "ptr", "helo", "rejected", "prohibited", "authentication required", "5.7.",
+	}},
+}
+
+// enhancedCodes are meanings of RFC 3463 codes, for answers whose words tell
+// nothing. The class before them is left out.
+var enhancedCodes = []struct {
+	code    string
+	meaning spoor.Answer
+}{
+	{".1.1", spoor.AnswerUserUnknown},
+	{".1.10", spoor.AnswerNoHost},
+	{".1.2", spoor.AnswerNoHost},
+	{".2.1", spoor.AnswerUserUnknown},
+	{".2.2", spoor.AnswerMailboxFull},
+	{".3.4", spoor.AnswerTooLarge},
+	{".4.1", spoor.AnswerNoConnection},
+	{".4.2", spoor.AnswerNoConnection},
+	{".4.4", spoor.AnswerNoHost},
+	{".4.6", spoor.AnswerLoop},
+	{".7.0", spoor.AnswerPolicy},
+	{".7.1", spoor.AnswerPolicy},
+}
+
+// maxAnswer is how much of an answer is looked at, in bytes.
+const maxAnswer = 600
+
+// ClassifyAnswer tells what an answer to a delivery means: a remote server's, or
+// the MTA's own words. qmail writes _ for blanks and / for line ends; both forms
+// are read, in whatever case. Addresses, host names in the answer and what
+// stands in angle brackets are of the sender's or of anybody's choice and do not
+// count.
+func ClassifyAnswer(answer []byte) spoor.Answer {
+	var buffer [maxAnswer + 2]byte
+	text := plainAnswer(buffer[:1], answer)
+	for i := range answerWords {
+		for _, words := range answerWords[i].words {
+			if bytes.Contains(text, []byte(words)) {
+				return answerWords[i].meaning
+			}
+		}
+	}
+	for i := range enhancedCodes {
+		if bytes.Contains(text, []byte(enhancedCodes[i].code+" ")) {
+			return enhancedCodes[i].meaning
+		}
+	}
+	return spoor.AnswerOther
+}
+
+// Classifier remembers what answers mean, since few are unlike all others. It
+// belongs to one goroutine.
+type Classifier struct{ known map[uint64]spoor.Answer }
+
+// maxClassified bounds the answers that are remembered.
+const maxClassified = 1 << 14
+
+// NewClassifier returns an empty Classifier.
+func NewClassifier() *Classifier { return &Classifier{known: map[uint64]spoor.Answer{}} }
+
+// Classify is ClassifyAnswer, and returns the shape of the answer too.
+func (c *Classifier) Classify(answer []byte) (spoor.Answer, uint64) {
+	shape := Shape(answer)
+	if meaning, ok := c.known[shape]; ok {
+		return meaning, shape
+	}
+	meaning := ClassifyAnswer(answer)
+	if len(c.known) >= maxClassified {
+		clear(c.known)
+	}
+	c.known[shape] = meaning
+	return meaning, shape
+}
+
+// FNV-1a, 64 bits.
+const (
+	fnvOffset = 14695981039346656037
+	fnvPrime  = 1099511628211
+)
+
+// Shape hashes a text without the parts that differ from one answer to the next:
+// words with a digit, except SMTP and enhanced status codes, and what stands in
+// angle brackets.
+func Shape(text []byte) uint64 {
+	hash, word := uint64(fnvOffset), uint64(fnvOffset)
+	digits, letters := 0, 0
+	for i := 0; i <= len(text); i++ {
+		c := byte(' ')
+		if i < len(text) {
+			c = text[i]
+		}
+		if !separates(c) {
+			word = (word ^ uint64(c)) * fnvPrime
+			if '0' <= c && c <= '9' {
+				digits++
+			} else if c != '.' {
+				letters++
+			}
+			continue
+		}
+		if digits == 0 || letters == 0 && digits <= 4 { // 550, 5.7.1
+			hash = (hash ^ word) * fnvPrime
+		}
+		word, digits, letters = fnvOffset, 0, 0
+		if c == '<' {
+			if end := bytes.IndexByte(text[i:], '>'); end > 0 {
+				i += end
+			}
+		}
+	}
+	return hash
+}
+
+func separates(c byte) bool {
+	switch c {
+	case '_', ' ', '/', '<', '>', '(', ')', ',', ';', ':', '=', '?', '"', '\'':
+		return true
+	}
+	return false
+}
+
+// plainAnswer appends an answer in lower case, without addresses.
+func plainAnswer(text, answer []byte) []byte {
+	text[0] = ' '
+	answer = answer[:min(len(answer), maxAnswer)]
+	word := len(text)
+	at := false
+	for i := 0; i < len(answer); i++ {
+		c := answer[i]
+		switch {
+		case 'A' <= c && c <= 'Z':
+			c += 'a' - 'A'
+		case c == '_' || c == '/':
+			c = ' '
+		case c == '@':
+			at = true
+		case c == '<':
+			if end := bytes.IndexByte(answer[i:], '>'); end > 0 {
+				i += end
+				c = ' '
+			}
+		}
+		if c == ' ' {
+			if at {
+				text = text[:word]
+			}
+			text = append(text, ' ')
+			word, at = len(text), false
+			continue
+		}
+		text = append(text, c)
+	}
+	if at {
+		text = text[:word]
+	}
+	return append(text, ' ')
+}
