@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"spoor"
 )
@@ -12,13 +13,14 @@ import (
 // speaks against it.
 func (t *Tracer) Attribute(m *spoor.Message) spoor.Attribution {
 	r := t.rule(m)
-	a := spoor.Attribution{Source: r.source, UID: r.uid, Confidence: r.confidence, Cause: r.cause}
+	a := spoor.Attribution{Source: r.source, UID: r.uid, Confidence: r.confidence, Inferred: r.login != nil, Cause: r.cause}
 	w := witness{tracer: t, message: m, attribution: &a}
 	w.trail()
 	w.envelope(r)
 	w.owner(r)
 	w.group(r)
 	w.claims(r)
+	w.log(r)
 	return a
 }
 
@@ -26,7 +28,7 @@ func (t *Tracer) Attribute(m *spoor.Message) spoor.Attribution {
 // for lists of very many messages.
 func (t *Tracer) Name(m *spoor.Message) spoor.Attribution {
 	r := t.rule(m)
-	return spoor.Attribution{Source: r.source, UID: r.uid, Confidence: r.confidence, Cause: r.cause}
+	return spoor.Attribution{Source: r.source, UID: r.uid, Confidence: r.confidence, Inferred: r.login != nil, Cause: r.cause}
 }
 
 // witness collects the evidence for one attribution.
@@ -94,6 +96,59 @@ func (w *witness) owner(r ruling) {
 		w.prove(spoor.Evidence{What: "role", File: "/etc/passwd", Text: r.owner.Login + " runs the web server: a script of one of the sites made this message"})
 	case r.owner.Role == spoor.RoleSite && len(r.owner.Sites) > 1:
 		w.prove(spoor.Evidence{What: "sites", Text: fmt.Sprintf("uid %d serves %d sites: %s", r.uid, len(r.owner.Sites), strings.Join(r.owner.Sites, ", "))})
+	}
+}
+
+// log quotes what the mail log says of the message, and where it says otherwise.
+func (w *witness) log(r ruling) {
+	j, m := w.tracer.journal, w.message
+	if r.login != nil {
+		w.prove(w.tracer.quote("log-login", m.ID, r.login.place))
+		w.prove(spoor.Evidence{What: "inference", ID: m.ID, Text: fmt.Sprintf(
+			"%s had logged in from the client's address %s before the message came; header and log share no key, so this is inferred from time and address",
+			r.source.Name, ago(m.Arrived.Sub(r.login.time.Time())))})
+	}
+	if f := j.find(m); f != nil && f.logged {
+		w.compareUID(w.tracer.quote("log-accepted", m.ID, f.place), f)
+	}
+	w.compareLogin(r)
+}
+
+// ago writes an age; stamps in headers have whole seconds.
+func ago(age time.Duration) string {
+	if age < time.Second {
+		return "less than a second"
+	}
+	return age.Round(time.Second).String()
+}
+
+// compareUID sets the UID in the log against the one in the header.
+func (w *witness) compareUID(line spoor.Evidence, f *flight) {
+	hops := w.message.Trail.Hops
+	if len(hops) > 0 && hops[0].Via == spoor.ViaUID && int(f.uid) != hops[0].UID {
+		line.Text += fmt.Sprintf(" (but the first line of the header says uid %d, which counts)", hops[0].UID)
+		w.object(line)
+		return
+	}
+	w.prove(line)
+}
+
+// compareLogin sets the account that the header proves against the one that the
+// log saw log in from the same address.
+func (w *witness) compareLogin(r ruling) {
+	entry := w.message.Trail.Entry()
+	if entry == nil || r.login != nil || r.source.Kind != spoor.KindAccount {
+		return
+	}
+	found, sole := w.tracer.journal.loginBefore(entry.Client, spoor.StampOf(w.message.Arrived))
+	switch {
+	case found.account == nil:
+	case found.account.source == r.source:
+		w.prove(w.tracer.quote("log-login", w.message.ID, found.place))
+	case sole:
+		line := w.tracer.quote("log-login", w.message.ID, found.place)
+		line.Text += " (but the header, which the server wrote, names " + r.source.Name + ": that is proof, a login by time is not)"
+		w.object(line)
 	}
 }
 

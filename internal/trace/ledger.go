@@ -30,6 +30,7 @@ type Ledger struct {
 	pages   map[spoor.Source]*page
 	count   spoor.QueueCount
 	domains map[string]bool // whether a sender's domain is served here
+	matches []match         // messages that the log knows too
 }
 
 // page is one source in a ledger.
@@ -57,6 +58,16 @@ func (l *Ledger) Add(m *spoor.Message) spoor.Source {
 	l.count.Add(m)
 	p := l.page(r)
 	p.sureness += int(math.Round(r.confidence * 100))
+	p.traffic.Inferred += one(r.login != nil)
+	if f := l.tracer.journal.find(m); f != nil {
+		l.matches = append(l.matches, match{
+			flight: f, source: p.traffic.Source, uid: r.uid, sure: uint8(math.Round(r.confidence * 100)),
+			inferred: r.login != nil, recipients: m.Recipients.Len(), cause: r.cause,
+		})
+	} else {
+		p.traffic.Unlogged++
+		p.traffic.UnloggedRecipients += m.Recipients.Len()
+	}
 	p.book(m, r)
 	l.bookSender(p, m, r)
 	p.bookTrail(m, r)
@@ -228,6 +239,7 @@ func (p *page) bookTrail(m *spoor.Message, r ruling) {
 // Merge adds what another ledger of the same scan has booked.
 func (l *Ledger) Merge(o *Ledger) {
 	l.count.Merge(o.count)
+	l.matches = append(l.matches, o.matches...)
 	for source, from := range o.pages {
 		to, ok := l.pages[source]
 		if !ok {
@@ -246,6 +258,9 @@ func (p *page) merge(o *page) {
 	t.Recipients += u.Recipients
 	t.Done += u.Done
 	t.Bytes += u.Bytes
+	t.Unlogged += u.Unlogged
+	t.UnloggedRecipients += u.UnloggedRecipients
+	t.Inferred += u.Inferred
 	if u.First.Before(t.First) {
 		t.First = u.First
 	}

@@ -24,13 +24,21 @@ type Facts struct {
 	// Serves tells whether the server takes mail for a domain, in whatever case,
 	// as its own.
 	Serves func(domain string) bool
+	// Via tells how messages enter that the MTA logs under a UID: its own users
+	// stand for the network, for bounces and for forwards.
+	Via func(uid int) spoor.Via
+	// LocalAddress writes the address of a local recipient as its sender wrote it,
+	// without what the MTA's routing puts before it.
+	LocalAddress func(address string) string
 	// Host is the name that the MTA writes into its Received lines, or "".
 	Host string
 }
 
 // Tracer attributes messages. It is safe for concurrent use.
 type Tracer struct {
-	facts Facts
+	facts   Facts
+	journal *Journal // nil without a log
+	quote   Quote
 }
 
 // New returns a Tracer that decides on facts.
@@ -47,6 +55,8 @@ const (
 	sureEnvelope = 0.9  // UID from the envelope, header unreadable
 	sureGroup    = 0.7  // UID from the group of the file alone
 	sureConflict = 0.6  // two records of the server disagree
+	sureLogin    = 0.9  // the one account that had logged in from the client's address
+	sureLogins   = 0.7  // the last of several such accounts
 )
 
 // ruling is a decision without its evidence: cheap enough for every message of
@@ -59,7 +69,8 @@ type ruling struct {
 	cause      spoor.Source
 	proof      proof
 	groups     groupVerdict
-	conflict   bool // the envelope's UID is not the header's
+	conflict   bool   // the envelope's UID is not the header's
+	login      *login // in the log: the account is inferred from it
 }
 
 // proof says what a ruling rests on.
@@ -77,7 +88,7 @@ func (t *Tracer) rule(m *spoor.Message) ruling {
 	if len(m.Trail.Hops) == 0 {
 		return t.ruleWithoutTrail(m)
 	}
-	r := t.ruleHops(m.Trail.Hops)
+	r := t.ruleHops(m.Trail.Hops, spoor.StampOf(m.Arrived))
 	r.proof = proofHeader
 	r.groups = t.compareGroup(m, &m.Trail.Hops[0], r.owner)
 	r.conflict = m.Trail.Hops[0].Via == spoor.ViaUID && m.CallerUID >= 0 && m.CallerUID != m.Trail.Hops[0].UID
@@ -88,8 +99,8 @@ func (t *Tracer) rule(m *spoor.Message) ruling {
 }
 
 // ruleHops decides on the newest of some hops, with those behind it as its
-// cause.
-func (t *Tracer) ruleHops(hops []spoor.Hop) ruling {
+// cause. The message came at a time that the log is searched for.
+func (t *Tracer) ruleHops(hops []spoor.Hop, at spoor.Stamp) ruling {
 	if len(hops) == 0 {
 		return ruling{uid: -1}
 	}
@@ -97,17 +108,15 @@ func (t *Tracer) ruleHops(hops []spoor.Hop) ruling {
 	switch hop.Via {
 	case spoor.ViaUID:
 		if hop.UID >= 0 && len(hops) > 1 && hops[1].Via == spoor.ViaNetwork {
-			return t.ruleHops(hops[1:]) // a content filter queued again what came by SMTP
+			return t.ruleHops(hops[1:], at) // a content filter queued again what came by SMTP
 		}
 		return t.ruleUID(hop.UID)
 	case spoor.ViaNetwork:
-		return t.ruleNetwork(hop)
-	case spoor.ViaForward:
-		return t.ruleForward(hops, spoor.KindForward)
-	case spoor.ViaList:
-		return t.ruleForward(hops, spoor.KindList)
+		return t.ruleNetwork(hop, at)
+	case spoor.ViaForward, spoor.ViaList:
+		return t.ruleForward(hops, at)
 	case spoor.ViaBounce:
-		return t.ruleBounce(hops)
+		return t.ruleBounce(hops, at)
 	case spoor.ViaUnknown:
 	}
 	return ruling{uid: -1}
@@ -134,9 +143,19 @@ func (t *Tracer) ruleUID(uid int) ruling {
 // client. What stands before the client's address is an account if the protocol
 // word says so or if it is an address here: servers that ask identd put its
 // answer, which the client's machine makes up, in the same place.
-func (t *Tracer) ruleNetwork(hop *spoor.Hop) ruling {
+//
+// Some servers log who logged in and write no account into the header. The last
+// login from the client's address is an inference, and never outranks a record.
+func (t *Tracer) ruleNetwork(hop *spoor.Hop, at spoor.Stamp) ruling {
 	if confidence := t.accountConfidence(hop); confidence > 0 {
 		return ruling{source: spoor.Source{Kind: spoor.KindAccount, Name: lowerDomain(hop.Account)}, uid: -1, confidence: confidence}
+	}
+	if found, sole := t.journal.loginBefore(hop.Client, at); found.account != nil {
+		r := ruling{source: found.account.source, uid: -1, confidence: sureLogins, login: &found}
+		if sole {
+			r.confidence = sureLogin
+		}
+		return r
 	}
 	if hop.Client.IsValid() {
 		return ruling{source: spoor.Source{Kind: spoor.KindNetwork, Name: hop.Client.String()}, uid: -1, confidence: sureClient}
@@ -158,23 +177,26 @@ func (t *Tracer) accountConfidence(hop *spoor.Hop) float64 {
 }
 
 // ruleForward names the address that forwards; what it forwarded is the cause.
-func (t *Tracer) ruleForward(hops []spoor.Hop, kind spoor.Kind) ruling {
-	hop := &hops[0]
+func (t *Tracer) ruleForward(hops []spoor.Hop, at spoor.Stamp) ruling {
+	hop, kind := &hops[0], spoor.KindForward
+	if hop.Via == spoor.ViaList {
+		kind = spoor.KindList
+	}
 	if hop.Address == "" {
 		if hop.UID >= 0 {
 			return t.ruleUID(hop.UID)
 		}
 		return ruling{source: spoor.Source{Kind: spoor.KindUser, Name: "alias"}, uid: -1, confidence: sureRecord}
 	}
-	cause := t.ruleHops(hops[1:])
+	cause := t.ruleHops(hops[1:], at)
 	return ruling{source: spoor.Source{Kind: kind, Name: lowerDomain(hop.Address)}, uid: hop.UID, confidence: sureFolder, cause: cause.source}
 }
 
 // ruleBounce names a bounce after what made it necessary: the local domain that
 // took mail for an address it does not have, or the source of the mail that
 // another server refused.
-func (t *Tracer) ruleBounce(hops []spoor.Hop) ruling {
-	cause := t.ruleHops(hops[1:])
+func (t *Tracer) ruleBounce(hops []spoor.Hop, at spoor.Stamp) ruling {
+	cause := t.ruleHops(hops[1:], at)
 	r := ruling{uid: -1, confidence: sureRecord, cause: cause.source, source: spoor.Source{Kind: spoor.KindBounce, Name: cause.source.Name}}
 	failed := domainOf(hops[0].Address)
 	outside := cause.source.Kind == spoor.KindNetwork || cause.source.Kind == spoor.KindUnknown
@@ -264,5 +286,9 @@ func lowerDomain(address string) string {
 	if at < 0 {
 		return address
 	}
-	return address[:at] + strings.ToLower(address[at:])
+	domain := strings.ToLower(address[at:])
+	if domain == address[at:] { // nearly always; the copy is spared
+		return address
+	}
+	return address[:at] + domain
 }

@@ -44,7 +44,19 @@ func testFacts() Facts {
 		Serves: func(domain string) bool {
 			return slices.Contains([]string{"site1.test", "here.test"}, strings.ToLower(domain))
 		},
-		Host: "mx.here.test",
+		Via: func(uid int) spoor.Via {
+			switch uid {
+			case 2020:
+				return spoor.ViaNetwork
+			case 2522:
+				return spoor.ViaBounce
+			case 2021:
+				return spoor.ViaForward
+			}
+			return spoor.ViaUID
+		},
+		LocalAddress: func(address string) string { return strings.TrimPrefix(address, "alias-") },
+		Host:         "mx.here.test",
 	}
 }
 

@@ -1,0 +1,338 @@
+package trace
+
+import (
+	"cmp"
+	"math"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"spoor"
+)
+
+// book sums up what the log tells of one source. There may be very many of them,
+// most with one message: what few need is behind pointers.
+type book struct {
+	source     spoor.Source // of a network the name is its client, see named
+	client     netip.Addr   // of a network
+	owner      *spoor.Owner // of a UID
+	uid        int
+	confidence float64 // of a UID's source
+
+	accepted, recipients, remote int32
+	delivered, failed, waiting   int32
+	deferrals, bounces           int32
+	null, own, foreign           int32
+	logins, inferred             int32
+	sureness                     int64 // the sum over accepted, in hundredths
+	bytes                        int64
+	first, last                  spoor.Stamp
+	places                       []logged // at most maxEvidence
+	listed                       bool     // the queue has mail of it too
+	senders                      census[string]
+	clients                      census[netip.Addr]
+	causes                       map[spoor.Source]int
+	answers                      *answers
+	hours                        []hour
+}
+
+// named is the source with its name. There may be very many networks, and most
+// are never shown.
+func (b *book) named() spoor.Source {
+	if b.source.Kind == spoor.KindNetwork {
+		return spoor.Source{Kind: spoor.KindNetwork, Name: b.client.String()}
+	}
+	return b.source
+}
+
+// logged is a message that can be quoted.
+type logged struct {
+	id            spoor.QueueID
+	info, session spoor.LogPlace
+}
+
+// answers are what receivers said of a source's mail.
+type answers struct {
+	failed, deferred [spoor.NumAnswers]int32
+	receivers        map[receiver]*verdictOf
+}
+
+type receiver struct {
+	domain uint32
+	answer spoor.Answer
+}
+
+type verdictOf struct {
+	count int32
+	place spoor.LogPlace
+	id    spoor.QueueID
+}
+
+// hour is the volume of one hour since 1970.
+type hour struct {
+	number               int32
+	messages, recipients int32
+}
+
+// maxHours bounds the hours that are kept: two weeks.
+const maxHours = 14 * 24
+
+// maxReceivers bounds the receivers that are told apart for one source.
+const maxReceivers = 256
+
+// sender counts an envelope sender.
+func (b *book) sender(f *flight, address []byte) {
+	f.own = !f.nullSender && !f.foreign && b.owns(string(address))
+	b.senders.add(string(address), 1)
+}
+
+func (b *book) owns(sender string) bool {
+	r := ruling{source: b.source}
+	if b.owner != nil {
+		r.owner = *b.owner
+	}
+	return owns(r, sender, domainOf(sender), true)
+}
+
+// loggedIn counts a login in order to send.
+func (b *book) loggedIn(client netip.Addr, place spoor.LogPlace) {
+	b.logins++
+	b.clients.add(client, 1)
+	if len(b.places) == 0 {
+		b.places = append(b.places, logged{session: place})
+	}
+}
+
+// settle sums a message up under its source.
+func (j *Journal) settle(f *flight) {
+	b := f.book
+	if b == nil {
+		b = j.book(spoor.Source{Kind: spoor.KindUnknown}, -1)
+	}
+	j.settleUnder(f, b, len(f.recipients))
+}
+
+// settleUnder does the same under a source that the queue has proven.
+func (j *Journal) settleUnder(f *flight, b *book, recipients int) {
+	if f.logged {
+		b.accept(f, recipients)
+		j.Rates.Accepted++
+		j.Rates.Recipients += recipients
+	}
+	b.deferrals += f.deferrals
+	j.Rates.Deferrals += int(f.deferrals)
+	if f.deferrals > 0 {
+		a := b.said()
+		for answer, n := range f.deferredBy {
+			a.deferred[answer] += int32(n)
+			j.Rates.DeferredBy[answer] += int(n)
+		}
+	}
+	for i := range f.recipients {
+		j.settleRecipient(f, b, &f.recipients[i])
+	}
+}
+
+func (j *Journal) settleRecipient(f *flight, b *book, r *recipient) {
+	switch r.state {
+	case delivered:
+		b.delivered++
+		j.Rates.Delivered++
+		return
+	case failed:
+		b.failed++
+		b.said().failed[r.answer]++
+		j.Rates.Failed++
+		j.Rates.FailedBy[r.answer]++
+	case waiting:
+		b.waiting++
+	case running, lost:
+		return
+	}
+	if r.answer == spoor.AnswerSpam || r.answer == spoor.AnswerBlocked {
+		b.said().judged(receiver{r.domain, r.answer}, r.place, f.id)
+	}
+}
+
+func (b *book) said() *answers {
+	if b.answers == nil {
+		b.answers = &answers{receivers: map[receiver]*verdictOf{}}
+	}
+	return b.answers
+}
+
+func (a *answers) judged(key receiver, place spoor.LogPlace, id spoor.QueueID) {
+	v, ok := a.receivers[key]
+	if !ok {
+		if len(a.receivers) >= maxReceivers {
+			return
+		}
+		v = &verdictOf{place: place, id: id}
+		a.receivers[key] = v
+	}
+	v.count++
+}
+
+// accept counts a message that was taken from the source.
+func (b *book) accept(f *flight, recipients int) {
+	if len(b.places) < maxEvidence {
+		b.places = append(b.places, logged{id: f.id, info: f.place, session: f.login})
+	}
+	b.accepted++
+	b.recipients += int32(recipients)
+	b.bytes += f.size
+	b.sureness += int64(f.sure)
+	b.remote += bit(f.remote)
+	b.bounces += f.bounces
+	b.null += bit(f.nullSender)
+	b.own += bit(f.own)
+	b.foreign += bit(f.foreign && !f.own)
+	b.inferred += bit(f.inferred)
+	if b.first == 0 || f.submitted < b.first {
+		b.first = f.submitted
+	}
+	b.last = max(b.last, f.submitted)
+	if f.client.IsValid() && b.source.Kind == spoor.KindAccount && f.account != b {
+		b.clients.add(f.client, 1)
+	}
+	if f.cause != (spoor.Source{}) {
+		if b.causes == nil {
+			b.causes = map[spoor.Source]int{}
+		}
+		b.causes[f.cause]++
+	}
+	b.hour(f, recipients)
+}
+
+func bit(yes bool) int32 {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// hour counts the volume over time. Messages settle when they end, which is not
+// the order in which they came.
+func (b *book) hour(f *flight, recipients int) {
+	number := int32(f.submitted / spoor.Stamp(time.Hour/time.Microsecond))
+	at, found := slices.BinarySearchFunc(b.hours, number, func(h hour, n int32) int { return cmp.Compare(h.number, n) })
+	if !found {
+		b.hours = slices.Insert(b.hours, at, hour{number: number})
+		if len(b.hours) > maxHours {
+			b.hours = slices.Delete(b.hours, 0, 1)
+			at = max(0, at-1)
+		}
+	}
+	b.hours[at].messages++
+	b.hours[at].recipients += int32(recipients)
+}
+
+// minor reports whether a source has too little in the log to be judged.
+func (b *book) minor() bool {
+	return b.accepted < minorMessages && b.recipients < minorRecipients && b.logins < minorMessages && b.source.Kind == spoor.KindNetwork
+}
+
+// A client with less than this, and nothing in the queue, is not worth a
+// judgement.
+const (
+	minorMessages   = 3
+	minorRecipients = 20
+)
+
+// history puts the book into words that verdict and report know. Places are
+// quoted later.
+func (j *Journal) history(b *book) *spoor.History {
+	h := &spoor.History{
+		Accepted: int(b.accepted), Recipients: int(b.recipients), Bytes: b.bytes, Remote: int(b.remote),
+		Delivered: int(b.delivered), Failed: int(b.failed), Deferrals: int(b.deferrals), Waiting: int(b.waiting),
+		Bounces: int(b.bounces), NullSender: int(b.null), OwnSender: int(b.own), ForeignSender: int(b.foreign),
+		Logins: int(b.logins), Inferred: int(b.inferred),
+		First: b.first.Time(), Last: b.last.Time(),
+		Senders: b.senders.rank(func(s string) string { return s }),
+		Clients: b.clients.rank(netip.Addr.String),
+	}
+	h.WebServer = b.owner != nil && b.owner.Role == spoor.RoleWebServer
+	h.Networks = networks(&b.clients)
+	if b.source.Kind == spoor.KindAccount {
+		h.FailedLogins = j.failed[b.source.Name]
+	}
+	for _, one := range b.hours {
+		start := time.Unix(int64(one.number)*3600, 0).UTC()
+		h.Hours = append(h.Hours, spoor.HourTally{Start: start, Messages: int(one.messages), Recipients: int(one.recipients)})
+	}
+	if b.answers != nil {
+		for i := range spoor.NumAnswers {
+			h.FailedBy[i], h.DeferredBy[i] = int(b.answers.failed[i]), int(b.answers.deferred[i])
+		}
+	}
+	return h
+}
+
+// networks counts the /24 and /64 among addresses.
+func networks(clients *census[netip.Addr]) int {
+	seen := map[netip.Prefix]bool{}
+	clients.each(func(client netip.Addr) {
+		bits := 24
+		if client.Is6() {
+			bits = 64
+		}
+		if prefix, err := client.Prefix(bits); err == nil {
+			seen[prefix] = true
+		}
+	})
+	return len(seen)
+}
+
+// sureOf is the mean confidence of the log's attributions to a source.
+func (b *book) sureOf() float64 {
+	if b.accepted == 0 {
+		return b.confidence
+	}
+	return math.Round(float64(b.sureness)/float64(b.accepted)) / 100
+}
+
+// census counts different values, a bounded number of them. The first one needs
+// no map.
+type census[K comparable] struct {
+	first  K
+	count  int32
+	others map[K]int32
+}
+
+func (c *census[K]) add(key K, n int32) {
+	if c.count == 0 || c.first == key {
+		if s, ok := any(key).(string); ok && c.count == 0 {
+			key, _ = any(strings.Clone(s)).(K)
+		}
+		c.first = key
+		c.count += n
+		return
+	}
+	if c.others == nil {
+		c.others = map[K]int32{}
+	}
+	if count, ok := c.others[key]; ok || len(c.others) < spoor.MaxDistinct-1 {
+		c.others[key] = count + n
+	}
+}
+
+func (c *census[K]) each(visit func(K)) {
+	if c.count > 0 {
+		visit(c.first)
+	}
+	for key := range c.others {
+		visit(key)
+	}
+}
+
+func (c *census[K]) rank(name func(K) string) spoor.Ranking {
+	counts := make(map[K]int, 1+len(c.others))
+	for key, n := range c.others {
+		counts[key] = int(n)
+	}
+	if c.count > 0 {
+		counts[c.first] = int(c.count)
+	}
+	return rank(counts, name)
+}

@@ -1,0 +1,319 @@
+package trace
+
+import (
+	"bytes"
+	"iter"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"spoor"
+)
+
+const second = time.Second
+
+// flight is a message on its way, as the log tells it.
+type flight struct {
+	id        spoor.QueueID
+	logged    bool        // its acceptance is in the log; else the log begins later
+	matched   bool        // found in the queue
+	accepted  spoor.Stamp // by the MTA's line
+	submitted spoor.Stamp // when it was handed over, where a wrapper told; else accepted
+	size      int64
+	qp, uid   int32
+	place     spoor.LogPlace // of its acceptance
+
+	book     *book
+	sure     uint8 // of the source, in hundredths
+	inferred bool  // joined to the source by time alone
+	ambig    uint8 // how many sessions it could have come from, at most 255
+	login    spoor.LogPlace
+	client   netip.Addr // of the session
+	account  *book      // of the session
+	opened   spoor.Stamp
+	cause    spoor.Source
+
+	senderHash  uint64
+	domain      uint32 // of the sender
+	nullSender  bool
+	foreign     bool
+	own         bool
+	remote      bool
+	failedLocal uint32 // domain of a local recipient that failed
+
+	recipients []recipient
+	again      int // recipients that are waiting or lost
+	cursor     int // where the last of them was found
+	deferrals  int32
+	bounces    int32
+	deferredBy [spoor.NumAnswers]uint16
+}
+
+// recipient is one envelope recipient, known by the hash of its address.
+type recipient struct {
+	hash   uint64
+	domain uint32
+	reason uint32 // number in reasons
+	place  spoor.LogPlace
+	state  recipientState
+	answer spoor.Answer
+}
+
+type recipientState uint8
+
+const (
+	running recipientState = iota
+	waiting                // the last attempt was put off
+	lost                   // the MTA stopped meanwhile
+	delivered
+	failed
+)
+
+func (j *Journal) newFlight(id []byte) *flight {
+	var f *flight
+	if n := len(j.free); n > 0 {
+		f, j.free = j.free[n-1], j.free[:n-1]
+		*f = flight{recipients: f.recipients[:0]}
+	} else {
+		f = &flight{}
+	}
+	f.id, f.qp, f.uid = spoor.QueueID(id), -1, -1
+	return f
+}
+
+// attempt is a delivery that runs.
+type attempt struct {
+	number    uint64
+	flight    *flight
+	recipient int32
+	address   string // of a local recipient, which may forward
+}
+
+// attempts are the deliveries that run, by their numbers. Numbers count upwards
+// and few run at a time, so a number's low bits find it.
+type attempts struct {
+	slots []attempt
+	last  uint64
+}
+
+const (
+	manyDeliveries = 1000 // after so many, number 1 means that the MTA was started again
+	firstAttempts  = 1 << 12
+	maxAttempts    = 1 << 20
+)
+
+func (a *attempts) slot(number uint64) *attempt { return &a.slots[number&uint64(len(a.slots)-1)] }
+
+// grow doubles the room.
+func (a *attempts) grow() {
+	old := a.slots
+	a.slots = make([]attempt, max(firstAttempts, 2*len(old)))
+	for _, one := range old {
+		if one.flight != nil {
+			*a.slot(one.number) = one
+		}
+	}
+}
+
+// put makes room for a delivery. One that is 2^20 numbers behind has been
+// forgotten by the MTA.
+func (a *attempts) put(number uint64) *attempt {
+	a.last = max(a.last, number)
+	for s := a.slot(number); ; s = a.slot(number) {
+		if s.flight == nil || s.number == number || len(a.slots) >= maxAttempts {
+			s.lose()
+			s.number = number
+			return s
+		}
+		a.grow()
+	}
+}
+
+// lose gives up a delivery whose end was not logged.
+func (a *attempt) lose() {
+	if a.flight == nil {
+		return
+	}
+	if r := &a.flight.recipients[a.recipient]; r.state == running {
+		r.state = lost
+		a.flight.again++
+	}
+}
+
+// take removes a delivery and returns it.
+func (a *attempts) take(number uint64) (attempt, bool) {
+	s := a.slot(number)
+	if s.flight == nil || s.number != number {
+		return attempt{}, false
+	}
+	one := *s
+	*s = attempt{}
+	return one, true
+}
+
+func (a *attempts) each(visit func(*attempt)) {
+	for i := range a.slots {
+		if a.slots[i].flight != nil {
+			visit(&a.slots[i])
+		}
+	}
+}
+
+func (a *attempts) clear() {
+	clear(a.slots)
+	a.last = 0
+}
+
+// attempt begins a delivery.
+func (j *Journal) attempt(e *spoor.Event) {
+	key := j.key(e.ID)
+	f, ok := j.open[key]
+	if !ok { // the log begins after the message
+		f = j.newFlight(e.ID)
+		j.open[key] = f
+	}
+	if e.Delivery == 1 && j.attempts.last > manyDeliveries {
+		j.restart() // it was not told that the MTA stopped
+	}
+	n := j.recipient(f, e)
+	a := j.attempts.put(e.Delivery)
+	a.flight, a.recipient, a.address = f, int32(n), ""
+	if e.Channel == spoor.ChannelLocal {
+		a.address = string(e.Address)
+	} else {
+		f.remote = true
+	}
+}
+
+// recipient finds the recipient that a delivery is for, or adds one. qmail tries
+// a record again only after it was put off, so an address that is delivered or
+// being delivered is on the envelope once more.
+func (j *Journal) recipient(f *flight, e *spoor.Event) int {
+	hash := j.hash(e.Address)
+	if i := f.retried(hash); i >= 0 {
+		return i
+	}
+	r := recipient{hash: hash}
+	if at := bytes.LastIndexByte(e.Address, '@'); at >= 0 {
+		r.domain = j.domain(e.Address[at+1:])
+	}
+	f.recipients = append(f.recipients, r)
+	return len(f.recipients) - 1
+}
+
+// retried finds a recipient that was put off before, and begins its next
+// delivery. They are tried again in about the order of the first time: the search
+// goes on where the last one ended.
+func (f *flight) retried(hash uint64) int {
+	if f.again == 0 {
+		return -1
+	}
+	n := len(f.recipients)
+	for k := range n {
+		i := f.cursor + k
+		if i >= n {
+			i -= n
+		}
+		r := &f.recipients[i]
+		if r.hash == hash && (r.state == waiting || r.state == lost) {
+			r.state = running
+			f.again--
+			f.cursor = i + 1
+			return i
+		}
+	}
+	return -1
+}
+
+// outcome ends a delivery.
+func (j *Journal) outcome(b *spoor.Block, e *spoor.Event) {
+	j.lastMTA = e.Time
+	a, ok := j.attempts.take(e.Delivery)
+	if !ok {
+		return // it began before the log
+	}
+	f, r := a.flight, &a.flight.recipients[a.recipient]
+	switch e.Kind {
+	case spoor.EventDelivered:
+		r.state = delivered
+		if a.address != "" {
+			j.forwarded(f, a.address, e.Text)
+		}
+		return
+	case spoor.EventDeferred:
+		r.state = waiting
+		f.again++
+		f.deferrals++
+		f.deferredBy[e.Answer]++
+	default:
+		r.state = failed
+		if a.address != "" {
+			f.failedLocal = r.domain
+		}
+	}
+	r.answer, r.place = e.Answer, b.Place(e)
+	r.reason = j.reasons.number(e)
+}
+
+// forwarded notes the messages that a local delivery has queued.
+func (j *Journal) forwarded(f *flight, address string, text []byte) {
+	for pid := range queuedBy(text) {
+		o := &origin{via: spoor.ViaForward, source: spoor.Source{
+			Kind: spoor.KindForward, Name: lowerDomain(j.tracer.facts.LocalAddress(address)),
+		}}
+		if f.book != nil {
+			o.cause = f.book.named()
+		}
+		j.announce(pid, o)
+	}
+}
+
+// queuedBy yields the PIDs of the qmail-queue processes that a local delivery
+// tells of: did_0+1+0/qp_1520/.
+func queuedBy(text []byte) iter.Seq[int32] {
+	return func(yield func(int32) bool) {
+		for {
+			at := bytes.Index(text, []byte("qp_"))
+			if at < 0 {
+				return
+			}
+			text = text[at+len("qp_"):]
+			end := 0
+			for end < len(text) && '0' <= text[end] && text[end] <= '9' {
+				end++
+			}
+			pid, err := strconv.ParseInt(string(text[:end]), 10, 32)
+			if err == nil && !yield(int32(pid)) {
+				return
+			}
+		}
+	}
+}
+
+// end closes a message.
+func (j *Journal) end(e *spoor.Event) {
+	key := j.key(e.ID)
+	f, ok := j.open[key]
+	if !ok {
+		return
+	}
+	delete(j.open, key)
+	if _, ok := j.orphans[f.qp]; ok && f.logged {
+		delete(j.orphans, f.qp)
+	}
+	j.settle(f)
+	j.forget(f)
+}
+
+// forget keeps the memory of a message for the next one, unless something still
+// points to it.
+func (j *Journal) forget(f *flight) {
+	for i := range f.recipients {
+		if f.recipients[i].state == running {
+			return
+		}
+	}
+	if len(j.free) < 1<<12 {
+		j.free = append(j.free, f)
+	}
+}

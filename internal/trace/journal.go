@@ -1,0 +1,385 @@
+package trace
+
+import (
+	"bytes"
+	"hash/maphash"
+	"iter"
+	"net/netip"
+
+	"spoor"
+)
+
+// Journal joins the events of a mail log: what entered the queue to the
+// sessions that handed it over, deliveries to their messages, bounces and
+// forwards to what caused them. Events come in, in order of time; the history
+// of each source goes out.
+//
+// What is finished is summed up at once, so that memory depends on the messages
+// that are open and on the number of sources, not on the length of the log. A
+// Journal belongs to one goroutine until it has the whole log; then a Tracer may
+// ask it from several.
+type Journal struct {
+	tracer *Tracer
+	seed   maphash.Seed
+
+	open      map[uint64]*flight // messages that have not ended, by the hash of their queue ID
+	attempts  attempts
+	children  map[int32]*origin  // bounces and forwards that were announced, by the PID that queued them
+	orphans   map[int32]*flight  // forwards that were queued before that was told, by the same
+	envelopes []envelope         // what wrappers of qmail-queue saw
+	sessions  sessions
+	logins    map[netip.Addr]*logins
+	books     map[spoor.Source]*book
+	accounts  map[string]*book
+	networks  map[netip.Addr]*book
+	users     map[int32]*book
+	domains   interner
+	reasons   reasons
+	served    []servedHere    // by the number of the domain
+	failed    map[string]int  // logins that failed, by account
+
+	Rates    spoor.Rates
+	Load     Load
+	Troubles Troubles
+	last     spoor.Stamp
+	lastMTA  spoor.Stamp // of the MTA's own lines
+	free     []*flight
+}
+
+// NewJournal returns an empty journal.
+func (t *Tracer) NewJournal() *Journal {
+	j := &Journal{
+		tracer: t, seed: maphash.MakeSeed(),
+		open: map[uint64]*flight{}, children: map[int32]*origin{}, orphans: map[int32]*flight{},
+		envelopes: make([]envelope, maxEnvelopes), logins: map[netip.Addr]*logins{},
+		books: map[spoor.Source]*book{}, accounts: map[string]*book{}, networks: map[netip.Addr]*book{},
+		users: map[int32]*book{}, failed: map[string]int{},
+	}
+	j.attempts.grow()
+	j.sessions.init()
+	j.domains.init(j.seed)
+	j.reasons.init()
+	j.Troubles.init()
+	return j
+}
+
+// Add joins the events of a block. Blocks come in the order of the log.
+func (j *Journal) Add(b *spoor.Block) error {
+	for i := range b.Events {
+		e := &b.Events[i]
+		if e.Time > j.last {
+			j.last = e.Time
+		}
+		j.add(b, e)
+	}
+	return nil
+}
+
+func (j *Journal) add(b *spoor.Block, e *spoor.Event) {
+	switch e.Kind {
+	case spoor.EventAttempt:
+		j.attempt(e)
+	case spoor.EventDelivered, spoor.EventDeferred, spoor.EventFailed:
+		j.outcome(b, e)
+	case spoor.EventStatus:
+		j.lastMTA = e.Time
+		j.Load.add(b, e)
+	case spoor.EventHandover:
+		j.handover(e)
+	case spoor.EventAccepted:
+		j.lastMTA = e.Time
+		j.accept(b, e)
+	case spoor.EventEnded:
+		j.end(e)
+	case spoor.EventBounced:
+		j.bounced(e)
+	case spoor.EventConnect, spoor.EventLogin, spoor.EventLoginFailed, spoor.EventDisconnect:
+		j.session(b, e)
+	case spoor.EventStopped:
+		j.restart()
+	case spoor.EventTrouble:
+		j.Troubles.add(b, e)
+	case spoor.EventNone, spoor.EventAccess, spoor.EventAccessFailed, spoor.EventRejected:
+	}
+}
+
+func (j *Journal) hash(text []byte) uint64 { return maphash.Bytes(j.seed, text) }
+
+// key tells queue IDs apart. One of up to eight bytes is its own key.
+func (j *Journal) key(id []byte) uint64 {
+	if len(id) > 8 {
+		return j.hash(id)
+	}
+	var key uint64
+	for _, c := range id {
+		key = key<<8 | uint64(c)
+	}
+	return key
+}
+
+// accept opens a message. An ID that is still open has been used again: the end
+// of the message before is lost.
+func (j *Journal) accept(b *spoor.Block, e *spoor.Event) {
+	key := j.key(e.ID)
+	f := j.open[key]
+	switch {
+	case f == nil:
+		f = j.newFlight(e.ID)
+		j.open[key] = f
+	case f.logged:
+		j.settle(f)
+		f = j.newFlight(e.ID)
+		j.open[key] = f
+	}
+	f.logged, f.accepted, f.submitted = true, e.Time, e.Time
+	f.size, f.qp, f.uid, f.place = e.Size, e.PID, e.UID, b.Place(e)
+	j.sender(f, e.Address)
+	j.attribute(f, e.Address)
+}
+
+// sender notes what is known of the envelope sender.
+func (j *Journal) sender(f *flight, address []byte) {
+	f.nullSender = len(address) == 0 || bytes.HasPrefix(address, []byte("#@[]"))
+	f.senderHash = j.hash(address)
+	at := bytes.LastIndexByte(address, '@')
+	if f.nullSender || at < 0 {
+		return
+	}
+	f.domain = j.domain(address[at+1:])
+	f.foreign = !j.serves(f.domain)
+}
+
+// domain numbers a domain, in whatever case.
+func (j *Journal) domain(name []byte) uint32 { return j.domains.number(name) }
+
+func (j *Journal) serves(domain uint32) bool {
+	for int(domain) >= len(j.served) {
+		j.served = append(j.served, make([]servedHere, len(j.served)+1024)...)
+	}
+	if j.served[domain] == servedUnasked {
+		j.served[domain] = servedNo
+		if j.tracer.facts.Serves(j.domains.name(domain)) {
+			j.served[domain] = servedYes
+		}
+	}
+	return j.served[domain] == servedYes
+}
+
+// servedHere remembers whether a domain is served here.
+type servedHere uint8
+
+const (
+	servedUnasked servedHere = iota
+	servedNo
+	servedYes
+)
+
+// attribute decides from the log alone who queued a message.
+func (j *Journal) attribute(f *flight, sender []byte) {
+	origin := j.children[f.qp]
+	switch via := j.tracer.facts.Via(int(f.uid)); {
+	case origin != nil && (origin.via == spoor.ViaBounce) == f.nullSender:
+		j.inherit(f, origin)
+		delete(j.children, f.qp)
+	case via == spoor.ViaBounce:
+		f.book, f.sure = j.book(spoor.Source{Kind: spoor.KindBounce, Name: "unknown"}, -1), 100
+	case via == spoor.ViaForward || via == spoor.ViaList:
+		f.book, f.sure = j.user(f.uid), 100
+		j.orphans[f.qp] = f
+	case via == spoor.ViaNetwork:
+		j.attributeSession(f, sender)
+	default:
+		f.book = j.user(f.uid)
+		f.sure = uint8(100*f.book.confidence + 0.5)
+	}
+	f.book.sender(f, sender)
+}
+
+// user returns the book of a UID, named as in a trail.
+func (j *Journal) user(uid int32) *book {
+	if b, ok := j.users[uid]; ok {
+		return b
+	}
+	r := j.tracer.ruleUID(int(uid))
+	b := j.book(r.source, int(uid))
+	b.owner, b.confidence = &r.owner, r.confidence
+	j.users[uid] = b
+	return b
+}
+
+// book returns the page of a source.
+func (j *Journal) book(source spoor.Source, uid int) *book {
+	if source.Kind == spoor.KindNetwork {
+		if client, err := netip.ParseAddr(source.Name); err == nil {
+			return j.network(client)
+		}
+	}
+	b, ok := j.books[source]
+	if !ok {
+		b = &book{source: source, uid: uid, confidence: 1}
+		j.books[source] = b
+	}
+	if uid >= 0 && (b.uid < 0 || uid < b.uid) {
+		b.uid = uid
+	}
+	return b
+}
+
+// account returns the book of an SMTP login.
+func (j *Journal) account(name []byte) *book {
+	if b, ok := j.accounts[string(name)]; ok {
+		return b
+	}
+	b := j.book(spoor.Source{Kind: spoor.KindAccount, Name: lowerDomain(string(name))}, -1)
+	j.accounts[string(name)] = b
+	return b
+}
+
+// network returns the book of a client that did not authenticate.
+func (j *Journal) network(client netip.Addr) *book {
+	if b, ok := j.networks[client]; ok {
+		return b
+	}
+	b := &book{source: spoor.Source{Kind: spoor.KindNetwork}, client: client, uid: -1, confidence: 1}
+	j.networks[client] = b
+	return b
+}
+
+// known returns the page of a source that the log tells of.
+func (j *Journal) known(source spoor.Source) (*book, bool) {
+	if source.Kind == spoor.KindNetwork {
+		client, err := netip.ParseAddr(source.Name)
+		b, ok := j.networks[client]
+		return b, ok && err == nil
+	}
+	b, ok := j.books[source]
+	return b, ok
+}
+
+// all yields every page, in no order.
+func (j *Journal) all() iter.Seq[*book] {
+	return func(yield func(*book) bool) {
+		for _, b := range j.books {
+			if !yield(b) {
+				return
+			}
+		}
+		for _, b := range j.networks {
+			if !yield(b) {
+				return
+			}
+		}
+	}
+}
+
+// handover keeps an envelope that a wrapper of qmail-queue has seen: its time is
+// when the message came, which the MTA's own line may follow much later.
+func (j *Journal) handover(e *spoor.Event) {
+	v := &j.envelopes[e.PID&(maxEnvelopes-1)]
+	if e.Channel == spoor.ChannelUndecided {
+		*v = envelope{pid: e.PID, time: e.Time, sender: j.hash(e.Address)}
+		return
+	}
+	if v.pid != e.PID || v.remote {
+		return
+	}
+	if at := bytes.LastIndexByte(e.Address, '@'); at >= 0 {
+		v.remote = !j.serves(j.domain(e.Address[at+1:]))
+		v.addressed = true
+	}
+}
+
+// Bounds of what is remembered while it waits for the rest of it.
+const (
+	maxEnvelopes = 1 << 15 // by the low bits of the PID
+	maxChildren  = 1 << 17
+	pidReach     = 8 // how far a wrapper's PID may be below that of the qmail-queue which it starts
+)
+
+// envelope is what a wrapper of qmail-queue logged.
+type envelope struct {
+	time      spoor.Stamp
+	sender    uint64
+	pid       int32
+	addressed bool // it has recipients with a domain
+	remote    bool // one of them is not local
+}
+
+// takeEnvelope finds the envelope of a message: the nearest PID below with the
+// same sender.
+func (j *Journal) takeEnvelope(f *flight) (envelope, bool) {
+	for pid := f.qp; pid >= max(0, f.qp-pidReach); pid-- {
+		v := &j.envelopes[pid&(maxEnvelopes-1)]
+		if v.pid == pid && v.sender == f.senderHash && v.time != 0 && v.time <= f.accepted.Add(second) {
+			found := *v
+			*v = envelope{}
+			return found, true
+		}
+	}
+	return envelope{}, false
+}
+
+// bounced notes that a bounce was queued for a message.
+func (j *Journal) bounced(e *spoor.Event) {
+	f := j.open[j.key(e.ID)]
+	source := spoor.Source{Kind: spoor.KindBounce, Name: "unknown"}
+	o := &origin{via: spoor.ViaBounce, source: source}
+	if f != nil && f.book != nil {
+		f.bounces++
+		o.cause, o.sure = f.book.named(), f.sure
+		o.source.Name = bounceName(f.book.named(), f.failedLocal != 0, j.domains.name(f.failedLocal))
+	}
+	j.announce(e.PID, o)
+}
+
+// bounceName names a bounce as Tracer.ruleBounce does.
+func bounceName(cause spoor.Source, local bool, domain string) string {
+	outside := cause.Kind == spoor.KindNetwork || cause.Kind == spoor.KindUnknown
+	switch {
+	case outside && local:
+		return domain
+	case cause.Name != "":
+		return cause.Name
+	}
+	return "unknown"
+}
+
+// origin is a message that the MTA made because of another.
+type origin struct {
+	via    spoor.Via
+	source spoor.Source
+	cause  spoor.Source
+	sure   uint8
+}
+
+func (j *Journal) announce(pid int32, o *origin) {
+	if f, ok := j.orphans[pid]; ok && o.via == spoor.ViaForward {
+		delete(j.orphans, pid)
+		if f.qp == pid && f.logged {
+			j.inherit(f, o)
+			return
+		}
+	}
+	if len(j.children) >= maxChildren {
+		clear(j.children)
+	}
+	j.children[pid] = o
+}
+
+// inherit gives a message the source that its origin implies.
+func (j *Journal) inherit(f *flight, o *origin) {
+	f.book, f.sure, f.cause = j.book(o.source, -1), 100, o.cause
+	if o.via == spoor.ViaForward {
+		f.sure = 97
+	}
+}
+
+// restart forgets the deliveries that ran: their numbers begin anew, and what
+// became of them was not logged.
+func (j *Journal) restart() {
+	j.attempts.each((*attempt).lose)
+	j.attempts.clear()
+}
+
+// Last is the time of the newest event, and of the newest line of the MTA's own.
+func (j *Journal) Last() (newest, mta spoor.Stamp) { return j.last, max(j.lastMTA, j.Load.Last.Time) }
