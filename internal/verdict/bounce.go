@@ -35,7 +35,7 @@ func backscatter(f *facts) reading {
 	return reading{
 		weight: weight,
 		count:  f.t.Messages,
-		text: partOf(f.t.Messages, f.total.Messages, "messages in the queue") +
+		text: partOf(f.t.Messages, f.total.Messages, "messages "+f.where()) +
 			" are bounces made here, for senders who may never have written (backscatter); " + f.cause(),
 		check:    f.listing("ids"),
 		evidence: []spoor.Evidence{{What: "cause", Text: fmt.Sprintf("%d %s", f.t.CauseCount, f.t.Cause)}},

@@ -7,6 +7,45 @@ type facts struct {
 	t       *spoor.Traffic
 	total   spoor.QueueCount
 	content content
+	rates   spoor.Rates // of the whole server, from the log
+	logged  bool        // t and total are what the log tells, not the queue
+}
+
+// where says what shares are of.
+func (f *facts) where() string {
+	if f.logged {
+		return "in the log"
+	}
+	return "in the queue"
+}
+
+// mostlyGone is how many times as many messages a source must have in the log as
+// in the queue to be judged by what it has sent, not by what waits.
+const mostlyGone = 2
+
+// population returns the facts that shares and averages are read from: those of
+// the queue, or of the log where most of the mail is there.
+func (f *facts) population() *facts {
+	h := f.t.History
+	if h == nil || h.Accepted <= mostlyGone*f.t.Messages {
+		return f
+	}
+	t := spoor.Traffic{
+		Source: f.t.Source, UID: f.t.UID, Login: f.t.Login, Confidence: f.t.Confidence, Cause: f.t.Cause, CauseCount: f.t.CauseCount,
+		Messages: h.Accepted, Recipients: h.Recipients, Bytes: h.Bytes, First: h.First, Last: h.Last,
+		NullSender: h.NullSender, OwnSender: h.OwnSender, ForeignSender: h.ForeignSender, Outbound: h.Remote,
+		Senders: h.Senders, Clients: h.Clients, Evidence: h.Evidence, History: h,
+	}
+	if t.Source.Kind == spoor.KindNetwork {
+		t.Submitted = h.Accepted
+	}
+	if h.WebServer {
+		t.WebServer = h.Accepted
+	}
+	return &facts{
+		t: &t, rates: f.rates, logged: true,
+		total: spoor.QueueCount{Messages: f.rates.Accepted, Recipients: f.rates.Recipients},
+	}
 }
 
 // share returns n of the source's messages as a fraction, from 0 to 1.

@@ -29,7 +29,8 @@ type Contents interface {
 type Queue struct {
 	Traffic  []spoor.Traffic // one for each source, in any order
 	Total    spoor.QueueCount
-	Contents Contents // nil: bodies are not read, only exact copies count as content
+	Rates    spoor.Rates // of the whole server, from the log; zero without one
+	Contents Contents    // nil: bodies are not read, only exact copies count as content
 }
 
 // Judgement is what Judge found.
@@ -50,7 +51,7 @@ func Judge(ctx context.Context, q Queue) (Judgement, error) {
 	cases := make([]judged, len(q.Traffic))
 	for i := range q.Traffic {
 		t := &q.Traffic[i]
-		cases[i] = judged{traffic: t, verdict: judge(&facts{t: t, total: q.Total, content: survey.contents[t.Source]})}
+		cases[i] = judged{traffic: t, verdict: judge(&facts{t: t, total: q.Total, rates: q.Rates, content: survey.contents[t.Source]})}
 	}
 	slices.SortFunc(cases, judged.compare)
 	verdicts := make([]spoor.Verdict, len(cases))
@@ -87,7 +88,7 @@ func (a judged) compare(b judged) int {
 	return cmp.Or(
 		cmp.Compare(b.verdict.Class, a.verdict.Class),
 		cmp.Compare(b.verdict.Confidence, a.verdict.Confidence),
-		cmp.Compare(b.traffic.Recipients, a.traffic.Recipients),
+		cmp.Compare(b.traffic.TotalRecipients(), a.traffic.TotalRecipients()),
 		cmp.Compare(b.traffic.Messages, a.traffic.Messages),
 		a.traffic.Source.Compare(b.traffic.Source),
 	)

@@ -14,7 +14,7 @@ func queueShare(f *facts) reading {
 		weight: weight,
 		count:  f.t.Messages,
 		text: fmt.Sprintf("%s and %s",
-			partOf(f.t.Messages, f.total.Messages, "messages in the queue"),
+			partOf(f.t.Messages, f.total.Messages, "messages "+f.where()),
 			partOf(f.t.Recipients, f.total.Recipients, "recipients")),
 		check: f.listing("ids"),
 	}
