@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"iter"
 	"sync"
 
 	"spoor"
@@ -14,26 +15,44 @@ import (
 // answer is a survey with every source judged.
 type answer struct {
 	*survey
-	sources   []report.SourceLine // worst first
-	campaigns []verdict.Campaign
+	sources                     []report.SourceLine // worst first
+	campaigns                   []verdict.Campaign
+	minor                       iter.Seq[report.SourceLine] // those that the log alone knows, with too little to judge
+	minorSources, minorMessages int                         // of minor
+
+	obstacles []spoor.Obstacle
+	findings  []spoor.Finding
 	complete  bool
 	gaps      []spoor.Gap
 }
 
-// answer surveys the queue and judges its sources.
+// answer reads the log, surveys the queue and judges the sources of both.
 func (s *server) answer(ctx context.Context, o *options) (*answer, error) {
+	if err := s.readLog(ctx, o); err != nil {
+		return nil, err
+	}
 	survey, err := s.survey(ctx, o)
 	if err != nil {
 		return nil, err
 	}
+	if s.log != nil {
+		s.log.quoteHistories(survey.traffic)
+	}
 	s.addCandidates(ctx, survey.traffic)
 	judged, err := verdict.Judge(ctx, verdict.Queue{
-		Traffic: survey.traffic, Total: survey.count, Contents: &bodies{queue: s.queue},
+		Traffic: survey.traffic, Total: survey.count, Contents: &bodies{queue: s.queue}, Rates: s.rates(),
 	})
 	if err != nil {
 		return nil, err
 	}
-	a := &answer{survey: survey, campaigns: judged.Campaigns, complete: survey.complete(), gaps: s.allGaps(survey.scan)}
+	obstacles := verdict.Obstacles(s.flow(o, survey))
+	a := &answer{
+		survey: survey, campaigns: judged.Campaigns, minor: s.minor(), obstacles: obstacles,
+		complete: survey.complete(), gaps: s.allGaps(survey.scan),
+	}
+	if s.log != nil {
+		a.minorSources, a.minorMessages = s.log.journal.CountMinor()
+	}
 	traffic := map[spoor.Source]*spoor.Traffic{}
 	for i := range survey.traffic {
 		traffic[survey.traffic[i].Source] = &survey.traffic[i]
@@ -44,9 +63,73 @@ func (s *server) answer(ctx context.Context, o *options) (*answer, error) {
 	return a, nil
 }
 
+// rates are the figures of the whole server, from the log.
+func (s *server) rates() spoor.Rates {
+	if s.log == nil {
+		return spoor.Rates{}
+	}
+	return s.log.journal.Rates
+}
+
+// minorBatch is how many sources have their lines of the log read at once.
+const minorBatch = 4096
+
+// minor yields the clients that sent too little to be judged, with their
+// evidence.
+func (s *server) minor() iter.Seq[report.SourceLine] {
+	return func(yield func(report.SourceLine) bool) {
+		if s.log == nil {
+			return
+		}
+		for batch := range batches(s.log.journal.Minor(), minorBatch) {
+			s.log.quoteHistories(batch)
+			for i := range batch {
+				if !yield(report.SourceLine{Traffic: batch[i], Verdict: unjudged(batch[i].Source)}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// unjudged is the verdict on a source that has done too little to be judged.
+func unjudged(source spoor.Source) spoor.Verdict {
+	return spoor.Verdict{Source: source, Class: spoor.Normal, Confidence: unjudgedConfidence}
+}
+
+// unjudgedConfidence is verdict's at a score of 0.
+const unjudgedConfidence = 0.10
+
+// batches yields the elements of a sequence, n at a time.
+func batches[T any](all iter.Seq[T], n int) iter.Seq[[]T] {
+	return func(yield func([]T) bool) {
+		var batch []T
+		for one := range all {
+			batch = append(batch, one)
+			if len(batch) == n {
+				if !yield(batch) {
+					return
+				}
+				batch = batch[:0]
+			}
+		}
+		if len(batch) > 0 {
+			yield(batch)
+		}
+	}
+}
+
 // find returns one source of the answer.
 func (a *answer) find(source spoor.Source) (report.SourceLine, bool) {
 	for _, line := range a.sources {
+		if line.Verdict.Source == source {
+			return line, true
+		}
+	}
+	if source.Kind != spoor.KindNetwork {
+		return report.SourceLine{}, false
+	}
+	for line := range a.minor {
 		if line.Verdict.Source == source {
 			return line, true
 		}

@@ -14,20 +14,23 @@ import (
 	"spoor/internal/panel"
 	"spoor/internal/panel/plain"
 	"spoor/internal/panel/plesk"
+	"spoor/internal/report"
 	"spoor/internal/trace"
 )
 
 // server is the examined server, with its adapters open.
 type server struct {
-	root   *host.Root
-	passwd *host.Passwd
-	panel  panel.Panel
-	plesk  *plesk.Panel // panel, where it is Plesk; else nil
-	queue  mta.Queue
-	owners sync.Map // UID to spoor.Owner, asked of panel once
-	tracer *trace.Tracer
-	gaps   *spoor.Gaps
-	host   string
+	root    *host.Root
+	passwd  *host.Passwd
+	panel   panel.Panel
+	plesk   *plesk.Panel // panel, where it is Plesk; else nil
+	queue   mta.Queue
+	owners  sync.Map // UID to spoor.Owner, asked of panel once
+	tracer  *trace.Tracer
+	log     *maillog // nil until it is read, and where there is none
+	gaps    *spoor.Gaps
+	noQueue error // there is a log and no queue: what to say if the log is not the MTA's either
+	host    string
 
 	background sync.WaitGroup // of what close waits for
 
@@ -61,7 +64,7 @@ func (s *server) open(ctx context.Context, o *options) error {
 	if err := s.openPanel(ctx, o.panel); err != nil {
 		return err
 	}
-	if err := s.openQueue(o.mta); err != nil {
+	if err := s.openQueue(o); err != nil {
 		return err
 	}
 	s.host = s.hostName()
@@ -85,18 +88,22 @@ func (s *server) openPanel(ctx context.Context, want string) error {
 	return nil
 }
 
-func (s *server) openQueue(want string) error {
+func (s *server) openQueue(o *options) error {
+	want := o.mta
 	if want != "auto" && want != "qmail" {
 		return usage(errors.New("--mta " + want + ": want auto or qmail"))
 	}
-	queue, err := qmail.Open(s.root, s.passwd, qmail.Options{Home: s.qmailHome(), MailSystem: s.isMailSystem})
+	options := qmail.Options{Home: s.qmailHome(), MailSystem: s.isMailSystem}
+	queue, err := qmail.Open(s.root, s.passwd, options)
 	switch {
 	case errors.Is(err, qmail.ErrNoQueue):
-		return &statusError{status: exitNoMTA, err: &spoor.Problem{
+		s.queue = qmail.LogOnly(s.root, s.passwd, options)
+		s.noQueue = &statusError{status: exitNoMTA, err: &spoor.Problem{
 			What: "no queue of a supported MTA below " + s.root.Dir(),
 			So:   "there is nothing to read; qmail's queue is looked for in " + s.qmailHome() + "/queue",
 			Try:  "spoor --root DIR", Err: err,
 		}}
+		return s.orLog(o)
 	case errors.Is(err, fs.ErrPermission):
 		return &statusError{status: exitNoMTA, err: &spoor.Problem{
 			What: "cannot read the qmail queue " + s.qmailHome() + "/queue: permission denied",
@@ -106,6 +113,18 @@ func (s *server) openQueue(want string) error {
 		return err
 	}
 	s.queue = queue
+	return nil
+}
+
+// orLog goes on without a queue if there is a log that may be qmail's.
+func (s *server) orLog(o *options) error {
+	streams, err := s.streams(o)
+	if err != nil {
+		return err
+	}
+	if len(streams) == 0 {
+		return s.noQueue
+	}
 	return nil
 }
 
@@ -143,6 +162,11 @@ func (s *server) hostName() string {
 	return s.queue.Host()
 }
 
+// pageHead says which server a page is about.
+func (s *server) pageHead(o *options) report.Head {
+	return report.Head{Root: s.root.Dir(), Host: s.host, Time: o.env.Now().UTC(), MTA: s.queue.MTA(), Panel: s.panel.Name()}
+}
+
 func (s *server) facts() trace.Facts {
 	groups := map[int][]int{}
 	for _, account := range s.passwd.All() {
@@ -153,6 +177,8 @@ func (s *server) facts() trace.Facts {
 		Owner:        s.owner,
 		PrimaryGroup: func(gid int) []int { return groups[gid] },
 		CallerGroup:  s.queue.CallerGroup,
+		Via:          s.queue.Via,
+		LocalAddress: s.queue.LocalAddress,
 		Serves:       func(domain string) bool { return s.queue.Serves(domain) || sites()[strings.ToLower(domain)] },
 		Host:         s.queue.Host(),
 	}

@@ -46,6 +46,9 @@ func (o *options) explain(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	if err := s.readLog(ctx, o); err != nil {
+		return err
+	}
 	a := s.tracer.Attribute(m)
 	s.addMessageCandidates(ctx, m, &a)
 	page := &report.Explain{

@@ -17,6 +17,7 @@ type options struct {
 	root    string
 	mta     string
 	panel   string
+	logs    []string
 	since   string
 	until   string
 	top     int
@@ -36,6 +37,7 @@ func (o *options) addFlags(root *cobra.Command) {
 	f.IntVar(&o.top, "top", report.DefaultTop, "show the `N` worst sources in text; JSON has all")
 	f.StringVar(&o.mta, "mta", "auto", "`MTA` to examine: auto or qmail")
 	f.StringVar(&o.panel, "panel", "auto", "`PANEL` to ask: auto, plesk or plain")
+	f.StringArrayVar(&o.logs, "log", nil, "read this mail `FILE` below the root instead of those that are found (repeatable; none reads no log)")
 	f.StringVarP(&o.output, "output", "o", "table", "`FORMAT`: table, wide, json, ndjson, csv or ids")
 	f.BoolVar(&o.json, "json", false, "short for -o json")
 	f.BoolVar(&o.check, "check", false, "one line and exit status for Nagios and its kin (spoor who only)")

@@ -16,7 +16,7 @@ func queueCommand(o *options) *cobra.Command {
 		Args:  noCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	queue.AddCommand(queueStatCommand(o), queueLsCommand(o), queueCatCommand(o))
+	queue.AddCommand(queueStatCommand(o), queueLsCommand(o), queueCatCommand(o), queueShapeCommand(o), queueReasonsCommand(o))
 	return queue
 }
 

@@ -93,6 +93,11 @@ type row struct {
 }
 
 func (l *lister) run(ctx context.Context, selective bool) error {
+	if l.format != report.FormatIDs || l.selector.NeedsSources() {
+		if err := l.server.readLog(ctx, l.options); err != nil {
+			return err
+		}
+	}
 	addresses := l.format != report.FormatIDs && l.format != report.FormatTable || l.selector.NeedsAddresses()
 	if l.selector.NeedsCampaigns() {
 		a, err := l.server.answer(ctx, l.options)

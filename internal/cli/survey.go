@@ -56,7 +56,7 @@ func (s *server) survey(ctx context.Context, o *options) (*survey, error) {
 	if err != nil {
 		return nil, err
 	}
-	result := &survey{scan: scan, partial: s.partial, count: ledger.Count(), traffic: ledger.Traffic()}
+	result := &survey{scan: scan, partial: s.partial, count: ledger.Count(), traffic: ledger.Join()}
 	result.count.Messages, result.count.Unprocessed = scan.Messages, scan.Unprocessed
 	result.count.Unreadable = scan.Unreadable()
 	return result, nil
@@ -71,7 +71,9 @@ const (
 )
 
 func roomFor(messages int) {
-	debug.SetMemoryLimit(memoryBase + memoryMessage*int64(messages))
+	var now runtime.MemStats
+	runtime.ReadMemStats(&now)
+	debug.SetMemoryLimit(int64(now.HeapAlloc) + memoryBase + memoryMessage*int64(messages))
 	debug.SetGCPercent(-1)
 }
 

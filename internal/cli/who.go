@@ -35,10 +35,11 @@ func (o *options) who(ctx context.Context) error {
 	if o.check {
 		return o.checkWho(ctx)
 	}
-	w, err := o.ask(ctx)
+	w, done, err := o.ask(ctx)
 	if err != nil {
 		return err
 	}
+	defer done()
 	if format == "json" {
 		err = w.JSON(o.env.Out)
 	} else {
@@ -47,37 +48,47 @@ func (o *options) who(ctx context.Context) error {
 	if err == nil && o.verbose {
 		err = writeGaps(o.env.Err, w.Gaps)
 	}
-	if err == nil && !w.Complete {
-		err = partial()
+	if err != nil {
+		return err
 	}
-	return err
+	if err := checkCoverage(w.Log); err != nil {
+		return err
+	}
+	if !w.Complete {
+		return partial()
+	}
+	return nil
 }
 
-// ask examines the server and puts the answer into words.
-func (o *options) ask(ctx context.Context) (*report.Who, error) {
+// ask examines the server and puts the answer into words. The caller calls done
+// when it has written them: the evidence of small sources is read while that goes
+// on.
+func (o *options) ask(ctx context.Context) (w *report.Who, done func(), err error) {
 	s, err := o.examine(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	defer s.close()
 	a, err := s.answer(ctx, o)
 	if err != nil {
-		return nil, err
+		s.close()
+		return nil, nil, err
 	}
 	return &report.Who{
 		Root: s.root.Dir(), Host: s.host, Time: o.env.Now().UTC(), MTA: s.queue.MTA(), Panel: s.panel.Name(),
-		Queue: a.count, Sources: a.sources, Complete: a.complete, Gaps: a.gaps,
-	}, nil
+		Queue: a.count, Sources: a.sources, Minor: a.minor, MinorSources: a.minorSources, MinorMessages: a.minorMessages,
+		Log: s.coverage(), Obstacles: a.obstacles, Findings: a.findings, Complete: a.complete, Gaps: a.gaps,
+	}, s.close, nil
 }
 
 // checkWho prints the line of a monitoring plug-in. Trouble is status 3 there,
 // whatever it would be elsewhere.
 func (o *options) checkWho(ctx context.Context) error {
 	status := report.StatusUnknown
-	w, err := o.ask(ctx)
+	w, done, err := o.ask(ctx)
 	if err != nil {
 		_, err = fmt.Fprintf(o.env.Out, "SPOOR %s - %s\n", status, report.Escape(err.Error()))
 	} else {
+		defer done()
 		status, err = w.Check(o.env.Out)
 	}
 	if err == nil && status != report.StatusOK {

@@ -59,6 +59,28 @@ type contractSource struct {
 	Candidates []contractCandidate `optional:"yes"`
 	Cause      string
 	CauseCount int `json:"cause_count"`
+
+	Delivered, Failed, Deferrals, Waiting, Logins, Bounces, Inferred int
+	FailedBy                                                         map[string]int `json:"failed_by"`
+	DeferredBy                                                       map[string]int `json:"deferred_by"`
+	FailedLogins                                                     int            `json:"failed_logins"`
+	ClientAddresses                                                  int            `json:"client_addresses"`
+	ClientNetworks                                                   int            `json:"client_networks"`
+	Attribution                                                      float64
+	SentFirst                                                        string `json:"sent_first"`
+	SentLast                                                         string `json:"sent_last"`
+}
+
+type contractObstacle struct {
+	Name, Severity *string
+	Count          *int
+	Text, Try      *string
+	Evidence       []contractEvidence
+}
+
+type contractLog struct {
+	Lines, Understood, Events, Foreign, Unknown, Damaged *int64
+	First, Last                                          *string
 }
 
 type contractQueue struct {
@@ -79,6 +101,8 @@ type contractWho struct {
 	Schema, Root, Host, Time, MTA, Panel *string
 	Queue                                *contractQueue
 	Sources                              []contractSource
+	Slow                                 []contractObstacle
+	Log                                  *contractLog `optional:"yes"`
 	Findings                             []contractFinding
 	Complete                             *bool
 	Gaps                                 []contractGap
@@ -156,10 +180,10 @@ func missing(v reflect.Value) string {
 }
 
 func TestWhoKeepsItsContract(t *testing.T) {
-	for _, who := range []*Who{sampleWho(), emptyWho(), partialWho(), cleanWho(), manyWho(), {}} {
+	for _, who := range []*Who{sampleWho(), emptyWho(), partialWho(), cleanWho(), manyWho(), loggedWho(), {}} {
 		var got contractWho
 		strict(t, []byte(written(t, who.JSON)), &got)
-		if *got.Schema != "spoor.who/1" || len(got.Sources) != len(who.Sources) || *got.Complete != who.Complete {
+		if *got.Schema != "spoor.who/1" || len(got.Sources) != len(who.Sources)+who.MinorSources || *got.Complete != who.Complete {
 			t.Errorf("wrong document for %+v", who)
 		}
 	}

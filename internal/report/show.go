@@ -40,6 +40,7 @@ func (s *Show) Text(out io.Writer, style Style) error {
 	writeJudged(p, "Against", contra)
 	writeProof(p, t)
 	writeCounters(p, t)
+	writeLogged(p, t.History)
 	writeRanking(p, "Senders", named(t.Senders, sender))
 	writeRanking(p, "Clients", t.Clients)
 	writeRanking(p, "Scripts named in headers", t.Scripts)
@@ -61,6 +62,10 @@ func writeSummary(p *page, t *spoor.Traffic, v *spoor.Verdict) {
 	p.row(0, "", percent(t.Confidence)+" sure that the mail is from this source")
 	if t.Cause != (spoor.Source{}) {
 		p.row(0, "Cause", causeOf(t))
+	}
+	if t.Messages == 0 {
+		p.row(0, "Queued", "nothing")
+		return
 	}
 	p.row(0, "Queued", plural(t.Messages, "message")+", "+size(t.Bytes))
 	p.row(0, "", plural(t.Recipients, "recipient")+": "+
@@ -152,6 +157,9 @@ func counters(t *spoor.Traffic) []counter {
 }
 
 func writeCounters(p *page, t *spoor.Traffic) {
+	if t.Messages == 0 {
+		return
+	}
 	p.heading("Of " + plural(t.Messages, "message"))
 	for _, c := range counters(t) {
 		if c.n != 0 && (c.key != "largest_copy" || c.n > 1) {

@@ -25,6 +25,57 @@ type sourceJSON struct {
 	Candidates []candidateJSON `json:"candidates,omitempty"`
 	Cause      text            `json:"cause,omitempty"`
 	CauseCount int             `json:"cause_count,omitempty"`
+	*historyJSON
+}
+
+// historyJSON is what the log tells of a source. Its keys are absent where no
+// log was read, or where it has nothing of the source.
+type historyJSON struct {
+	Sent            int            `json:"sent"`
+	Delivered       int            `json:"delivered"`
+	Failed          int            `json:"failed"`
+	Deferrals       int            `json:"deferrals"`
+	Waiting         int            `json:"waiting"`
+	FailedBy        map[string]int `json:"failed_by,omitempty"`
+	DeferredBy      map[string]int `json:"deferred_by,omitempty"`
+	Logins          int            `json:"logins"`
+	FailedLogins    int            `json:"failed_logins"`
+	ClientAddresses int            `json:"client_addresses"`
+	ClientNetworks  int            `json:"client_networks"`
+	Bounces         int            `json:"bounces"`
+	Inferred        int            `json:"inferred"`
+	Attribution     float64        `json:"attribution"`
+	SentFirst       string         `json:"sent_first"`
+	SentLast        string         `json:"sent_last"`
+}
+
+func newHistoryJSON(t *spoor.Traffic) *historyJSON {
+	h := t.History
+	if h == nil {
+		return nil
+	}
+	return &historyJSON{
+		Sent: h.Accepted, Delivered: h.Delivered, Failed: h.Failed, Deferrals: h.Deferrals, Waiting: h.Waiting,
+		FailedBy: byAnswer(&h.FailedBy), DeferredBy: byAnswer(&h.DeferredBy),
+		Logins: h.Logins, FailedLogins: h.FailedLogins, ClientAddresses: h.Clients.Distinct, ClientNetworks: h.Networks,
+		Bounces: h.Bounces, Inferred: h.Inferred, Attribution: finite(t.Confidence),
+		SentFirst: jsonTime(h.First), SentLast: jsonTime(h.Last),
+	}
+}
+
+// byAnswer names the counts that are not 0.
+func byAnswer(counts *[spoor.NumAnswers]int) map[string]int {
+	var named map[string]int
+	for i, n := range counts {
+		if n == 0 {
+			continue
+		}
+		if named == nil {
+			named = map[string]int{}
+		}
+		named[spoor.Answer(i).String()] = n
+	}
+	return named
 }
 
 type reasonJSON struct {
@@ -62,11 +113,12 @@ type gapJSON struct {
 
 func newSourceJSON(line *SourceLine) sourceJSON {
 	t, v := &line.Traffic, &line.Verdict
+	first, last := t.Span()
 	s := sourceJSON{
 		Source: text(t.Source.String()), Kind: t.Source.Kind.String(), Name: text(t.Source.Name),
 		UID: knownUID(t.UID), User: text(t.Login),
-		Queued: t.Messages, Recipients: t.Recipients,
-		First: jsonTime(t.First), Last: jsonTime(t.Last),
+		Queued: t.Messages, Recipients: t.TotalRecipients(), historyJSON: newHistoryJSON(t),
+		First: jsonTime(first), Last: jsonTime(last),
 		Verdict: v.Class.String(), Confidence: finite(v.Confidence), Score: finite(v.Score),
 		Reasons:    newReasonsJSON(v.Reasons),
 		Evidence:   newEvidenceJSON(t.Evidence),

@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"io"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -17,9 +18,17 @@ type Who struct {
 	MTA, Panel string    // "" where not known
 	Queue      spoor.QueueCount
 	Sources    []SourceLine // worst first within one class
-	Findings   []spoor.Finding
-	Complete   bool // false: something that bears on the ranking could not be read
-	Gaps       []spoor.Gap
+
+	// Minor yields the sources that the log alone knows and that have too little
+	// to be judged; nil for none. It is ranged over once.
+	Minor                       iter.Seq[SourceLine]
+	MinorSources, MinorMessages int // of Minor
+
+	Log       *spoor.Coverage // nil where no log was read
+	Obstacles []spoor.Obstacle
+	Findings  []spoor.Finding
+	Complete  bool // false: something that bears on the ranking could not be read
+	Gaps      []spoor.Gap
 }
 
 // SourceLine is one source: what it has in the queue and how that was judged.
@@ -40,6 +49,8 @@ func (w *Who) Text(out io.Writer, style Style, top int) error {
 	p := &page{style: style, root: w.Root}
 	w.writeHeading(p)
 	w.writeQueue(p)
+	w.writeLog(p)
+	writeObstacles(p, w.Obstacles)
 	w.writeSources(p, top)
 	writeFindings(p, w.Findings)
 	writeGaps(p, w.Gaps, w.Complete)
@@ -64,7 +75,7 @@ func (w *Who) writeHeading(p *page) {
 
 func (w *Who) writeQueue(p *page) {
 	p.end()
-	if w.Queue.Messages == 0 && len(w.Sources) == 0 {
+	if w.Queue.Messages == 0 {
 		p.row(0, "Queue", w.emptyQueue())
 		return
 	}
@@ -76,6 +87,24 @@ func (w *Who) writeQueue(p *page) {
 	p.row(0, "", queueTrouble(c))
 	if !c.Oldest.IsZero() {
 		p.row(0, "", "oldest message of "+p.style.since(w.Time, c.Oldest))
+	}
+}
+
+// writeLog says what was read of the log.
+func (w *Who) writeLog(p *page) {
+	c := w.Log
+	switch {
+	case c == nil && w.Queue.Messages == 0 && len(w.Sources) == 0:
+		return // what is to be said of an empty queue is said
+	case c == nil:
+	case len(c.Files) == 0 || c.Lines == 0:
+		p.row(0, "Log", "empty")
+	default:
+		words := plural(c.Lines, "line") + ", " + p.style.span(c.First, c.Last)
+		if trust := Trust(c); trust != "good" {
+			words += ": " + trust + ", see spoor logs check"
+		}
+		p.row(0, "Log", words)
 	}
 	w.writeAnswer(p)
 }
@@ -99,7 +128,7 @@ func queueTrouble(c *spoor.QueueCount) string {
 }
 
 // tally counts sources of one class and their messages.
-type tally struct{ sources, messages int }
+type tally struct{ sources, messages, accepted int }
 
 func classTally(lines []*SourceLine, class spoor.Class) tally {
 	var t tally
@@ -107,6 +136,9 @@ func classTally(lines []*SourceLine, class spoor.Class) tally {
 		if line.Verdict.Class == class {
 			t.sources++
 			t.messages += line.Traffic.Messages
+			if h := line.Traffic.History; h != nil {
+				t.accepted += h.Accepted
+			}
 		}
 	}
 	return t
@@ -124,20 +156,28 @@ func (w *Who) writeAnswer(p *page) {
 	case 0:
 		say("no source of spam found")
 	case 1:
-		say("1 source sends spam: " + w.share(spam.messages))
+		say("1 source sends spam: " + w.share(spam))
 	default:
-		say(count(spam.sources) + " sources send spam: " + w.share(spam.messages))
+		say(count(spam.sources) + " sources send spam: " + w.share(spam))
 	}
 	if suspect.sources > 0 {
-		say(plural(suspect.sources, "suspect source") + ": " + w.share(suspect.messages))
+		say(plural(suspect.sources, "suspect source") + ": " + w.share(suspect))
 	}
 	if !w.Complete {
 		say("not everything could be read, so this may be wrong: see below")
 	}
 }
 
-// share says how much of the queue n messages are.
-func (w *Who) share(n int) string {
+// share says how much of the queue, and of what the log saw sent, is of a class.
+func (w *Who) share(t tally) string {
+	words := w.shareOfQueue(t.messages)
+	if w.Log == nil {
+		return words
+	}
+	return words + " in the queue, " + plural(t.accepted, "message") + " sent since the log begins"
+}
+
+func (w *Who) shareOfQueue(n int) string {
 	if w.Queue.Messages == 0 || n > w.Queue.Messages {
 		return plural(n, "message")
 	}

@@ -24,9 +24,11 @@ type whoHead struct {
 
 // whoTail is what stands behind the sources.
 type whoTail struct {
-	Findings []findingJSON `json:"findings"`
-	Complete bool          `json:"complete"`
-	Gaps     []gapJSON     `json:"gaps"`
+	Slow     []obstacleJSON `json:"slow"`
+	Log      *coverageJSON  `json:"log,omitempty"`
+	Findings []findingJSON  `json:"findings"`
+	Complete bool           `json:"complete"`
+	Gaps     []gapJSON      `json:"gaps"`
 }
 
 type queueJSON struct {
@@ -53,8 +55,8 @@ type findingJSON struct {
 
 // JSON writes the answer as one document of the contract spoor.who/1, with all
 // sources. Each source has a line of its own: there may be thousands, and what
-// reads them may be grep. What was counted in logs ("sent") is absent: a queue
-// does not know it.
+// reads them may be grep. What was counted in the log ("sent" and what follows
+// it) is absent where none was read.
 func (w *Who) JSON(out io.Writer) error {
 	return writeJSONLines(out, jsonLines{
 		head: whoHead{
@@ -64,24 +66,46 @@ func (w *Who) JSON(out io.Writer) error {
 			Queue: newQueueJSON(&w.Queue),
 		},
 		name: "sources", elements: w.sourcesJSON(),
-		tail: whoTail{Findings: newFindingsJSON(w.Findings), Complete: w.Complete, Gaps: newGapsJSON(w.Gaps)},
+		tail: whoTail{Slow: newObstaclesJSON(w.Obstacles), Log: w.logJSON(), Findings: newFindingsJSON(w.Findings), Complete: w.Complete, Gaps: newGapsJSON(w.Gaps)},
 	})
 }
 
-// sourcesJSON makes the sources, spam first, one at a time.
+func (w *Who) logJSON() *coverageJSON {
+	if w.Log == nil {
+		return nil
+	}
+	c := newCoverageJSON(w.Log)
+	return &c
+}
+
+// sourcesJSON makes the sources, spam first and those with too little to be
+// judged last, one at a time.
 func (w *Who) sourcesJSON() iter.Seq[any] {
 	return func(yield func(any) bool) {
 		for _, line := range w.ranked() {
-			s := newSourceJSON(line)
-			s.Evidence = newEvidenceJSON(citedEvidence(line))
-			for i := range s.Reasons {
-				s.Reasons[i].Evidence = nil
+			if !yield(newCitedJSON(line)) {
+				return
 			}
-			if !yield(s) {
+		}
+		if w.Minor == nil {
+			return
+		}
+		for line := range w.Minor {
+			if !yield(newCitedJSON(&line)) {
 				return
 			}
 		}
 	}
+}
+
+// newCitedJSON is a source with the evidence of its reasons moved to its own.
+func newCitedJSON(line *SourceLine) sourceJSON {
+	s := newSourceJSON(line)
+	s.Evidence = newEvidenceJSON(citedEvidence(line))
+	for i := range s.Reasons {
+		s.Reasons[i].Evidence = nil
+	}
+	return s
 }
 
 func newQueueJSON(c *spoor.QueueCount) queueJSON {

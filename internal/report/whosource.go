@@ -30,12 +30,19 @@ func (w *Who) writeSources(p *page, top int) {
 		p.suggest(0, "Not shown: "+count(spam.sources)+" spam, "+count(suspect.sources)+" suspect, "+
 			plural(spam.messages+suspect.messages, "message")+":", "spoor --top "+strconv.Itoa(bad))
 	}
-	if ordinary := classTally(lines, spoor.Normal); ordinary.sources > 0 {
+	ordinary := classTally(lines, spoor.Normal)
+	ordinary.sources += w.MinorSources
+	ordinary.accepted += w.MinorMessages
+	if ordinary.sources > 0 {
 		noun := "source"
 		if bad > 0 {
 			noun = "other source"
 		}
-		p.para(0, plural(ordinary.sources, noun)+", "+plural(ordinary.messages, "message")+": normal")
+		words := plural(ordinary.sources, noun) + ", " + plural(ordinary.messages, "message")
+		if w.Log != nil {
+			words += " in the queue, " + count(ordinary.accepted) + " sent"
+		}
+		p.para(0, words+": normal")
 	}
 }
 
@@ -60,8 +67,11 @@ func writeSource(p *page, rank int, line *SourceLine) {
 	p.put(clip(t.Source.String(), maxQuote))
 	p.put(ownerOf(t))
 	p.end()
-	p.row(detail, "queued", plural(t.Messages, "message")+" to "+plural(t.Recipients, "recipient"))
-	p.row(detail, "arrived", p.style.span(t.First, t.Last))
+	if t.Messages > 0 || t.History == nil {
+		p.row(detail, "queued", plural(t.Messages, "message")+" to "+plural(t.Recipients, "recipient"))
+		p.row(detail, "arrived", p.style.span(t.First, t.Last))
+	}
+	writeHistory(p, t.History)
 	if t.Confidence < doubtful && t.Source.Kind != spoor.KindUnknown {
 		p.row(detail, "doubt", "only "+percent(t.Confidence)+" sure that the mail is from this source")
 	}
@@ -74,6 +84,35 @@ func writeSource(p *page, rank int, line *SourceLine) {
 	writeCandidates(p, t.Candidates)
 	p.label(detail, "next")
 	p.command(showCommand(t.Source))
+}
+
+// writeHistory tells in a few lines what the log has of a source.
+func writeHistory(p *page, h *spoor.History) {
+	if h == nil || h.Accepted == 0 && h.Logins == 0 {
+		return
+	}
+	p.row(detail, "sent", plural(h.Accepted, "message")+" to "+plural(h.Recipients, "recipient")+": "+
+		count(h.Delivered)+" delivered, "+count(h.Failed)+" failed, "+count(h.Waiting)+" put off")
+	if !h.First.IsZero() {
+		p.row(detail, "", p.style.span(h.First, h.Last))
+	}
+	if h.Logins > 0 {
+		p.row(detail, "logins", count(h.Logins)+" from "+addresses(h.Clients.Distinct)+failedLogins(h.FailedLogins))
+	}
+}
+
+func addresses(n int) string {
+	if n == 1 {
+		return "1 address"
+	}
+	return count(n) + " addresses"
+}
+
+func failedLogins(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return ", " + count(n) + " failed"
 }
 
 // sides parts the reasons for spam from those against it, strongest first.

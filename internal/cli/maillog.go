@@ -1,0 +1,188 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"spoor"
+	"spoor/internal/logs"
+	"spoor/internal/mta"
+	"spoor/internal/mta/qmail"
+	"spoor/internal/trace"
+)
+
+// maillog is the mail log of the server, read and joined.
+type maillog struct {
+	server   *server
+	journal  *trace.Journal
+	coverage *spoor.Coverage
+
+	mu     sync.Mutex
+	quoted map[spoor.LogPlace]string
+}
+
+// noLog is the value of --log that leaves the log out.
+const noLog = "none"
+
+// streams finds the logs that are to be read.
+func (s *server) streams(o *options) ([]logs.Stream, error) {
+	switch {
+	case slices.Equal(o.logs, []string{noLog}):
+		return nil, nil
+	case len(o.logs) == 0:
+		return logs.Find(s.root, s.gaps), nil
+	}
+	streams, err := logs.Named(s.root, o.logs)
+	if err != nil {
+		return nil, logProblem(err)
+	}
+	return streams, nil
+}
+
+func logProblem(err error) error {
+	p := &spoor.Problem{What: "cannot read the log: " + err.Error(), So: "nothing was answered", Err: err}
+	if errors.Is(err, fs.ErrNotExist) {
+		p.Try = "spoor logs check"
+	}
+	return p
+}
+
+// logMemory is how much memory the program may take before garbage is collected
+// while it reads the log, in bytes.
+const logMemory = 96 << 20
+
+// readLog reads the mail log and lets the tracer ask it.
+func (s *server) readLog(ctx context.Context, o *options) error {
+	if s.log != nil {
+		return nil
+	}
+	journal := s.tracer.NewJournal()
+	coverage, err := s.scanLog(ctx, o, journal.Add)
+	if err != nil || coverage == nil {
+		return err
+	}
+	if _, last := journal.Last(); last == 0 && s.noQueue != nil {
+		return s.noQueue
+	}
+	s.log = &maillog{server: s, journal: journal, coverage: coverage, quoted: map[spoor.LogPlace]string{}}
+	s.tracer.UseLog(journal, s.log.quote)
+	return nil
+}
+
+// scanLog hands the events of the log to consume. The coverage is nil if there
+// is no log.
+func (s *server) scanLog(ctx context.Context, o *options, consume func(*spoor.Block) error) (*spoor.Coverage, error) {
+	w, err := o.window()
+	if err != nil {
+		return nil, err
+	}
+	streams, err := s.streams(o)
+	if err != nil || len(streams) == 0 {
+		return nil, err
+	}
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(logMemory)
+	coverage, err := logs.Scan(ctx, s.root, streams, logs.Options{
+		NewParser: func() logs.Parser { return newParser() },
+		Since:     w.from, Until: w.until, Zone: logs.Zone(s.root), Now: o.env.Now(),
+	}, consume)
+	if err != nil {
+		return nil, err
+	}
+	for _, gap := range coverage.NotRead {
+		s.gaps.Add(gap.File, gap.Reason)
+	}
+	if coverage.Lines > 0 && coverage.Known == 0 {
+		s.partial = true
+		s.gaps.Add(coverage.Files[0].Path, "not one line of the log was understood: its figures are missing")
+	}
+	return coverage, nil
+}
+
+func newParser() mta.Parser { return qmail.NewParser() }
+
+// quote reads a line of the log again, as evidence.
+func (l *maillog) quote(what string, id spoor.QueueID, place spoor.LogPlace) spoor.Evidence {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	text, ok := l.quoted[place]
+	if !ok {
+		text = logs.Quote(l.server.root, l.coverage.Files, []spoor.LogPlace{place})[0]
+		l.quoted[place] = text
+	}
+	return spoor.Evidence{What: what, ID: id, File: l.path(place), Line: int(place.Line), Text: text}
+}
+
+func (l *maillog) path(place spoor.LogPlace) string {
+	if int(place.File) < len(l.coverage.Files) {
+		return l.coverage.Files[place.File].Path
+	}
+	return ""
+}
+
+// prefetch reads many lines at once, in the order of the files.
+func (l *maillog) prefetch(places []spoor.LogPlace) {
+	slices.SortFunc(places, func(a, b spoor.LogPlace) int {
+		if a.File != b.File {
+			return int(a.File) - int(b.File)
+		}
+		return int(min(max(a.Offset-b.Offset, -1), 1))
+	})
+	places = slices.Compact(places)
+	texts := logs.Quote(l.server.root, l.coverage.Files, places)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, place := range places {
+		l.quoted[place] = texts[i]
+	}
+}
+
+// quoteHistories fills in the evidence of what the log tells of some sources.
+func (l *maillog) quoteHistories(traffic []spoor.Traffic) {
+	var places []spoor.LogPlace
+	for i := range traffic {
+		if traffic[i].History != nil {
+			places = append(places, l.journal.Places(traffic[i].Source)...)
+		}
+	}
+	l.prefetch(places)
+	for i := range traffic {
+		t := &traffic[i]
+		if t.History == nil {
+			continue
+		}
+		l.journal.Quoted(t.Source, t.History, l.quote, receiverName)
+		t.Evidence = append(t.Evidence, t.History.Evidence...)
+	}
+}
+
+// receiverName names the large receiver behind a domain or an answer, or "".
+func receiverName(domain, answer string) string {
+	return mta.Receiver([]byte(domain), []byte(answer))
+}
+
+// span tells from when to when the log reaches.
+func (l *maillog) span() (first, last time.Time) { return l.coverage.First, l.coverage.Last }
+
+// checkCoverage is the problem of a log in which nothing was understood, or nil.
+func checkCoverage(c *spoor.Coverage) error {
+	if c == nil || c.Lines == 0 || c.Known > 0 {
+		return nil
+	}
+	why := "it is not the log of a mail server that spoor knows"
+	if c.Damaged == c.Lines {
+		why = "no line has a header of syslog or multilog"
+	} else if c.Unknown > 0 {
+		why = fmt.Sprintf("%d of its lines are of the mail system, in a form that is not known", c.Unknown)
+	}
+	return &statusError{status: exitPartial, err: &spoor.Problem{
+		What: fmt.Sprintf("none of the %d lines of %s was understood: %s", c.Lines, c.Files[0].Path, why),
+		So:   "the log adds nothing to the answer", Try: "spoor logs check",
+	}}
+}
