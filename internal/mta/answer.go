@@ -73,6 +73,19 @@ var enhancedCodes = []struct {
 	{".7.1", spoor.AnswerPolicy},
 }
 
+// enhancedMeaning reads an enhanced status code: class.subject.detail.
+func enhancedMeaning(word []byte) (spoor.Answer, bool) {
+	if len(word) < 5 || word[1] != '.' || word[0] != '4' && word[0] != '5' {
+		return 0, false
+	}
+	for i := range enhancedCodes {
+		if string(word[1:]) == enhancedCodes[i].code {
+			return enhancedCodes[i].meaning, true
+		}
+	}
+	return 0, false
+}
+
 // maxAnswer is how much of an answer is looked at, in bytes.
 const maxAnswer = 600
 
@@ -91,9 +104,9 @@ func ClassifyAnswer(answer []byte) spoor.Answer {
 			}
 		}
 	}
-	for i := range enhancedCodes {
-		if bytes.Contains(text, []byte(enhancedCodes[i].code+" ")) {
-			return enhancedCodes[i].meaning
+	for word := range bytes.FieldsFuncSeq(text, func(r rune) bool { return r == ' ' || r == '(' || r == ')' || r == '#' || r == '-' }) {
+		if meaning, ok := enhancedMeaning(word); ok {
+			return meaning
 		}
 	}
 	return spoor.AnswerOther
@@ -134,7 +147,7 @@ const (
 // angle brackets.
 func Shape(text []byte) uint64 {
 	hash, word := uint64(fnvOffset), uint64(fnvOffset)
-	digits, letters := 0, 0
+	digits, dots, letters := 0, 0, 0
 	for i := 0; i <= len(text); i++ {
 		c := byte(' ')
 		if i < len(text) {
@@ -144,15 +157,17 @@ func Shape(text []byte) uint64 {
 			word = (word ^ uint64(c)) * fnvPrime
 			if '0' <= c && c <= '9' {
 				digits++
-			} else if c != '.' {
+			} else if c == '.' {
+				dots++
+			} else {
 				letters++
 			}
 			continue
 		}
-		if digits == 0 || letters == 0 && digits <= 4 { // 550, 5.7.1
+		if digits == 0 || letters == 0 && (dots == 0 && digits == 3 || dots == 2) { // 550, 5.7.1
 			hash = (hash ^ word) * fnvPrime
 		}
-		word, digits, letters = fnvOffset, 0, 0
+		word, digits, dots, letters = fnvOffset, 0, 0, 0
 		if c == '<' {
 			if end := bytes.IndexByte(text[i:], '>'); end > 0 {
 				i += end
