@@ -139,6 +139,9 @@ type Event struct {
 	UID      int32  // -1 where not logged
 	Load     Load
 
+	Key     uint64 // of ID: tells the messages of one MTA apart; 0 where the parser sets none
+	Hash    uint64 // AddressHash of Address, or 0
+	Domain  uint64 // likewise
 	ID      []byte // queue ID
 	Address []byte // sender, recipient or account, as logged
 	Client  []byte // address of the client, as logged, without brackets
@@ -165,4 +168,30 @@ type LogPlace struct {
 // Place returns where an event of the block is.
 func (b *Block) Place(e *Event) LogPlace {
 	return LogPlace{File: int32(b.File), Line: b.FirstLine + int64(e.Line), Offset: b.Offset + int64(e.Offset)}
+}
+
+// FNV-1a, 64 bits.
+const (
+	fnvOffset = 14695981039346656037
+	fnvPrime  = 1099511628211
+)
+
+// AddressHash tells addresses apart, and their domains without regard to case.
+// Neither is 0, but the domain of an address that has none.
+func AddressHash(address []byte) (whole, domain uint64) {
+	whole = fnvOffset
+	for _, c := range address {
+		whole = (whole ^ uint64(c)) * fnvPrime
+		switch {
+		case c == '@':
+			domain = fnvOffset
+			continue
+		case domain == 0:
+			continue
+		case 'A' <= c && c <= 'Z':
+			c += 'a' - 'A'
+		}
+		domain = (domain ^ uint64(c)) * fnvPrime
+	}
+	return whole | 1, domain
 }

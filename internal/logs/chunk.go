@@ -48,7 +48,8 @@ type worker struct {
 
 // run parses a chunk.
 func (w *worker) run(c *chunk) {
-	w.chunk, w.parser = c, w.newParser()
+	w.chunk = c
+	w.freshParser()
 	w.split.clock, w.split.bsd, w.split.iso = c.file.head, [16]byte{}, [19]byte{}
 	c.tally.reset()
 	c.clock = clock{zone: c.file.head.zone}
@@ -67,6 +68,16 @@ func (w *worker) run(c *chunk) {
 		c.lead = len(c.events)
 	}
 	c.lines = int64(number)
+}
+
+// freshParser gives the chunk a parser that remembers no line. One that can be
+// reset keeps what it knows of accounts and answers.
+func (w *worker) freshParser() {
+	if parser, ok := w.parser.(interface{ Reset() }); ok {
+		parser.Reset()
+		return
+	}
+	w.parser = w.newParser()
 }
 
 // prime shows the parser the lines before the chunk.

@@ -23,6 +23,7 @@ type clock struct {
 	exact  spoor.Stamp // of the last event that carries its own time
 	back   bool        // local time went back by an hour since the last proof
 	proved bool
+	latest int64 // µs UTC: no line is later, where nothing is proved; 0 if unknown
 }
 
 const (
@@ -35,10 +36,14 @@ const (
 
 // localOf gives m its year.
 func (c *clock) localOf(m mark) int64 {
-	if m.yearless() {
-		return near(-int64(m), c.near+c.offset)
+	if !m.yearless() {
+		return -int64(m)
 	}
-	return -int64(m)
+	local := near(-int64(m), c.near+c.offset)
+	if !c.proved && c.latest != 0 && local-c.offset > c.latest {
+		local = near(-int64(m), local-365*day)
+	}
+	return local
 }
 
 // provisional is the time of a header by what is known at the head of the file.

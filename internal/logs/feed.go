@@ -11,8 +11,8 @@ import (
 // fileScan is one file while it is read.
 type fileScan struct {
 	File
-	index int    // of the file in the scan
-	head  clock  // as known at its head; set before the first chunk is out
+	index int   // of the file in the scan
+	head  clock // as known at its head; set before the first chunk is out
 	out   chan *chunk
 	err   error // that ended the reading; set before out is closed
 	short bool  // it became shorter while it was read

@@ -92,11 +92,15 @@ type finder struct {
 	streams []Stream
 	taken   []candidate
 	mail    priorities // that the streams taken hold
+	refused []string   // paths that were left out
 }
 
 // add makes a stream of a log, unless another one is the same file or has the
 // same lines. byRule says that the rules of both tell what they hold.
 func (f *finder) add(c candidate, byRule bool) {
+	if slices.Contains(f.refused, c.path) {
+		return
+	}
 	for i, other := range f.taken {
 		if os.SameFile(c.info, other.info) {
 			return
@@ -124,6 +128,7 @@ func (f *finder) add(c candidate, byRule bool) {
 }
 
 func (f *finder) leaveOut(stream int, name, reason string) {
+	f.refused = append(f.refused, name)
 	s := &f.streams[stream]
 	s.NotRead = append(s.NotRead, spoor.Gap{File: name, Reason: "left out: " + reason, Count: 1})
 }

@@ -75,7 +75,9 @@ func (s *scan) headClock(src *source, head []byte) clock {
 			return c
 		}
 	}
-	c.assume(first, s.latest(src), yearsSpanned(src))
+	latest := s.latest(src)
+	c.assume(first, latest, yearsSpanned(src))
+	c.latest = latest.UnixMicro()
 	return c
 }
 
@@ -122,10 +124,11 @@ func yearsSpanned(src *source) int {
 	var line spoor.Line
 	buf := make([]byte, sampleBytes)
 	turns, last := 0, mark(0)
-	for i := range int64(samples) {
-		n, _ := src.file.ReadAt(buf, i*src.size/samples)
+	step := max(src.size/samples, sampleBytes)
+	for at := int64(0); at < src.size; at += step {
+		n, _ := src.file.ReadAt(buf, at)
 		text := buf[:n]
-		if i > 0 {
+		if at > 0 {
 			text = text[bytes.IndexByte(text, '\n')+1:]
 		}
 		for part := range bytes.Lines(text) {
@@ -133,7 +136,7 @@ func yearsSpanned(src *source) int {
 			if split.split(&line) == headerNone || !split.mark.yearless() {
 				continue
 			}
-			if last != 0 && -last+split.mark > 90*day { // marks are negative
+			if last != 0 && -last+split.mark > 120*day { // marks are negative
 				turns++
 			}
 			last = split.mark

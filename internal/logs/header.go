@@ -193,15 +193,17 @@ func trimSpace(body []byte) []byte {
 
 // pidOf reads "[14266]" and returns its length, which is 0 if it is none.
 func pidOf(text []byte) (pid, length int) {
-	end := bytes.IndexByte(text[:min(len(text), 12)], ']')
-	if end < 2 {
-		return 0, 0
+	for i := 1; i < len(text) && i < 12; i++ {
+		c := text[i]
+		if c == ']' && i > 1 && pid <= 1<<31-1 {
+			return pid, i + 1
+		}
+		if c < '0' || c > '9' {
+			return 0, 0
+		}
+		pid = pid*10 + int(c-'0')
 	}
-	pid, ok := number(text[1:end])
-	if !ok || pid > 1<<31-1 {
-		return 0, 0
-	}
-	return pid, end + 1
+	return 0, 0
 }
 
 // splitDigits reads a line that begins with a date, or with seconds since 1970.

@@ -90,7 +90,7 @@ func isoZone(text []byte) (zone int64, rest []byte, ok bool) {
 //
 //	2026-11-23T11:32:15.345364Z mx1 qmail 812 - - 1795433535.345274 new msg 41
 func (s *splitter) split5424(text []byte, l *spoor.Line) header {
-	rest := text
+	var rest []byte
 	if len(text) > 1 && text[0] == '-' {
 		rest = text[1:]
 	} else {

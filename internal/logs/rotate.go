@@ -101,7 +101,7 @@ func sortRotated(list []rotated) {
 		dates = dates && list[i].date != ""
 	}
 	slices.SortFunc(list, func(a, b rotated) int {
-		order := 0
+		var order int
 		switch {
 		case numbers:
 			order = cmp.Compare(b.number, a.number)

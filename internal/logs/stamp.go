@@ -62,15 +62,16 @@ func inYear(micros int64, year int) int64 {
 }
 
 // near moves local time of the year 2000 to the year that brings it closest to
-// another local time.
+// another local time. Logs go forward: it may be up to 120 days before that time,
+// and most of a year after it.
 func near(micros, to int64) int64 {
-	const averageYear, half = 31_556_952 * second, 183 * day
+	const averageYear, before, after = 31_556_952 * second, 120 * day, 246 * day
 	year := 1970 + int(to/averageYear)
 	for range 3 { // the average year is off by one at the most
 		switch at := inYear(micros, year); {
-		case at-to > half:
+		case at-to > after:
 			year--
-		case to-at > half:
+		case to-at > before:
 			year++
 		default:
 			return at

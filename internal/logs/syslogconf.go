@@ -139,7 +139,7 @@ func (r *rule) apply(selector string) {
 	}
 	priority, negative := strings.CutPrefix(priority, "!")
 	priority, single := strings.CutPrefix(priority, "=")
-	set := priorities(0)
+	var set priorities
 	switch level := levelOf(priority); {
 	case priority == "none":
 		set, negative = allPriorities, true

@@ -166,7 +166,7 @@ func (a *attempts) clear() {
 
 // attempt begins a delivery.
 func (j *Journal) attempt(e *spoor.Event) {
-	key := j.key(e.ID)
+	key := j.messageKey(e)
 	f, ok := j.open[key]
 	if !ok { // the log begins after the message
 		f = j.newFlight(e.ID)
@@ -189,13 +189,13 @@ func (j *Journal) attempt(e *spoor.Event) {
 // a record again only after it was put off, so an address that is delivered or
 // being delivered is on the envelope once more.
 func (j *Journal) recipient(f *flight, e *spoor.Event) int {
-	hash := j.hash(e.Address)
+	hash, domain := addressHash(e)
 	if i := f.retried(hash); i >= 0 {
 		return i
 	}
 	r := recipient{hash: hash}
-	if at := bytes.LastIndexByte(e.Address, '@'); at >= 0 {
-		r.domain = j.domain(e.Address[at+1:])
+	if domain != 0 {
+		r.domain = j.domains.number(domain, e.Address)
 	}
 	f.recipients = append(f.recipients, r)
 	return len(f.recipients) - 1
@@ -292,7 +292,7 @@ func queuedBy(text []byte) iter.Seq[int32] {
 
 // end closes a message.
 func (j *Journal) end(e *spoor.Event) {
-	key := j.key(e.ID)
+	key := j.messageKey(e)
 	f, ok := j.open[key]
 	if !ok {
 		return

@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"iter"
 	"net/netip"
+	"strconv"
 
 	"spoor"
 )
@@ -24,9 +25,9 @@ type Journal struct {
 
 	open      map[uint64]*flight // messages that have not ended, by the hash of their queue ID
 	attempts  attempts
-	children  map[int32]*origin  // bounces and forwards that were announced, by the PID that queued them
-	orphans   map[int32]*flight  // forwards that were queued before that was told, by the same
-	envelopes []envelope         // what wrappers of qmail-queue saw
+	children  map[int32]*origin // bounces and forwards that were announced, by the PID that queued them
+	orphans   map[int32]*flight // forwards that were queued before that was told, by the same
+	envelopes []envelope        // what wrappers of qmail-queue saw
 	sessions  sessions
 	logins    map[netip.Addr]*logins
 	books     map[spoor.Source]*book
@@ -35,8 +36,8 @@ type Journal struct {
 	users     map[int32]*book
 	domains   interner
 	reasons   reasons
-	served    []servedHere    // by the number of the domain
-	failed    map[string]int  // logins that failed, by account
+	served    []servedHere   // by the number of the domain
+	failed    map[string]int // logins that failed, by account
 
 	Rates    spoor.Rates
 	Load     Load
@@ -57,7 +58,7 @@ func (t *Tracer) NewJournal() *Journal {
 	}
 	j.attempts.grow()
 	j.sessions.init()
-	j.domains.init(j.seed)
+	j.domains.init()
 	j.reasons.init()
 	j.Troubles.init()
 	return j
@@ -105,22 +106,34 @@ func (j *Journal) add(b *spoor.Block, e *spoor.Event) {
 
 func (j *Journal) hash(text []byte) uint64 { return maphash.Bytes(j.seed, text) }
 
-// key tells queue IDs apart. One of up to eight bytes is its own key.
+// messageKey tells messages apart.
+func (j *Journal) messageKey(e *spoor.Event) uint64 {
+	if e.Key != 0 {
+		return e.Key
+	}
+	return j.key(e.ID)
+}
+
+// addressHash is that of the event, whether its parser has set it or not.
+func addressHash(e *spoor.Event) (whole, domain uint64) {
+	if e.Hash != 0 {
+		return e.Hash, e.Domain
+	}
+	return spoor.AddressHash(e.Address)
+}
+
+// key tells queue IDs apart, as spoor.Event.Key does for numbers.
 func (j *Journal) key(id []byte) uint64 {
-	if len(id) > 8 {
-		return j.hash(id)
+	if n, err := strconv.ParseUint(string(id), 10, 64); err == nil {
+		return n
 	}
-	var key uint64
-	for _, c := range id {
-		key = key<<8 | uint64(c)
-	}
-	return key
+	return j.hash(id)
 }
 
 // accept opens a message. An ID that is still open has been used again: the end
 // of the message before is lost.
 func (j *Journal) accept(b *spoor.Block, e *spoor.Event) {
-	key := j.key(e.ID)
+	key := j.messageKey(e)
 	f := j.open[key]
 	switch {
 	case f == nil:
@@ -133,24 +146,22 @@ func (j *Journal) accept(b *spoor.Block, e *spoor.Event) {
 	}
 	f.logged, f.accepted, f.submitted = true, e.Time, e.Time
 	f.size, f.qp, f.uid, f.place = e.Size, e.PID, e.UID, b.Place(e)
-	j.sender(f, e.Address)
+	j.sender(f, e)
 	j.attribute(f, e.Address)
 }
 
 // sender notes what is known of the envelope sender.
-func (j *Journal) sender(f *flight, address []byte) {
+func (j *Journal) sender(f *flight, e *spoor.Event) {
+	address := e.Address
 	f.nullSender = len(address) == 0 || bytes.HasPrefix(address, []byte("#@[]"))
-	f.senderHash = j.hash(address)
-	at := bytes.LastIndexByte(address, '@')
-	if f.nullSender || at < 0 {
+	hash, domain := addressHash(e)
+	f.senderHash = hash
+	if f.nullSender || domain == 0 {
 		return
 	}
-	f.domain = j.domain(address[at+1:])
+	f.domain = j.domains.number(domain, address)
 	f.foreign = !j.serves(f.domain)
 }
-
-// domain numbers a domain, in whatever case.
-func (j *Journal) domain(name []byte) uint32 { return j.domains.number(name) }
 
 func (j *Journal) serves(domain uint32) bool {
 	for int(domain) >= len(j.served) {
@@ -276,15 +287,16 @@ func (j *Journal) all() iter.Seq[*book] {
 // when the message came, which the MTA's own line may follow much later.
 func (j *Journal) handover(e *spoor.Event) {
 	v := &j.envelopes[e.PID&(maxEnvelopes-1)]
+	hash, domain := addressHash(e)
 	if e.Channel == spoor.ChannelUndecided {
-		*v = envelope{pid: e.PID, time: e.Time, sender: j.hash(e.Address)}
+		*v = envelope{pid: e.PID, time: e.Time, sender: hash}
 		return
 	}
 	if v.pid != e.PID || v.remote {
 		return
 	}
-	if at := bytes.LastIndexByte(e.Address, '@'); at >= 0 {
-		v.remote = !j.serves(j.domain(e.Address[at+1:]))
+	if domain != 0 {
+		v.remote = !j.serves(j.domains.number(domain, e.Address))
 		v.addressed = true
 	}
 }
@@ -321,7 +333,7 @@ func (j *Journal) takeEnvelope(f *flight) (envelope, bool) {
 
 // bounced notes that a bounce was queued for a message.
 func (j *Journal) bounced(e *spoor.Event) {
-	f := j.open[j.key(e.ID)]
+	f := j.open[j.messageKey(e)]
 	source := spoor.Source{Kind: spoor.KindBounce, Name: "unknown"}
 	o := &origin{via: spoor.ViaBounce, source: source}
 	if f != nil && f.book != nil {

@@ -132,7 +132,7 @@ func (s *Search) accepted(l *Life, e *spoor.Event) {
 	l.QP = int(e.PID)
 	l.wanted = l.wanted || s.matches(e.Address) || s.children[e.PID]
 	delete(s.children, e.PID)
-	if f := s.journal.open[s.journal.key(e.ID)]; f != nil && f.login.Line > 0 {
+	if f := s.journal.open[s.journal.messageKey(e)]; f != nil && f.login.Line > 0 {
 		l.Steps = append(l.Steps, Step{Kind: spoor.EventLogin, Time: f.opened, Place: f.login})
 	}
 }

@@ -3,37 +3,26 @@ package trace
 import (
 	"bytes"
 	"cmp"
-	"hash/maphash"
 	"slices"
 	"strings"
 
 	"spoor"
 )
 
-// interner numbers texts without regard to case, from 1. Number 0 stands for
-// what came after its room was full.
+// interner numbers domains, from 1. Number 0 stands for what came after its room
+// was full.
 type interner struct {
-	basis   uint64
-	numbers map[uint64]uint32
+	numbers map[uint64]uint32 // by hash
 	names   []string
 }
 
 // maxNames bounds an interner.
 const maxNames = 1 << 18
 
-// init starts an interner. Its hash starts from a number that nobody can know.
-func (i *interner) init(seed maphash.Seed) {
-	i.basis, i.numbers, i.names = maphash.Bytes(seed, nil), map[uint64]uint32{}, []string{""}
-}
+func (i *interner) init() { i.numbers, i.names = map[uint64]uint32{}, []string{""} }
 
-func (i *interner) number(text []byte) uint32 {
-	hash := i.basis
-	for _, c := range text {
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		hash = (hash ^ uint64(c)) * 1099511628211 // FNV-1a
-	}
+// number returns the number of the domain of an address, which has that hash.
+func (i *interner) number(hash uint64, address []byte) uint32 {
 	if n, ok := i.numbers[hash]; ok {
 		return n
 	}
@@ -41,7 +30,8 @@ func (i *interner) number(text []byte) uint32 {
 		return 0
 	}
 	n := uint32(len(i.names))
-	i.names = append(i.names, string(bytes.ToLower(text)))
+	domain := address[bytes.LastIndexByte(address, '@')+1:]
+	i.names = append(i.names, string(bytes.ToLower(domain)))
 	i.numbers[hash] = n
 	return n
 }

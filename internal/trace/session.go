@@ -45,7 +45,7 @@ type sessions struct {
 const (
 	sessionLife  = 10 * time.Minute
 	maxFresh     = 256
-	maxUsed      = 24
+	maxUsed      = 12
 	maxByPID     = 1 << 16
 	sureInferred = 0.9 // the most that time and order can prove
 )
@@ -221,19 +221,12 @@ func (j *Journal) login(client netip.Addr, b *spoor.Block, e *spoor.Event) {
 		one = j.sessions.open(client, b, e)
 	}
 	one.account, one.place, one.active = account, b.Place(e), e.Time
-	one.name = j.hash([]byte(account.source.Name))
-	if at := lastAt(account.source.Name); at >= 0 {
-		one.domain = j.domain([]byte(account.source.Name[at+1:]))
+	name := []byte(account.source.Name)
+	whole, domain := spoor.AddressHash(name)
+	one.name = whole
+	if domain != 0 {
+		one.domain = j.domains.number(domain, name)
 	}
-}
-
-func lastAt(address string) int {
-	for i := len(address) - 1; i >= 0; i-- {
-		if address[i] == '@' {
-			return i
-		}
-	}
-	return -1
 }
 
 // failLogin counts a failed login. Attackers make up names without end, so only

@@ -24,6 +24,9 @@ type Parser struct {
 // NewParser returns a parser.
 func NewParser() *Parser { return &Parser{accounts: map[string][]byte{}, answers: mta.NewClassifier()} }
 
+// Reset forgets the line before: what comes next is from elsewhere.
+func (p *Parser) Reset() { p.cut, p.cutStamp = p.cut[:0], 0 }
+
 // Parse implements mta.Parser. The program decides first.
 func (p *Parser) Parse(l *spoor.Line, e *spoor.Event) spoor.LineSort {
 	e.PID, e.UID = -1, -1
@@ -243,7 +246,8 @@ func attempt(b []byte, e *spoor.Event) spoor.LineSort {
 	if rest, ok = after(rest, ": msg "); !ok {
 		return spoor.LineUnknown
 	}
-	_, tail := digits(rest)
+	var tail []byte
+	e.Key, tail = digits(rest)
 	e.ID = rest[:len(rest)-len(tail)]
 	if address, ok := after(tail, " to remote "); ok {
 		e.Channel, e.Address = spoor.ChannelRemote, address
@@ -256,6 +260,7 @@ func attempt(b []byte, e *spoor.Event) spoor.LineSort {
 		return spoor.LineUnknown
 	}
 	e.Kind = spoor.EventAttempt
+	e.Hash, e.Domain = spoor.AddressHash(e.Address)
 	return spoor.LineEvent
 }
 
@@ -302,7 +307,8 @@ func accepted(b []byte, e *spoor.Event) spoor.LineSort {
 	if !ok {
 		return smtp(b, e)
 	}
-	_, tail := digits(rest)
+	var tail []byte
+	e.Key, tail = digits(rest)
 	e.ID = rest[:len(rest)-len(tail)]
 	if rest, ok = after(tail, ": bytes "); !ok || len(e.ID) == 0 {
 		return spoor.LineUnknown
@@ -315,15 +321,17 @@ func accepted(b []byte, e *spoor.Event) spoor.LineSort {
 	if end < 0 {
 		return spoor.LineUnknown
 	}
-	pid, tail := digits(rest[end+len("> qp "):])
+	var pid, uid uint64
+	pid, tail = digits(rest[end+len("> qp "):])
 	if tail, ok = after(tail, " uid "); !ok {
 		return spoor.LineUnknown
 	}
-	uid, tail := digits(tail)
+	uid, tail = digits(tail)
 	if len(tail) > 0 && tail[0] != ' ' {
 		return spoor.LineUnknown
 	}
 	e.Kind, e.Address, e.Size, e.PID, e.UID = spoor.EventAccepted, rest[:end], int64(size), int32(pid), int32(uid)
+	e.Hash, e.Domain = spoor.AddressHash(e.Address)
 	return spoor.LineEvent
 }
 
@@ -339,6 +347,7 @@ func ended(b []byte, e *spoor.Event) spoor.LineSort {
 		return spoor.LineUnknown
 	}
 	e.Kind, e.ID = spoor.EventEnded, id
+	e.Key, _ = digits(id)
 	return spoor.LineEvent
 }
 
@@ -350,7 +359,8 @@ func bounceMade(b []byte, e *spoor.Event) spoor.LineSort {
 	if !ok {
 		return smtp(b, e)
 	}
-	_, tail := digits(rest)
+	var tail []byte
+	e.Key, tail = digits(rest)
 	e.ID = rest[:len(rest)-len(tail)]
 	tail, ok = after(tail, " qp ")
 	if !ok || !isNumber(tail) || len(e.ID) == 0 {

@@ -152,10 +152,12 @@ func saslauthd(b []byte, e *spoor.Event) spoor.LineSort {
 func handover(l *spoor.Line, e *spoor.Event) spoor.LineSort {
 	if address, ok := after(l.Body, "from="); ok {
 		e.Kind, e.Address, e.PID, e.Channel = spoor.EventHandover, address, int32(l.PID), spoor.ChannelUndecided
+		e.Hash, e.Domain = spoor.AddressHash(address)
 		return spoor.LineEvent
 	}
 	if address, ok := after(l.Body, "to="); ok {
 		e.Kind, e.Address, e.PID, e.Channel = spoor.EventHandover, address, int32(l.PID), spoor.ChannelRemote
+		e.Hash, e.Domain = spoor.AddressHash(address)
 		return spoor.LineEvent
 	}
 	return handlers(l, e)
