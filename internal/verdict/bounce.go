@@ -8,8 +8,11 @@ import (
 
 // bouncing reads BOUNCING: messages with recipients that failed for good. Old
 // and bought address lists do that, an honest newsletter's too, so it never
-// weighs much.
+// weighs much, and where the log tells of the failures they count there.
 func bouncing(f *facts) reading {
+	if h := f.t.History; h != nil && h.Failed >= f.t.Bouncing {
+		return reading{}
+	}
 	weight := ramp(f.share(f.t.Bouncing), 0.1, 0.5) * f.enough()
 	if weight == 0 {
 		return reading{}

@@ -10,25 +10,58 @@ import (
 // manyClients reads MANY_CLIENTS: one account that several client addresses use
 // at the same time, which weighs more if they lie in different networks. A
 // person has an office, a home and a telephone; a stolen password is used from
-// everywhere.
+// everywhere. Logins count where the mail that they brought is not known.
 func manyClients(f *facts) reading {
-	networks := networksOf(f.t.Clients)
+	u := f.usage()
+	networks := networksOf(u.clients)
 	weight := 2*f.sharing() + 2*f.spreading(networks)
-	weight *= f.enough()
+	weight *= u.enough
 	if weight == 0 {
 		return reading{}
 	}
-	among := counted(len(networks), "network")
-	if f.t.Clients.Distinct > len(f.t.Clients.Top) {
-		among = "at least " + among
+	n, among := len(networks), ""
+	if u.inLog && u.networks > n {
+		n = u.networks
+	} else if u.clients.Distinct > len(u.clients.Top) {
+		among = "at least "
 	}
-	return reading{
+	r := reading{
 		weight: weight,
-		count:  f.t.Clients.Distinct,
+		count:  u.clients.Distinct,
 		text: fmt.Sprintf("one account, used from %s in %s (/24 or /64)",
-			counted(f.t.Clients.Distinct, "client address"), among),
+			counted(u.clients.Distinct, "client address"), among+counted(n, "network")),
 		check:    f.listing("ndjson"),
-		evidence: ranked("client", f.t.Clients),
+		evidence: ranked("client", u.clients),
+		inLog:    u.inLog,
+	}
+	if u.inLog {
+		r.evidence = append(r.evidence, firstOf(f.t.History.Evidence)...)
+	}
+	return r
+}
+
+// usage is who uses an account.
+type usage struct {
+	clients  spoor.Ranking
+	networks int     // in the log
+	messages int     // that brought clients; logins count too
+	patience float64 // how many times as many clients as at one time are no wonder
+	enough   float64
+	inLog    bool
+}
+
+// usage tells who uses the account: as the log knows it if that knows more
+// clients. Over two weeks a telephone is given many more addresses than on a day,
+// of the few networks where its owner goes.
+func (f *facts) usage() usage {
+	h := f.t.History
+	if !f.logged && (h == nil || h.Clients.Distinct <= f.t.Clients.Distinct) {
+		return usage{clients: f.t.Clients, messages: f.t.Messages, patience: 1, enough: f.enough()}
+	}
+	return usage{
+		clients: h.Clients, networks: h.Networks, messages: h.Accepted + h.Logins,
+		patience: 1 + 3*ramp(f.norms.days(), 0, 14), inLog: true,
+		enough: max(f.enough(), ramp(float64(h.Logins), 5, 20)),
 	}
 }
 
@@ -38,16 +71,25 @@ func (f *facts) sharing() float64 {
 	if f.t.Source.Kind != spoor.KindAccount {
 		return 0
 	}
-	counts := make([]int, 0, len(f.t.Clients.Top))
-	seen := 0
-	for _, client := range f.t.Clients.Top {
+	u := f.usage()
+	counts := make([]int, 0, len(u.clients.Top))
+	for _, client := range u.clients.Top {
 		counts = append(counts, client.Count)
-		seen += client.Count
 	}
-	if more := f.t.Clients.Distinct - len(counts); more > 0 && f.t.Messages > seen {
-		counts = append(counts, evenly(f.t.Messages-seen, more)...)
+	return ramp(effective(u.rest(counts, u.clients.Distinct)), 2*u.patience, 2.8*u.patience)
+}
+
+// rest adds what is not among the most frequent to the counts of those: as many
+// as there are in all, each as frequent as the others.
+func (u *usage) rest(counts []int, all int) []int {
+	seen := 0
+	for _, n := range counts {
+		seen += n
 	}
-	return ramp(effective(counts), 2, 2.8)
+	if more := all - len(counts); more > 0 && u.messages > seen {
+		counts = append(counts, evenly(u.messages-seen, more)...)
+	}
+	return counts
 }
 
 // spreading is how many networks the clients lie in, from 0 for two to 1 for
@@ -56,11 +98,12 @@ func (f *facts) spreading(networks map[string]int) float64 {
 	if f.t.Source.Kind != spoor.KindAccount {
 		return 0
 	}
+	u := f.usage()
 	counts := make([]int, 0, len(networks))
 	for _, count := range networks {
 		counts = append(counts, count)
 	}
-	return ramp(effective(counts), 2, 5)
+	return ramp(effective(u.rest(counts, u.networks)), 2*u.patience, 5*u.patience)
 }
 
 // effective is the number of equal parts that are as concentrated as the counts

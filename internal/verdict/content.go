@@ -77,9 +77,15 @@ func variedContent(f *facts) reading {
 
 // listIdentity reads LIST_IDENTITY: messages that name their list (RFC 2369, RFC
 // 2919), as newsletters do. Anyone can write such a field, so it is worth
-// nothing under made-up senders.
+// nothing under made-up senders. The log does not show it: a few messages in the
+// queue stand for those that have left.
 func listIdentity(f *facts) reading {
-	weight := -3.5 * ramp(f.share(f.t.Bulk), 0.5, 0.9) * (1 - f.forgery())
+	forgery, seen := f.forgery(), 1.0
+	if f.whole != nil && f.whole.logged {
+		forgery = max(forgery, f.whole.forgery())
+		seen = max(fraction(f.t.Messages, f.whole.t.Messages), ramp(float64(f.t.Messages), 0, 5))
+	}
+	weight := -3.5 * ramp(f.share(f.t.Bulk), 0.5, 0.9) * (1 - forgery) * seen
 	if weight == 0 {
 		return reading{}
 	}

@@ -8,7 +8,9 @@ type facts struct {
 	total   spoor.QueueCount
 	content content
 	rates   spoor.Rates // of the whole server, from the log
-	logged  bool        // t and total are what the log tells, not the queue
+	norms   norms
+	logged  bool   // t and total are what the log tells, not the queue
+	whole   *facts // of the queue's: the population; nil before there is one
 }
 
 // where says what shares are of.
@@ -43,9 +45,23 @@ func (f *facts) population() *facts {
 		t.WebServer = h.Accepted
 	}
 	return &facts{
-		t: &t, rates: f.rates, logged: true,
+		t: &t, rates: f.rates, norms: f.norms, logged: true,
 		total: spoor.QueueCount{Messages: f.rates.Accepted, Recipients: f.rates.Recipients},
 	}
+}
+
+// A source that the log alone knows, with less than this, is not worth a look.
+const (
+	quietMessages   = 3
+	quietRecipients = 20
+)
+
+// quiet reports whether there is nothing to judge. A log has very many such
+// sources: clients that came once.
+func (f *facts) quiet() bool {
+	h := f.t.History
+	return f.t.Messages == 0 &&
+		(h == nil || h.Accepted < quietMessages && h.Recipients < quietRecipients && h.Logins < quietMessages)
 }
 
 // share returns n of the source's messages as a fraction, from 0 to 1.

@@ -17,7 +17,10 @@ func partOf(n, of int, noun string) string {
 
 // percent rounds to whole percents, but calls nothing none or all that is not.
 func percent(n, of int) string {
-	share := fraction(n, of)
+	return percentOf(fraction(n, of))
+}
+
+func percentOf(share float64) string {
 	switch {
 	case share > 0 && share < 0.005:
 		return "under 1%"

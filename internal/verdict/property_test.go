@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -37,7 +38,42 @@ func drawTraffic(t *rapid.T, name string) spoor.Traffic {
 	one.Login = rapid.SampledFrom([]string{"", "sender0"}).Draw(t, "login")
 	one.Subjects = spoor.Ranking{Distinct: 1, Top: []spoor.Tally{{Value: hostile, Count: n}}}
 	one.Conflicts = []spoor.Evidence{{What: "claim", Text: hostile}}
+	one.History = drawHistory(t)
+	if one.History != nil && rapid.Bool().Draw(t, "has left") {
+		one = spoor.Traffic{Source: one.Source, UID: -1, Confidence: one.Confidence, Cause: one.Cause, CauseCount: one.CauseCount, History: one.History}
+	}
 	return one
+}
+
+// drawHistory draws figures of a log in any combination, or nil.
+func drawHistory(t *rapid.T) *spoor.History {
+	n := rapid.IntRange(-100, 3000).Draw(t, "accepted")
+	if n < 0 {
+		return nil
+	}
+	part := func(label string, most int) int { return rapid.IntRange(0, most).Draw(t, label) }
+	h := &spoor.History{
+		Accepted: n, Recipients: n * part("recipients in the log", 20), Remote: part("remote", n), NullSender: part("null in the log", n),
+		ForeignSender: part("foreign in the log", n), Delivered: part("delivered", 10000), Deferrals: part("deferrals", 5000),
+		Logins: part("logins", 500), Networks: part("networks", 300), WebServer: rapid.Bool().Draw(t, "web server's"),
+		Senders: drawRanking(t, "sender", n+1), Clients: drawRanking(t, "client", n+1),
+		Evidence: []spoor.Evidence{{What: "log-accepted", File: "/var/log/maillog", Line: 17, Text: hostile}},
+	}
+	h.OwnSender = part("own in the log", n-h.ForeignSender)
+	for range part("failures", 4) {
+		answer, count := rapid.SampledFrom(spoor.Answers()).Draw(t, "answer"), part("failed", 500)
+		h.Failed += count
+		h.FailedBy[answer] += count
+		h.DeferredBy[answer] += part("deferred", 500)
+		h.Receivers = append(h.Receivers, spoor.ReceiverTally{Receiver: hostile, Answer: answer, Count: count})
+	}
+	start := monday.Add(time.Duration(part("start", 200)) * time.Hour)
+	for i := range part("hours", 40) {
+		at := start.Add(time.Duration(3*i) * time.Hour)
+		h.Hours = append(h.Hours, spoor.HourTally{Start: at, Messages: 1, Recipients: part("in an hour", 800)})
+		h.First, h.Last = start, at
+	}
+	return h
 }
 
 func drawRanking(t *rapid.T, what string, n int) spoor.Ranking {
@@ -65,6 +101,9 @@ func drawStage(t *rapid.T) *stage {
 			one.Samples = append(one.Samples, m)
 		}
 		s.queue.Traffic = append(s.queue.Traffic, one)
+		if one.History != nil && rapid.IntRange(0, 9).Draw(t, "counted") > 0 {
+			add(&s.queue.Rates, ratesOf(one.History))
+		}
 	}
 	return s
 }
@@ -137,8 +176,9 @@ func TestCounterEvidenceNeverRaisesTheScore(t *testing.T) {
 		one := drawTraffic(rt, "source.example")
 		total := spoor.QueueCount{Messages: 2 * one.Messages, Recipients: 2 * one.Recipients}
 		score := func(t spoor.Traffic) float64 { return judge(&facts{t: &t, total: total}).Score }
+		one.Bouncing = 0 // it is read in place of failures that the log does not have
 		more := one
-		switch rapid.SampledFrom([]string{"list", "own", "few", "inbound"}).Draw(rt, "counter-evidence") {
+		switch rapid.SampledFrom([]string{"list", "own", "few", "inbound", "delivered"}).Draw(rt, "counter-evidence") {
 		case "list":
 			more.Bulk = rapid.IntRange(one.Bulk, one.Messages).Draw(rt, "more bulk")
 		case "own":
@@ -147,11 +187,27 @@ func TestCounterEvidenceNeverRaisesTheScore(t *testing.T) {
 			more.Recipients = rapid.IntRange(one.Messages, one.Recipients).Draw(rt, "fewer recipients")
 		case "inbound":
 			more.Outbound = rapid.IntRange(0, one.Outbound).Draw(rt, "less outbound")
+		case "delivered":
+			more.History = moreDelivered(rt, one.History)
 		}
 		if before, after := score(one), score(more); after > before {
 			rt.Fatalf("the score rose from %v to %v", before, after)
 		}
 	})
+}
+
+// moreDelivered turns failures of one sort into deliveries.
+func moreDelivered(t *rapid.T, h *spoor.History) *spoor.History {
+	if h == nil {
+		return nil
+	}
+	better := *h
+	answer := rapid.SampledFrom([]spoor.Answer{spoor.AnswerUserUnknown, spoor.AnswerSpam, spoor.AnswerPolicy}).Draw(t, "mended")
+	n := rapid.IntRange(0, h.FailedBy[answer]).Draw(t, "more delivered")
+	better.Delivered += n
+	better.Failed -= n
+	better.FailedBy[answer] -= n
+	return &better
 }
 
 func TestVariedContentNeverRaisesTheScore(t *testing.T) {

@@ -3,95 +3,149 @@ package verdict
 import (
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"spoor"
 )
 
-// A source is measured against itself: its busiest hour of late against its
-// busiest hour before. How many earlier hours it needs, and what is of late.
 const (
-	lately       = 3 * time.Hour
-	minBaseline  = 6  // hours with mail
-	fullBaseline = 24 // hours with mail, for STEADY
+	// minBaseline is how many hours with mail a source needs before one to have a
+	// rate of its own.
+	minBaseline = 6
+	// minBusiest is the fewest recipients that the busiest hour before counts as:
+	// five times nothing is nothing.
+	minBusiest = 5
+	// day is a full turn of what people and sites do. A log that begins at night
+	// shows a jump every morning.
+	day = 24 * time.Hour
 )
 
-// pace is the busiest hour of late, and the busiest before.
-type pace struct {
-	recent, before spoor.HourTally
-	baseline       int // hours with mail before
+// burst is an hour that stands out against all the hours before it.
+type burst struct {
+	hour, busiest spoor.HourTally // busiest: of those before
+	baseline      int             // hours with mail before
+	height        float64         // from 0 to 1
 }
 
-func paceOf(hours []spoor.HourTally) pace {
-	var p pace
-	if len(hours) == 0 {
-		return p
-	}
-	late := hours[len(hours)-1].Start.Add(-lately)
-	for _, h := range hours {
-		if h.Start.After(late) {
-			if h.Recipients > p.recent.Recipients {
-				p.recent = h
+// burstOf finds the hour that stands out most. It may be long ago: mail that is
+// still being sent at the new rate is not what the source did before.
+func burstOf(hours []spoor.HourTally) burst {
+	var most burst
+	var busiest spoor.HourTally
+	for i, h := range hours {
+		if i >= minBaseline {
+			one := burst{hour: h, busiest: busiest, baseline: i}
+			if one.height = one.measure(hours[0].Start); one.height > most.height {
+				most = one
 			}
-			continue
 		}
-		p.baseline++
-		if h.Recipients > p.before.Recipients {
-			p.before = h
+		if h.Recipients > busiest.Recipients {
+			busiest = h
 		}
 	}
-	return p
+	return most
+}
+
+// measure is how far the hour stands out: from three times as many recipients to
+// sixteen times, and from 50 recipients to 300. Within a day it is worth half.
+func (b *burst) measure(first time.Time) float64 {
+	times := float64(b.hour.Recipients) / float64(max(b.busiest.Recipients, minBusiest))
+	known := 0.5 + 0.5*ramp(b.hour.Start.Sub(first).Hours(), 12, day.Hours())
+	return ramp(math.Log2(max(times, 1)), 1.5, 4) * ramp(float64(b.hour.Recipients), 50, 300) * known
 }
 
 // rateJump reads RATE_JUMP: many times as many recipients in an hour as ever
 // before.
 func rateJump(f *facts) reading {
-	p := paceOf(f.t.History.Hours)
-	if p.baseline < minBaseline {
-		return reading{}
-	}
-	times := float64(p.recent.Recipients) / max(float64(p.before.Recipients), 5)
-	weight := 2.5 * ramp(math.Log2(max(times, 1)), 1.5, 4) * ramp(float64(p.recent.Recipients), 50, 300)
-	if weight == 0 {
+	b := burstOf(f.t.History.Hours)
+	if b.height == 0 {
 		return reading{}
 	}
 	return reading{
-		weight: weight,
-		count:  p.recent.Recipients,
+		weight: 2.5 * b.height,
+		count:  b.hour.Recipients,
 		text: fmt.Sprintf("%s in the hour from %s; in the busiest of the %s with mail before, %s",
-			counted(p.recent.Recipients, "recipient"), p.recent.Start.UTC().Format("2006-01-02 15:04 MST"),
-			counted(p.baseline, "hour"), thousands(p.before.Recipients)),
-		evidence: hoursOf(p),
+			counted(b.hour.Recipients, "recipient"), hourName(b.hour), counted(b.baseline, "hour"), thousands(b.busiest.Recipients)),
+		evidence: hoursOf(b.hour, b.busiest),
 	}
 }
 
-// steady reads STEADY: no busier of late than before, over a day or more.
-func steady(f *facts) reading {
-	p := paceOf(f.t.History.Hours)
-	if p.baseline < minBaseline || p.before.Recipients == 0 || f.t.History.Last.Sub(f.t.History.First) < 24*time.Hour {
+// newSender reads NEW_SENDER: volume from a source that the log had nothing of
+// for a day and more. It weighs little: customers come, and write.
+func newSender(f *facts) reading {
+	h := f.t.History
+	silent := h.First.Sub(f.norms.since)
+	if h.First.IsZero() || silent < day || burstOf(h.Hours).height > 0 {
 		return reading{}
 	}
-	times := float64(p.recent.Recipients) / float64(p.before.Recipients)
-	weight := -ramp(float64(p.baseline), minBaseline, fullBaseline) * (1 - ramp(times, 1, 2))
+	most := busiestOf(h.Hours[:min(len(h.Hours), minBaseline)])
+	weight := ramp(float64(most.Recipients), 50, 300)
 	if weight == 0 {
 		return reading{}
 	}
 	return reading{
 		weight: weight,
-		count:  p.baseline,
-		text: fmt.Sprintf("no busier than before: %s in its busiest hour of late, %s in the busiest of %s before",
-			counted(p.recent.Recipients, "recipient"), thousands(p.before.Recipients), counted(p.baseline, "hour")),
-		evidence: hoursOf(p),
+		count:  most.Recipients,
+		text: fmt.Sprintf("%s in the hour from %s; no mail from it in the first %s of the log",
+			counted(most.Recipients, "recipient"), hourName(most), counted(int(silent.Hours()), "hour")),
+		evidence: append(hoursOf(most), firstOf(h.Evidence)...),
 	}
 }
+
+// steady reads STEADY: after its first day, a source was never busier than on
+// it.
+func steady(f *facts) reading {
+	first, since := splitDay(f.t.History.Hours)
+	before, after := busiestOf(first), busiestOf(since)
+	if before.Recipients == 0 || after.Recipients == 0 {
+		return reading{}
+	}
+	times := float64(after.Recipients) / float64(max(before.Recipients, minBusiest))
+	weight := -ramp(float64(len(since)), 2, 12) * (1 - ramp(times, 1, 2))
+	if weight == 0 {
+		return reading{}
+	}
+	return reading{
+		weight: weight,
+		count:  after.Recipients,
+		text: fmt.Sprintf("at most %s in one of %s with mail after its first day, and %s on that day",
+			counted(after.Recipients, "recipient"), counted(len(since), "hour"), thousands(before.Recipients)),
+		evidence: hoursOf(before, after),
+	}
+}
+
+// splitDay parts the hours of the first day from the rest.
+func splitDay(hours []spoor.HourTally) (first, since []spoor.HourTally) {
+	for i := range hours {
+		if hours[i].Start.Sub(hours[0].Start) >= day {
+			return hours[:i], hours[i:]
+		}
+	}
+	return hours, nil
+}
+
+// busiestOf is the first of the hours with most recipients.
+func busiestOf(hours []spoor.HourTally) spoor.HourTally {
+	var most spoor.HourTally
+	for _, h := range hours {
+		if h.Recipients > most.Recipients {
+			most = h
+		}
+	}
+	return most
+}
+
+func hourName(h spoor.HourTally) string { return h.Start.UTC().Format("2006-01-02 15:04 MST") }
 
 // hoursOf are the hours that are compared, as evidence.
-func hoursOf(p pace) []spoor.Evidence {
+func hoursOf(hours ...spoor.HourTally) []spoor.Evidence {
 	var list []spoor.Evidence
-	for _, h := range slices.DeleteFunc([]spoor.HourTally{p.recent, p.before}, func(h spoor.HourTally) bool { return h.Start.IsZero() }) {
-		list = append(list, spoor.Evidence{What: "hour", Text: fmt.Sprintf("%s: %d messages, %d recipients",
-			h.Start.UTC().Format("2006-01-02 15:04 MST"), h.Messages, h.Recipients)})
+	for _, h := range hours {
+		if !h.Start.IsZero() {
+			list = append(list, spoor.Evidence{
+				What: "hour", Text: fmt.Sprintf("%s: %s, %s", hourName(h), counted(h.Messages, "message"), counted(h.Recipients, "recipient")),
+			})
+		}
 	}
 	return list
 }

@@ -49,7 +49,7 @@ func (b *body) read(contents Contents, signer *signer) bool {
 func sampleOf(traffic []spoor.Traffic) []*body {
 	largest := make([]*spoor.Traffic, 0, len(traffic))
 	for i := range traffic {
-		if worthReading(&traffic[i]) {
+		if len(traffic[i].Samples) > 0 && worthReading(&traffic[i]) {
 			largest = append(largest, &traffic[i])
 		}
 	}

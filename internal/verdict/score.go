@@ -29,17 +29,20 @@ const (
 )
 
 // classify turns a score into a class. Bounces go to senders who may never have
-// written, and the unknown is nobody: neither is called spam. Nor is a source
-// that may not be where the mail comes from.
+// written, forwards pass on what came in, and the unknown is nobody: none of them
+// is called spam. Nor is a source that may not be where the mail comes from.
 func classify(t *spoor.Traffic, score float64, families int) spoor.Class {
 	if score < SuspectScore {
 		return spoor.Normal
 	}
-	blameless := t.Source.Kind == spoor.KindBounce || t.Source.Kind == spoor.KindUnknown || t.Confidence < sureSource
-	if score < SpamScore || families < spamFamilies || blameless {
+	if score < SpamScore || families < spamFamilies || blameless(t.Source.Kind) || t.Confidence < sureSource {
 		return spoor.Suspect
 	}
 	return spoor.Spam
+}
+
+func blameless(kind spoor.Kind) bool {
+	return kind == spoor.KindBounce || kind == spoor.KindForward || kind == spoor.KindUnknown
 }
 
 // families counts the families that hold a clearly positive symbol.

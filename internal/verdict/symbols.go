@@ -33,6 +33,7 @@ type reading struct {
 	text     string           // plain words; nothing that an attacker may have written
 	check    string           // the command that recounts count, or ""
 	evidence []spoor.Evidence // nil: messages of the sample do, where check is ""
+	inLog    bool             // count is of the log, though the population may be the queue
 }
 
 // symbolsOf lists the symbols that a kind of source is judged by: first what
@@ -58,9 +59,10 @@ func symbolsOf(kind spoor.Kind) []symbol {
 		{"USER_UNKNOWN", spoor.FamilyOutcome, userUnknown, ofLog},                    // +2.5
 		{"FAILING", spoor.FamilyOutcome, failing, ofLog},                             // +1.0
 		{"RATE_JUMP", spoor.FamilyHistory, rateJump, ofLog},                          // +2.5
+		{"NEW_SENDER", spoor.FamilyHistory, newSender, ofLog},                        // +1.0
 		{"OWN_SENDER", spoor.FamilySender, ownSender, ofPopulation},                  // -2.5
 		{"LIST_IDENTITY", spoor.FamilyContent, listIdentity, ofQueue},                // -3.5
-		{"DELIVERED_WELL", spoor.FamilyOutcome, deliveredWell, ofLog},                // -2.0
+		{"DELIVERED_WELL", spoor.FamilyOutcome, deliveredWell, ofLog},                // -3.0
 		{"STEADY", spoor.FamilyHistory, steady, ofLog},                               // -1.0
 		{"VARIED_CONTENT", spoor.FamilyContent, variedContent, ofQueue},              // -0.5
 		{"FEW_RECIPIENTS", spoor.FamilyRecipients, fewRecipients, ofPopulation},      // -1.0
@@ -73,6 +75,7 @@ func symbolsOf(kind spoor.Kind) []symbol {
 func (f *facts) reasons() []spoor.Reason {
 	var reasons []spoor.Reason
 	population := f.population()
+	f.whole = population
 	for _, s := range symbolsOf(f.t.Source.Kind) {
 		from := f
 		switch {
@@ -98,14 +101,14 @@ func (f *facts) reasons() []spoor.Reason {
 // reason gives a reading its proof: a command that recounts it, or else what can
 // be quoted.
 func (f *facts) reason(s symbol, r reading, weight float64) spoor.Reason {
-	if f.logged && s.of == ofPopulation {
+	if f.logged && s.of == ofPopulation || r.inLog {
 		r.check = ""
 		if s.name != "QUEUE_SHARE" && s.name != "BACKSCATTER" {
 			r.text += ", in the log"
 		}
 	}
 	if r.check == "" && r.evidence == nil {
-		r.evidence = f.quotes()
+		r.evidence = f.quotes(s.of == ofLog || f.logged)
 	}
 	return spoor.Reason{
 		Symbol: s.name, Family: s.family, Weight: weight,
@@ -114,9 +117,9 @@ func (f *facts) reason(s symbol, r reading, weight float64) spoor.Reason {
 }
 
 // quotes are lines of the log, or messages of the sample.
-func (f *facts) quotes() []spoor.Evidence {
-	if f.logged && f.t.History != nil {
-		return append([]spoor.Evidence{}, f.t.History.Evidence...)
+func (f *facts) quotes(logged bool) []spoor.Evidence {
+	if logged {
+		return slices.Clone(firstOf(f.t.History.Evidence))
 	}
 	return f.sampled("message", func(*spoor.Message) bool { return true })
 }

@@ -48,10 +48,13 @@ func Judge(ctx context.Context, q Queue) (Judgement, error) {
 	if err != nil {
 		return Judgement{}, err
 	}
+	usual := normsOf(q.Traffic)
 	cases := make([]judged, len(q.Traffic))
 	for i := range q.Traffic {
 		t := &q.Traffic[i]
-		cases[i] = judged{traffic: t, verdict: judge(&facts{t: t, total: q.Total, rates: q.Rates, content: survey.contents[t.Source]})}
+		cases[i] = judged{traffic: t, verdict: judge(&facts{
+			t: t, total: q.Total, rates: q.Rates, norms: usual, content: survey.contents[t.Source],
+		})}
 	}
 	slices.SortFunc(cases, judged.compare)
 	verdicts := make([]spoor.Verdict, len(cases))
@@ -63,6 +66,9 @@ func Judge(ctx context.Context, q Queue) (Judgement, error) {
 
 // judge makes the verdict of one source.
 func judge(f *facts) spoor.Verdict {
+	if f.quiet() {
+		return spoor.Verdict{Source: f.t.Source, Class: spoor.Normal, Confidence: confidence(spoor.Normal, 0)}
+	}
 	reasons := f.reasons()
 	score := 0.0
 	for i := range reasons {
