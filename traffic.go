@@ -17,7 +17,7 @@ type Traffic struct {
 	Done        int // of Recipients
 	Bytes       int64
 	First, Last time.Time // arrival of the oldest and the newest message
-	Unlogged    int // messages whose acceptance is in no log that was read
+	Unlogged    int       // messages whose acceptance is in no log that was read
 	Unprocessed int
 	Bouncing    int
 	NullSender  int

@@ -16,6 +16,8 @@ func (s *server) flow(o *options, survey *survey) verdict.Flow {
 		Queue: survey.count,
 		Disk:  s.disk(),
 		Live:  s.root.Live(),
+
+		Leftovers: survey.leftovers,
 	}
 	f.Newest = newestArrival(survey.traffic)
 	if s.log == nil {

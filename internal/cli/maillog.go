@@ -55,7 +55,7 @@ func logProblem(err error) error {
 
 // logMemory is how much memory the program may take before garbage is collected
 // while it reads the log, in bytes.
-const logMemory = 96 << 20
+const logMemory = 200 << 20
 
 // readLog reads the mail log and lets the tracer ask it.
 func (s *server) readLog(ctx context.Context, o *options) error {

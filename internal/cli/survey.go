@@ -7,11 +7,11 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"spoor"
 	"spoor/internal/host"
 	"spoor/internal/mta"
-	"spoor/internal/trace"
 )
 
 // survey is one walk through the whole queue, summed up by source.
@@ -20,6 +20,8 @@ type survey struct {
 	count   spoor.QueueCount
 	traffic []spoor.Traffic
 	partial bool // more than the queue could not be read
+
+	leftovers int // messages that were never queued whole, and should have been removed long ago
 }
 
 // complete is false if a part of the queue, or what its reading rests on, could
@@ -37,15 +39,27 @@ func (s *server) survey(ctx context.Context, o *options) (*survey, error) {
 	if err != nil {
 		return nil, err
 	}
-	roomFor(scan.Messages)
+	roomFor(scan.Messages, s.log != nil)
 	bar := o.startProgress(scan.Messages)
 	defer bar.stop()
 
 	ledger := s.tracer.NewLedger()
 	var merging sync.Mutex
+	var leftovers atomic.Int64
+	isLeftover := func(m *spoor.Message) bool {
+		return m.State == spoor.StateIncomplete && s.root.Live() && o.env.Now().Sub(m.Arrived) > leftoverAge
+	}
 	err = eachPart(scan, func(parts func() (int, bool)) error {
 		own := s.tracer.NewLedger()
-		if err := bookParts(scan, parts, own, w, bar); err != nil {
+		err := bookParts(scan, parts, bar, func(m *spoor.Message) {
+			if isLeftover(m) {
+				leftovers.Add(1)
+			}
+			if w.contains(m.Arrived) {
+				own.Add(m)
+			}
+		})
+		if err != nil {
 			return err
 		}
 		merging.Lock()
@@ -57,6 +71,7 @@ func (s *server) survey(ctx context.Context, o *options) (*survey, error) {
 		return nil, err
 	}
 	result := &survey{scan: scan, partial: s.partial, count: ledger.Count(), traffic: ledger.Join()}
+	result.leftovers = int(leftovers.Load())
 	result.count.Messages, result.count.Unprocessed = scan.Messages, scan.Unprocessed
 	result.count.Unreadable = scan.Unreadable()
 	return result, nil
@@ -70,23 +85,27 @@ const (
 	memoryMessage = 800
 )
 
-func roomFor(messages int) {
-	var now runtime.MemStats
-	runtime.ReadMemStats(&now)
-	debug.SetMemoryLimit(int64(now.HeapAlloc) + memoryBase + memoryMessage*int64(messages))
+func roomFor(messages int, logRead bool) {
+	limit := memoryBase + memoryMessage*int64(messages)
+	if logRead {
+		limit += logMemory
+	}
+	debug.SetMemoryLimit(limit)
 	debug.SetGCPercent(-1)
 }
 
-func bookParts(scan *mta.Scan, parts func() (int, bool), ledger *trace.Ledger, w window, bar *progress) error {
+// leftoverAge is the age at which qmail-send removes what was never queued whole:
+// OSSIFIED in qmail-send.c.
+const leftoverAge = 36 * time.Hour
+
+func bookParts(scan *mta.Scan, parts func() (int, bool), bar *progress, book func(*spoor.Message)) error {
 	for i, ok := parts(); ok; i, ok = parts() {
 		read := 0
 		for m, err := range scan.Parts[i] {
 			if err != nil {
 				return err
 			}
-			if w.contains(m.Arrived) {
-				ledger.Add(m)
-			}
+			book(m)
 			read++
 		}
 		bar.add(read)
