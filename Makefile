@@ -27,6 +27,9 @@ demo: build
 	@echo '$$ spoor --root .demo/qmail explain 967176'
 	@bin/spoor --root .demo/qmail explain 967176
 	@echo
+	@echo '$$ spoor --root .demo/qmail queue reasons --top 2'
+	@bin/spoor --root .demo/qmail queue reasons --top 2
+	@echo
 	@echo '$$ spoor --root .demo/qmail compat qmail-qstat'
 	@bin/spoor --root .demo/qmail compat qmail-qstat
 	@echo

@@ -177,3 +177,59 @@ func unpackFile(t *testing.T, from, to string) {
 		t.Fatal(err)
 	}
 }
+
+// TestALoginInTheLogNamesTheAccount: on Plesk's qmail the header has the client's
+// address alone, and smtp_auth's lines have the account.
+func TestALoginInTheLogNamesTheAccount(t *testing.T) {
+	root := hosttest.Unpack(t, "qmail")
+	// A second log, as syslog writes it where auth lines go elsewhere; and a NUL
+	// byte, for which grep skips the whole file.
+	const lines = "\x00\x00Nov 23 11:32:17 plesk01 smtp_auth: SMTP connect from unknown@ [203.0.113.77]\n" +
+		"Nov 23 11:32:17 plesk01 smtp_auth: smtp_auth: FAILED: info - password incorrect  from unknown@ [203.0.113.45]\n" +
+		"Nov 23 11:32:17 plesk01 smtp_auth: smtp_auth: SMTP user sales : /var/qmail/mailnames/shop.example/sales logged in from unknown@ [203.0.113.77]\n"
+	if err := os.WriteFile(filepath.Join(root, "auth.log"), []byte(lines), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	figures := map[string]sourceFigures{}
+	for _, s := range askJSON(t, "--root", root, "--json", "--log", "/usr/local/psa/var/log/maillog", "--log", "/auth.log") {
+		figures[s.Source] = s
+	}
+	if got := figures["account:sales@shop.example"].Queued; got != 3+3 {
+		t.Errorf("%d messages of the account, want its 3 with AUTH and the 3 of its address", got)
+	}
+	if _, ok := figures["network:203.0.113.77"]; ok {
+		t.Error("the address is still blamed")
+	}
+	if got := figures["network:203.0.113.45"].Queued; got != 10 {
+		t.Errorf("%d messages of the address whose login failed, want 10", got)
+	}
+}
+
+// TestALogOfNothingKnownIsTold: no silent zero.
+func TestALogOfNothingKnownIsTold(t *testing.T) {
+	root := hosttest.Unpack(t, "qmail")
+	if err := os.WriteFile(filepath.Join(root, "foreign.log"), []byte("nothing\nthat anybody knows\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"who", "logs check"} {
+		var out, problems bytes.Buffer
+		arguments := append([]string{"--root", root, "--log", "/foreign.log"}, strings.Fields(command)...)
+		if status := Main(arguments, testEnvironment(&out, &problems)); status != exitPartial || !strings.Contains(problems.String(), "none of the 2 lines") {
+			t.Errorf("%s: status %d\n%s%s", command, status, out.String(), problems.String())
+		}
+	}
+}
+
+// TestALogWithoutAQueueIsAnswered: a log that was sent by mail, say.
+func TestALogWithoutAQueueIsAnswered(t *testing.T) {
+	captured := hosttest.Unpack(t, "qmail")
+	root := t.TempDir()
+	if err := os.Rename(filepath.Join(captured, "usr/local/psa/var/log/maillog"), filepath.Join(root, "maillog")); err != nil {
+		t.Fatal(err)
+	}
+	var out, problems bytes.Buffer
+	status := Main([]string{"--root", root, "--log", "/maillog", "--json"}, testEnvironment(&out, &problems))
+	if status != exitPartial || !strings.Contains(out.String(), `"sent":28,`) {
+		t.Errorf("status %d, %s\n%.300s", status, problems.String(), out.String())
+	}
+}

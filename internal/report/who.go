@@ -174,7 +174,7 @@ func (w *Who) share(t tally) string {
 	if w.Log == nil {
 		return words
 	}
-	return words + " in the queue, " + plural(t.accepted, "message") + " sent since the log begins"
+	return words + " in the queue, " + count(t.accepted) + " in the log"
 }
 
 func (w *Who) shareOfQueue(n int) string {

@@ -40,7 +40,7 @@ func (w *Who) writeSources(p *page, top int) {
 		}
 		words := plural(ordinary.sources, noun) + ", " + plural(ordinary.messages, "message")
 		if w.Log != nil {
-			words += " in the queue, " + count(ordinary.accepted) + " sent"
+			words += " in the queue, " + count(ordinary.accepted) + " in the log"
 		}
 		p.para(0, words+": normal")
 	}
@@ -91,7 +91,7 @@ func writeHistory(p *page, h *spoor.History) {
 	if h == nil || h.Accepted == 0 && h.Logins == 0 {
 		return
 	}
-	p.row(detail, "sent", plural(h.Accepted, "message")+" to "+plural(h.Recipients, "recipient")+": "+
+	p.row(detail, "log", plural(h.Accepted, "message")+" to "+plural(h.Recipients, "recipient")+": "+
 		count(h.Delivered)+" delivered, "+count(h.Failed)+" failed, "+count(h.Waiting)+" put off")
 	if !h.First.IsZero() {
 		p.row(detail, "", p.style.span(h.First, h.Last))

@@ -51,18 +51,22 @@ type usage struct {
 }
 
 // usage tells who uses the account: as the log knows it if that knows more
-// clients. Over two weeks a telephone is given many more addresses than on a day,
-// of the few networks where its owner goes.
+// clients. What an office, a home and a telephone send in a day is no wonder
+// there, and over two weeks a telephone is given many more addresses.
 func (f *facts) usage() usage {
 	h := f.t.History
 	if !f.logged && (h == nil || h.Clients.Distinct <= f.t.Clients.Distinct) {
 		return usage{clients: f.t.Clients, messages: f.t.Messages, patience: 1, enough: f.enough()}
 	}
-	return usage{
+	u := usage{
 		clients: h.Clients, networks: h.Networks, messages: h.Accepted + h.Logins,
-		patience: 1 + 3*ramp(f.norms.days(), 0, 14), inLog: true,
-		enough: max(f.enough(), ramp(float64(h.Logins), 5, 20)),
+		patience: 1.5 + 2.5*ramp(f.norms.days(), 0, 14), enough: f.enough(), inLog: true,
 	}
+	if h.Accepted < h.Logins/2 {
+		u.patience *= 2 // nothing tells what an honest person's logins were for
+		u.enough = max(u.enough, ramp(float64(h.Logins), 5, 20))
+	}
+	return u
 }
 
 // sharing is how many clients share the account, from 0 for two to 1 for three

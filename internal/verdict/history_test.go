@@ -76,6 +76,16 @@ func sudden(t spoor.Traffic) spoor.Traffic {
 	return t
 }
 
+// mixed gives all mail foreign senders: nearly all one, and a few of others.
+func mixed(t spoor.Traffic) spoor.Traffic {
+	t.History.OwnSender, t.History.ForeignSender = 0, t.History.Accepted
+	t.History.Senders = spoor.Ranking{Distinct: 9, Top: []spoor.Tally{{Value: "anna@elsewhere.example", Count: t.History.Accepted - 8}}}
+	for i := range 8 {
+		t.History.Senders.Top = append(t.History.Senders.Top, spoor.Tally{Value: fmt.Sprintf("user%d@corp%d.example", i, i), Count: 1})
+	}
+	return t
+}
+
 // addresses are clients in as many networks.
 func addresses(n int) []string {
 	list := make([]string, n)
@@ -185,6 +195,7 @@ func TestJudgeByLog(t *testing.T) {
 		{"many bounces are suspect", bounces(900), unchanged, spoor.Suspect, spoor.Suspect},
 		{"a few bounces are normal", bounces(9), unchanged, spoor.Normal, spoor.Normal},
 		{"a stolen account from three clients of which all mail is new and unwanted is spam", failed(300, spoor.AnswerUserUnknown, sudden(account(300, 8, 3))), unchanged, spoor.Spam, spoor.Spam},
+		{"a customer who writes from elsewhere, among whose mail is some of others, is normal", mixed(account(900, 1, 3)), unchanged, spoor.Normal, spoor.Normal},
 		{"a telephone in many networks over days is normal", account(60, 1, 6), unchanged, spoor.Normal, spoor.Normal},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -271,6 +282,10 @@ func TestLoginsAloneShowAStolenPassword(t *testing.T) {
 	got := judge(&facts{t: &one})
 	if r := reasonOf(t, got, "MANY_CLIENTS"); r.Weight != 4 || got.Class != spoor.Suspect {
 		t.Error(lines(got))
+	}
+	one.History.Networks, one.History.Clients = 3, from(source(spoor.KindAccount, "", 400, 1), addresses(3)...).Clients
+	if got := judge(&facts{t: &one}); len(got.Reasons) > 0 {
+		t.Errorf("an office, a home and a telephone:\n%s", lines(got))
 	}
 }
 

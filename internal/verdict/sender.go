@@ -33,7 +33,18 @@ func (f *facts) forgery() float64 {
 	}
 	distinct := min(f.t.Senders.Distinct, f.t.ForeignSender)
 	domains := ramp(float64(senderDomains(f.t.Senders)), 0, 3)
-	return ramp(f.share(f.t.ForeignSender), 0.1, 0.5) * ramp(float64(distinct), 1, 8) * domains * f.reach()
+	return ramp(f.share(f.t.ForeignSender-f.accustomed()), 0.1, 0.5) * ramp(float64(distinct), 1, 8) * domains * f.reach()
+}
+
+// accustomed counts the messages that must have both a foreign sender and the
+// most frequent one. That one may be a customer's own, among a few that were
+// joined to the wrong source.
+func (f *facts) accustomed() int {
+	most := 0
+	for _, sender := range f.t.Senders.Top {
+		most = max(most, sender.Count)
+	}
+	return max(most+f.t.ForeignSender-f.t.Messages, 0)
 }
 
 // choosesSenders reports whether the source makes up the envelope sender of its
