@@ -12,14 +12,15 @@ import (
 // person has an office, a home and a telephone; a stolen password is used from
 // everywhere. Logins count where the mail that they brought is not known.
 func manyClients(f *facts) reading {
+	if f.t.Source.Kind != spoor.KindAccount {
+		return reading{}
+	}
 	u := f.usage()
-	networks := networksOf(u.clients)
-	weight := 2*f.sharing() + 2*f.spreading(networks)
-	weight *= u.enough
+	weight := (2*u.sharing() + 2*u.spreading()) * u.enough
 	if weight == 0 {
 		return reading{}
 	}
-	n, among := len(networks), ""
+	n, among := len(networksOf(u.clients)), ""
 	if u.inLog && u.networks > n {
 		n = u.networks
 	} else if u.clients.Distinct > len(u.clients.Top) {
@@ -50,14 +51,25 @@ type usage struct {
 	inLog    bool
 }
 
-// usage tells who uses the account: as the log knows it if that knows more
-// clients. What an office, a home and a telephone send in a day is no wonder
-// there, and over two weeks a telephone is given many more addresses.
+// usage tells who uses the account, by the queue or by the log: whichever tells
+// more of them.
 func (f *facts) usage() usage {
-	h := f.t.History
-	if !f.logged && (h == nil || h.Clients.Distinct <= f.t.Clients.Distinct) {
-		return usage{clients: f.t.Clients, messages: f.t.Messages, patience: 1, enough: f.enough()}
+	queued := usage{clients: f.t.Clients, messages: f.t.Messages, patience: 1, enough: f.enough()}
+	if f.t.History == nil {
+		return queued
 	}
+	logged := f.loggedUsage()
+	if f.logged || logged.sharing()+logged.spreading() > queued.sharing()+queued.spreading() {
+		return logged
+	}
+	return queued
+}
+
+// loggedUsage tells who uses the account by the log. What an office, a home and a
+// telephone send in a day is no wonder there, and over two weeks a telephone is
+// given many more addresses.
+func (f *facts) loggedUsage() usage {
+	h := f.t.History
 	u := usage{
 		clients: h.Clients, networks: h.Networks, messages: h.Accepted + h.Logins,
 		patience: 1.5 + 2.5*ramp(f.norms.days(), 0, 14), enough: f.enough(), inLog: true,
@@ -69,18 +81,35 @@ func (f *facts) usage() usage {
 	return u
 }
 
-// sharing is how many clients share the account, from 0 for two to 1 for three
-// that send about as much as each other.
+// sharing is how many clients share the account, see usage.sharing; 0 for what
+// is no account.
 func (f *facts) sharing() float64 {
 	if f.t.Source.Kind != spoor.KindAccount {
 		return 0
 	}
 	u := f.usage()
+	return u.sharing()
+}
+
+// sharing is from 0 for two clients to 1 for three that send about as much as
+// each other.
+func (u *usage) sharing() float64 {
 	counts := make([]int, 0, len(u.clients.Top))
 	for _, client := range u.clients.Top {
 		counts = append(counts, client.Count)
 	}
 	return ramp(effective(u.rest(counts, u.clients.Distinct)), 2*u.patience, 2.8*u.patience)
+}
+
+// spreading is how many networks the clients lie in, from 0 for two to 1 for
+// five that send about as much as each other.
+func (u *usage) spreading() float64 {
+	networks := networksOf(u.clients)
+	counts := make([]int, 0, len(networks))
+	for _, count := range networks {
+		counts = append(counts, count)
+	}
+	return ramp(effective(u.rest(counts, u.networks)), 2*u.patience, 5*u.patience)
 }
 
 // rest adds what is not among the most frequent to the counts of those: as many
@@ -94,20 +123,6 @@ func (u *usage) rest(counts []int, all int) []int {
 		counts = append(counts, evenly(u.messages-seen, more)...)
 	}
 	return counts
-}
-
-// spreading is how many networks the clients lie in, from 0 for two to 1 for
-// five that send about as much as each other.
-func (f *facts) spreading(networks map[string]int) float64 {
-	if f.t.Source.Kind != spoor.KindAccount {
-		return 0
-	}
-	u := f.usage()
-	counts := make([]int, 0, len(networks))
-	for _, count := range networks {
-		counts = append(counts, count)
-	}
-	return ramp(effective(u.rest(counts, u.networks)), 2*u.patience, 5*u.patience)
 }
 
 // effective is the number of equal parts that are as concentrated as the counts

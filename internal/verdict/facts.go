@@ -58,9 +58,9 @@ const (
 
 // quiet reports whether there is nothing to judge. A log has very many such
 // sources: clients that came once.
-func (f *facts) quiet() bool {
-	h := f.t.History
-	return f.t.Messages == 0 &&
+func quiet(t *spoor.Traffic) bool {
+	h := t.History
+	return t.Messages == 0 &&
 		(h == nil || h.Accepted < quietMessages && h.Recipients < quietRecipients && h.Logins < quietMessages)
 }
 

@@ -2,7 +2,6 @@ package verdict
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -276,19 +275,6 @@ func TestReasonsOfTheLogSayWhatWasCounted(t *testing.T) {
 	f("BACKSCATTER", bounces, 3.5, 1000, "1,000 of 3,000 messages in the log (33%) are bounces made here, for senders who may never have written (backscatter); what caused them is not known")
 }
 
-func TestLoginsAloneShowAStolenPassword(t *testing.T) {
-	one := spoor.Traffic{Source: spoor.Source{Kind: spoor.KindAccount, Name: "info@site1.example"}, UID: -1, Confidence: 1}
-	one.History = &spoor.History{Logins: 400, Networks: 40, Clients: from(source(spoor.KindAccount, "", 400, 1), addresses(40)...).Clients}
-	got := judge(&facts{t: &one})
-	if r := reasonOf(t, got, "MANY_CLIENTS"); r.Weight != 4 || got.Class != spoor.Suspect {
-		t.Error(lines(got))
-	}
-	one.History.Networks, one.History.Clients = 3, from(source(spoor.KindAccount, "", 400, 1), addresses(3)...).Clients
-	if got := judge(&facts{t: &one}); len(got.Reasons) > 0 {
-		t.Errorf("an office, a home and a telephone:\n%s", lines(got))
-	}
-}
-
 func TestOneObservationIsOneSymbol(t *testing.T) {
 	one := failed(500, spoor.AnswerUserUnknown, gone(source(spoor.KindSite, "site1.example", 2000, 1)))
 	one.Messages, one.Recipients, one.Bouncing = 1500, 1500, 400
@@ -299,35 +285,6 @@ func TestOneObservationIsOneSymbol(t *testing.T) {
 	}
 	one.History.Failed = 0 // the log begins later
 	reasonOf(t, judge(&facts{t: &one}), "BOUNCING")
-}
-
-func TestABurstIsFoundWheneverItWas(t *testing.T) {
-	hour := func(at, recipients int) spoor.HourTally {
-		return spoor.HourTally{Start: monday.Add(time.Duration(at) * time.Hour), Messages: 1, Recipients: recipients}
-	}
-	f := func(name string, hours []spoor.HourTally, want int) {
-		t.Helper()
-		got := burstOf(hours)
-		if found := got.height > 0; found != (want > 0) || got.hour.Recipients != want {
-			t.Errorf("%s: %+v, want an hour of %d", name, got, want)
-		}
-	}
-	var calm, night []spoor.HourTally
-	for i := range 48 {
-		calm = append(calm, hour(i, 3+i%4))
-	}
-	for i := range 10 {
-		night = append(night, hour(48+i, 900+i))
-	}
-	f("no hours", nil, 0)
-	f("a calm source", calm, 0)
-	f("a burst at the end", append(slices.Clone(calm), night[0]), 900)
-	f("a burst that lasts", slices.Concat(calm, night), 900)
-	f("a burst that is over", slices.Concat(calm, night, []spoor.HourTally{hour(70, 4), hour(90, 3)}), 900)
-	f("too little before", slices.Concat(calm[:5], night[:1]), 0)
-	f("enough before", slices.Concat(calm[:6], night[:1]), 900)
-	f("twice as many", append(slices.Clone(night), hour(70, 1800)), 0)
-	f("few", append(slices.Clone(calm), hour(60, 50)), 0)
 }
 
 func TestAListThatTheQueueShowsHardlyAnythingOf(t *testing.T) {
@@ -346,16 +303,40 @@ func TestAListThatTheQueueShowsHardlyAnythingOf(t *testing.T) {
 }
 
 func TestQuietSourcesCostNothing(t *testing.T) {
-	one := gone(source(spoor.KindNetwork, "203.0.113.46", 2, 1))
-	f := facts{t: &one}
-	if n := testing.AllocsPerRun(100, func() { judge(&f) }); n != 0 {
-		t.Errorf("%v allocations", n)
+	client := func(i, messages int) spoor.Traffic {
+		return gone(source(spoor.KindNetwork, fmt.Sprintf("2001:db8::%x", i), messages, 1))
 	}
-	if got := judge(&f); len(got.Reasons) > 0 || got.Class != spoor.Normal || got.Confidence != 0.10 {
-		t.Errorf("a client that came once: %+v", got)
+	allocations := func(sources int) float64 {
+		var q Queue
+		for i := range sources {
+			q.Traffic = append(q.Traffic, client(i, 2))
+		}
+		return testing.AllocsPerRun(5, func() {
+			if _, err := Judge(t.Context(), q); err != nil {
+				t.Error(err)
+			}
+		})
 	}
-	one = gone(source(spoor.KindNetwork, "203.0.113.46", 3, 1))
-	if len(judge(&f).Reasons) == 0 {
-		t.Error("three messages are not looked at")
+	if few, many := allocations(10), allocations(1010); many-few > 100 {
+		t.Errorf("%v allocations for 1,000 more", many-few)
+	}
+	for messages, notable := range map[int]bool{2: false, 3: true} {
+		got, err := Judge(t.Context(), Queue{Traffic: []spoor.Traffic{client(1, messages)}})
+		if err != nil || len(got.Verdicts) != 1 {
+			t.Fatal(got, err)
+		}
+		v := got.Verdicts[0]
+		if (len(v.Reasons) > 0) != notable || v.Class != spoor.Normal || !notable && v.Confidence != 0.10 {
+			t.Errorf("%d messages: %s", messages, lines(v))
+		}
+	}
+}
+
+func TestAFewOthersSayLittle(t *testing.T) {
+	one := failed(500, spoor.AnswerUserUnknown, gone(source(spoor.KindSite, "site1.example", 2000, 1)))
+	rates := ratesOf(one.History)
+	add(&rates, spoor.Rates{Failed: 5, FailedBy: [spoor.NumAnswers]int{spoor.AnswerUserUnknown: 5}})
+	if r := reasonOf(t, judge(&facts{t: &one, rates: rates}), "USER_UNKNOWN"); r.Weight != 2.5 {
+		t.Errorf("beside five recipients of others: %v", r.Weight)
 	}
 }

@@ -63,9 +63,9 @@ func frozen(f *Flow) []spoor.Obstacle {
 	}}
 }
 
-// silence is how long the log of an MTA with work to do may be silent. It logs
-// each message that it takes from todo, and takes one at least every 25 minutes
-// without a trigger (qmail-send(8)); half of that is too long for a busy server.
+// silence is how long the log of an MTA with work to do may be silent. qmail-send
+// logs each message that it takes from todo, and qmail-queue wakes it for each:
+// that takes seconds, and minutes on a flooded server.
 const silence = 15 * time.Minute
 
 // loggerBlocked: qmail-send waits for whoever reads its log. The queue fills and
@@ -141,8 +141,9 @@ func saturated(f *Flow) []spoor.Obstacle {
 	}}
 }
 
-// recently is how long ago the last warning of a sort may be: qmail-send tries
-// again what it cannot do, at the latest after an hour or so.
+// recently is how long before the end of the log the last warning of a sort may
+// be. qmail-send tries again what it cannot do every 123 seconds, and with each
+// delivery of the message: after two hours without, it is over.
 const recently = 2 * time.Hour
 
 // troubled adds to an obstacle the warnings that hold one of the words and are

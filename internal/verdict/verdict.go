@@ -52,9 +52,12 @@ func Judge(ctx context.Context, q Queue) (Judgement, error) {
 	cases := make([]judged, len(q.Traffic))
 	for i := range q.Traffic {
 		t := &q.Traffic[i]
-		cases[i] = judged{traffic: t, verdict: judge(&facts{
-			t: t, total: q.Total, rates: q.Rates, norms: usual, content: survey.contents[t.Source],
-		})}
+		cases[i] = judged{traffic: t, verdict: unjudged(t.Source)}
+		if !quiet(t) {
+			cases[i].verdict = judge(&facts{
+				t: t, total: q.Total, rates: q.Rates, norms: usual, content: survey.contents[t.Source],
+			})
+		}
 	}
 	slices.SortFunc(cases, judged.compare)
 	verdicts := make([]spoor.Verdict, len(cases))
@@ -66,9 +69,6 @@ func Judge(ctx context.Context, q Queue) (Judgement, error) {
 
 // judge makes the verdict of one source.
 func judge(f *facts) spoor.Verdict {
-	if f.quiet() {
-		return spoor.Verdict{Source: f.t.Source, Class: spoor.Normal, Confidence: confidence(spoor.Normal, 0)}
-	}
 	reasons := f.reasons()
 	score := 0.0
 	for i := range reasons {
@@ -80,6 +80,11 @@ func judge(f *facts) spoor.Verdict {
 		Source: f.t.Source, Class: class, Score: score, Reasons: reasons,
 		Confidence: confidence(class, score),
 	}
+}
+
+// unjudged is the verdict on a source that has done too little to be judged.
+func unjudged(source spoor.Source) spoor.Verdict {
+	return spoor.Verdict{Source: source, Class: spoor.Normal, Confidence: confidence(spoor.Normal, 0)}
 }
 
 // judged is a verdict beside the traffic that it is about.
