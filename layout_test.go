@@ -28,6 +28,7 @@ var rooms = map[string][]string{
 	"spoor/internal/panel/plesk":           {"spoor", "spoor/internal/panel", "spoor/internal/host"},
 	"spoor/internal/trace":                 {"spoor"},
 	"spoor/internal/verdict":               {"spoor"},
+	"spoor/internal/audit":                 {"spoor"},
 	"spoor/internal/report":                {"spoor"},
 	"spoor/internal/cli":                   {"*"},
 	"spoor/cmd/spoor":                      {"spoor/internal/cli"},

@@ -21,6 +21,7 @@ type answer struct {
 	minorSources, minorMessages int                         // of minor
 
 	obstacles []spoor.Obstacle
+	policy    spoor.MailPolicy
 	findings  []spoor.Finding
 	complete  bool
 	gaps      []spoor.Gap
@@ -60,7 +61,7 @@ func (s *server) answer(ctx context.Context, o *options) (*answer, error) {
 	for _, v := range judged.Verdicts {
 		a.sources = append(a.sources, report.SourceLine{Traffic: *traffic[v.Source], Verdict: v})
 	}
-	return a, nil
+	return a, s.audit(ctx, a)
 }
 
 // rates are the figures of the whole server, from the log.

@@ -95,7 +95,7 @@ Exit status:
 	root.SetErr(env.Err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	o.addFlags(root)
-	root.AddCommand(whoCommand(o), showCommand(o), explainCommand(o), traceCommand(o), queueCommand(o), logsCommand(o), compatCommand(o))
+	root.AddCommand(whoCommand(o), showCommand(o), explainCommand(o), traceCommand(o), queueCommand(o), auditCommand(o), logsCommand(o), compatCommand(o))
 	root.InitDefaultCompletionCmd()
 	return root
 }

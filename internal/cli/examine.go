@@ -25,7 +25,8 @@ type server struct {
 	panel   panel.Panel
 	plesk   *plesk.Panel // panel, where it is Plesk; else nil
 	queue   mta.Queue
-	owners  sync.Map // UID to spoor.Owner, asked of panel once
+	qmail   *qmail.Queue // queue, as what it is
+	owners  sync.Map     // UID to spoor.Owner, asked of panel once
 	tracer  *trace.Tracer
 	log     *maillog // nil until it is read, and where there is none
 	gaps    *spoor.Gaps
@@ -97,7 +98,8 @@ func (s *server) openQueue(o *options) error {
 	queue, err := qmail.Open(s.root, s.passwd, options)
 	switch {
 	case errors.Is(err, qmail.ErrNoQueue):
-		s.queue = qmail.LogOnly(s.root, s.passwd, options)
+		s.qmail = qmail.LogOnly(s.root, s.passwd, options)
+		s.queue = s.qmail
 		s.noQueue = &statusError{status: exitNoMTA, err: &spoor.Problem{
 			What: "no queue of a supported MTA below " + s.root.Dir(),
 			So:   "there is nothing to read; qmail's queue is looked for in " + s.qmailHome() + "/queue",
@@ -112,7 +114,7 @@ func (s *server) openQueue(o *options) error {
 	case err != nil:
 		return err
 	}
-	s.queue = queue
+	s.queue, s.qmail = queue, queue
 	return nil
 }
 

@@ -90,7 +90,10 @@ type contractQueue struct {
 	Unreadable                                           *int
 }
 
-type contractFinding struct{ Check, Severity, Subject, Text, Fix *string }
+type contractFinding struct {
+	Check, Severity, Subject, Text, Fix *string
+	Evidence                            []contractEvidence
+}
 
 type contractGap struct {
 	File, Reason *string

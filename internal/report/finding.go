@@ -31,7 +31,7 @@ func writeFindings(p *page, findings []spoor.Finding) {
 		return cmp.Compare(severityOrder(a.Severity), severityOrder(b.Severity))
 	})
 	p.heading("To prevent this")
-	for _, f := range sorted {
+	for _, f := range sorted[:min(maxFindings, len(sorted))] {
 		words := clip(f.Text, maxQuote)
 		if f.Subject != "" {
 			words = clip(f.Subject, maxQuote) + ": " + words
@@ -43,4 +43,10 @@ func writeFindings(p *page, findings []spoor.Finding) {
 			p.command(f.Fix)
 		}
 	}
+	if more := len(sorted) - maxFindings; more > 0 {
+		p.suggest(detail, "and "+count(more)+" more:", "spoor audit ls")
+	}
 }
+
+// maxFindings is how many findings the page of the answer shows.
+const maxFindings = 5

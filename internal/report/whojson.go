@@ -51,6 +51,8 @@ type findingJSON struct {
 	Subject  text `json:"subject"`
 	Text     text `json:"text"`
 	Fix      text `json:"fix"`
+
+	Evidence []evidenceJSON `json:"evidence"`
 }
 
 // JSON writes the answer as one document of the contract spoor.who/1, with all
@@ -122,7 +124,7 @@ func newFindingsJSON(findings []spoor.Finding) []findingJSON {
 	for _, f := range findings {
 		list = append(list, findingJSON{
 			Check: text(f.Check), Severity: text(f.Severity), Subject: text(f.Subject),
-			Text: text(f.Text), Fix: text(f.Fix),
+			Text: text(f.Text), Fix: text(f.Fix), Evidence: newEvidenceJSON(f.Evidence),
 		})
 	}
 	return list

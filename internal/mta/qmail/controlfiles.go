@@ -9,6 +9,7 @@ import (
 
 // ControlFiles is what the control files of qmail-control(5) say about addresses.
 type ControlFiles struct {
+	folder   string
 	me       string
 	served   map[string]bool // locals, rcpthosts, the domains of virtualdomains
 	local    map[string]bool // locals
@@ -21,7 +22,7 @@ const controlLimit = 64 << 20
 
 // readControl reads the files below dir. Files that are missing are empty.
 func readControl(root *host.Root, dir string) *ControlFiles {
-	c := &ControlFiles{served: map[string]bool{}, local: map[string]bool{}, prefixes: map[string]string{}}
+	c := &ControlFiles{folder: dir, served: map[string]bool{}, local: map[string]bool{}, prefixes: map[string]string{}}
 	lines := func(name string) []string {
 		data, err := root.ReadFile(dir+"/"+name, controlLimit)
 		if err != nil {

@@ -56,6 +56,18 @@ func (p *Panel) readDatabase(ctx context.Context) error {
 
 // loadRecords returns where psa was asked, or what stood in the way.
 func (p *Panel) loadRecords(ctx context.Context, server server) (string, error) {
+	return p.ask(ctx, server, func(t tables) error {
+		loaded, err := load(ctx, t, server.place)
+		if err == nil {
+			p.records = loaded
+		}
+		return err
+	})
+}
+
+// ask connects to psa and lets read read its tables. It returns where psa was
+// asked, or what stood in the way.
+func (p *Panel) ask(ctx context.Context, server server, read func(tables) error) (string, error) {
 	shadow, err := p.root.ReadFile(passwordFile, passwordLimit)
 	if err != nil {
 		return passwordFile, reasonOf(err)
@@ -73,11 +85,9 @@ func (p *Panel) loadRecords(ctx context.Context, server server) (string, error) 
 	if err := db.PingContext(pinging); err != nil {
 		return server.place, reasonOf(err)
 	}
-	loaded, err := load(ctx, tables{db: db}, server.place)
-	if err != nil {
+	if err := read(tables{db: db}); err != nil {
 		return server.place, reasonOf(err)
 	}
-	p.records = loaded
 	return server.place, nil
 }
 

@@ -42,6 +42,20 @@ func (r row) id(column int) int {
 // (errNoColumn). For a table that is not there, or that may not be read, the
 // error is errNoTable. Table and columns are constants of this package.
 func (t tables) read(ctx context.Context, table string, required int, columns ...string) ([]row, error) {
+	return t.readSome(ctx, selection{table: table, required: required, columns: columns})
+}
+
+// selection is what is read of a table. Its parts are constants of this package.
+type selection struct {
+	table    string
+	required int // of columns, from the first
+	columns  []string
+	where    string // "" for all rows; the tables of settings hold passwords too
+}
+
+// readSome is read for some rows.
+func (t tables) readSome(ctx context.Context, s selection) ([]row, error) {
+	table, required, columns := s.table, s.required, s.columns
 	there, err := t.columns(ctx, table)
 	if err != nil {
 		return nil, err
@@ -61,7 +75,11 @@ func (t tables) read(ctx context.Context, table string, required int, columns ..
 	}
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	query := "SELECT " + strings.Join(terms, ", ") + " FROM `" + table + "` ORDER BY 1" //nolint:gosec // constants only
+	query := "SELECT " + strings.Join(terms, ", ") + " FROM `" + table + "`" //nolint:gosec // constants only
+	if s.where != "" {
+		query += " WHERE " + s.where
+	}
+	query += " ORDER BY 1"
 	result, err := t.db.QueryContext(ctx, query)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", table, err)
