@@ -63,8 +63,10 @@ func TestWhatSpamWasSeenFromComesFirst(t *testing.T) {
 	f := facts()
 	f.SpamClients = []netip.Addr{netip.MustParseAddr("10.1.2.3"), netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("198.51.100.8")}
 	f.Policy.Relay = []spoor.RelayEntry{
-		{Prefix: netip.MustParsePrefix("127.0.0.1/32")}, {Prefix: netip.MustParsePrefix("10.0.0.0/8")},
-		{Prefix: netip.MustParsePrefix("198.51.100.0/24"), Temporary: true}, {Prefix: netip.MustParsePrefix("192.0.2.1/32"), Temporary: true},
+		{Prefix: netip.MustParsePrefix("127.0.0.1/32")},
+		{Prefix: netip.MustParsePrefix("10.0.0.0/8")},
+		{Prefix: netip.MustParsePrefix("198.51.100.0/24"), Temporary: true},
+		{Prefix: netip.MustParsePrefix("192.0.2.1/32"), Temporary: true},
 	}
 	list := Findings(f)
 	want := "high relay-list 10.0.0.0/8, high relay-list 198.51.100.0/24, low relay-list 127.0.0.1/32, low relay-list POP before SMTP"

@@ -27,7 +27,7 @@ can have been written by anybody and is shown as a claim.`,
 		Example: `  spoor explain 2996948
   spoor explain /tmp/complaint.eml
   spoor explain - < /tmp/complaint.eml`,
-		Args: exactArgs(1, "name one message: a queue ID, a file, or - for standard input"),
+		Args: oneArg("name one message: a queue ID, a file, or - for standard input"),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.explain(cmd.Context(), args[0]) },
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
-	"time"
 
 	"spoor"
 	"spoor/internal/logs"
@@ -166,9 +165,6 @@ func (l *maillog) quoteHistories(traffic []spoor.Traffic) {
 func receiverName(domain, answer string) string {
 	return mta.Receiver([]byte(domain), []byte(answer))
 }
-
-// span tells from when to when the log reaches.
-func (l *maillog) span() (first, last time.Time) { return l.coverage.First, l.coverage.Last }
 
 // checkCoverage is the problem of a log in which nothing was understood, or nil.
 func checkCoverage(c *spoor.Coverage) error {

@@ -65,7 +65,7 @@ func queueCatCommand(o *options) *cobra.Command {
 	return &cobra.Command{
 		Use:   "cat ID",
 		Short: "one message: its envelope, what is done, and its content, escaped",
-		Args:  exactArgs(1, "name one message by its queue ID"),
+		Args:  oneArg("name one message by its queue ID"),
 		RunE:  func(cmd *cobra.Command, args []string) error { return o.queueCat(cmd.Context(), args[0]) },
 	}
 }

@@ -17,7 +17,7 @@ func showCommand(o *options) *cobra.Command {
 Each number comes with the command or the facts that let you count it again.`,
 		Example: `  spoor show site:shop.test
   spoor show account:info@shop.test --json`,
-		Args: exactArgs(1, "name one source, such as site:shop.test"),
+		Args: oneArg("name one source, such as site:shop.test"),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.show(cmd.Context(), args[0]) },
 	}
 }
@@ -59,10 +59,10 @@ func (o *options) show(ctx context.Context, name string) error {
 	return err
 }
 
-// exactArgs wants n arguments and says what they are for.
-func exactArgs(n int, hint string) cobra.PositionalArgs {
+// oneArg wants one argument and says what it is for.
+func oneArg(hint string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if len(args) == n {
+		if len(args) == 1 {
 			return nil
 		}
 		return usageTry(&spoor.Problem{What: cmd.CommandPath() + ": " + hint}, cmd.CommandPath()+" --help")

@@ -26,7 +26,7 @@ forwards that a message caused are listed with it.`,
 		Example: `  spoor trace 2996948
   spoor trace info@shop.test --since 2h
   spoor trace @example.org --top 50`,
-		Args: exactArgs(1, "name a queue ID, an address, @domain or a Message-ID"),
+		Args: oneArg("name a queue ID, an address, @domain or a Message-ID"),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.trace(cmd.Context(), args[0]) },
 	}
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"io"
+	"strings"
 
 	"spoor"
 )
@@ -84,22 +85,25 @@ func entries(n int) string {
 
 // byPolicy says what becomes of mail for users that do not exist.
 func (a *Audit) byPolicy() string {
-	words := ""
+	var words []string
 	for _, one := range [...]struct {
 		policy spoor.NonexistentPolicy
 		verb   string
 	}{
-		{spoor.NonexistentReject, "reject"}, {spoor.NonexistentDiscard, "discard"}, {spoor.NonexistentForward, "forward"},
-		{spoor.NonexistentBounce, "bounce"}, {spoor.NonexistentUnknown, "unknown"},
+		{spoor.NonexistentReject, "reject"},
+		{spoor.NonexistentDiscard, "discard"},
+		{spoor.NonexistentForward, "forward"},
+		{spoor.NonexistentBounce, "bounce"},
+		{spoor.NonexistentUnknown, "unknown"},
 	} {
 		if n := a.Domains[one.policy]; n > 0 {
-			words += ", " + count(n) + " " + one.verb
+			words = append(words, count(n)+" "+one.verb)
 		}
 	}
-	if words == "" {
+	if len(words) == 0 {
 		return ""
 	}
-	return "; mail for users that do not exist:" + words[1:]
+	return "; mail for users that do not exist: " + strings.Join(words, ", ")
 }
 
 func writeAuditFinding(p *page, f *spoor.Finding) {

@@ -198,7 +198,7 @@ func (j *Journal) attribute(f *flight, sender []byte) {
 		f.book, f.sure = j.user(f.uid), 100
 		j.orphans[f.qp] = f
 	case via == spoor.ViaNetwork:
-		j.attributeSession(f, sender)
+		j.attributeSession(f)
 	default:
 		f.book = j.user(f.uid)
 		f.sure = uint8(100*f.book.confidence + 0.5)

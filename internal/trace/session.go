@@ -89,6 +89,7 @@ func (j *Journal) session(b *spoor.Block, e *spoor.Event) {
 		j.sessions.dropConnect(client, e)
 	case spoor.EventLogin:
 		j.login(client, b, e)
+	default:
 	}
 }
 
@@ -248,7 +249,7 @@ const maxFailed = 1 << 16
 
 // attributeSession joins a message that came by SMTP to the session it most
 // likely came from.
-func (j *Journal) attributeSession(f *flight, sender []byte) {
+func (j *Journal) attributeSession(f *flight) {
 	v, found := j.takeEnvelope(f)
 	if found {
 		f.submitted = v.time

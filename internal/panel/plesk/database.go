@@ -65,7 +65,7 @@ func (p *Panel) loadRecords(ctx context.Context, server server) (string, error) 
 	})
 }
 
-// ask connects to psa and lets read read its tables. It returns where psa was
+// ask connects to psa and hands its tables to read. It returns where psa was
 // asked, or what stood in the way.
 func (p *Panel) ask(ctx context.Context, server server, read func(tables) error) (string, error) {
 	shadow, err := p.root.ReadFile(passwordFile, passwordLimit)
