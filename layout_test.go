@@ -37,9 +37,11 @@ var rooms = map[string][]string{
 	"spoor/internal/panel/plesk/plesktest": {},
 	"spoor/e2e/plesk":                      {"spoor/internal/host/hosttest", "spoor/internal/panel/plesk/plesktest"},
 	"spoor/bench/qmailgen":                 {},
+	"spoor/bench/maillog":                  {},
 	"spoor/bench/floor":                    {"spoor/bench/qmailgen"},
 	"spoor/bench/cmd/qmailgen":             {"spoor/bench/qmailgen"},
 	"spoor/bench/cmd/floor":                {"spoor/bench/floor"},
+	"spoor/bench/cmd/maillog":              {"spoor/bench/maillog"},
 	"spoor/bench/cmd/pair":                 {},
 }
 

@@ -79,8 +79,19 @@ type sourceFigures struct {
 
 func askJSON(t *testing.T, arguments ...string) []sourceFigures {
 	t.Helper()
+	return ask(t, exitDone, arguments...)
+}
+
+// askPartial is for servers of which a part is missing.
+func askPartial(t *testing.T, arguments ...string) []sourceFigures {
+	t.Helper()
+	return ask(t, exitPartial, arguments...)
+}
+
+func ask(t *testing.T, want int, arguments ...string) []sourceFigures {
+	t.Helper()
 	var out, problems bytes.Buffer
-	if status := Main(arguments, testEnvironment(&out, &problems)); status != 0 {
+	if status := Main(arguments, testEnvironment(&out, &problems)); status != want {
 		t.Fatalf("status %d\n%s", status, problems.String())
 	}
 	var document struct{ Sources []sourceFigures }

@@ -45,7 +45,7 @@ type sessions struct {
 const (
 	sessionLife  = 10 * time.Minute
 	maxFresh     = 256
-	maxUsed      = 12
+	maxUsed      = 24
 	maxByPID     = 1 << 16
 	sureInferred = 0.9 // the most that time and order can prove
 )
