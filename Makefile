@@ -69,6 +69,7 @@ e2e: setup build
 
 bench:
 	@bench/queue.sh
+	@bench/log.sh
 
 # docs writes the man pages from the definitions of the commands.
 docs:
