@@ -92,7 +92,7 @@ func splitPath(name string) (folder string, base spoor.QueueID) {
 func (s *server) find(ctx context.Context, id spoor.QueueID) (*spoor.Message, error) {
 	m, err := s.queue.Find(ctx, id)
 	if errors.Is(err, mta.ErrGone) {
-		return nil, nothing(fmt.Sprintf("no message %s in the queue: it may have been delivered or removed meanwhile", id), s.spoor("queue ls"))
+		return nil, nothing(fmt.Sprintf("no message %s in the queue: it may have been delivered or removed meanwhile", id), s.spoor("trace "+string(id)))
 	}
 	return m, err
 }

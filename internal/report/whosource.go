@@ -96,9 +96,20 @@ func writeHistory(p *page, h *spoor.History) {
 	if !h.First.IsZero() {
 		p.row(detail, "", p.style.span(h.First, h.Last))
 	}
+	if h.Inferred > 0 {
+		p.row(detail, "inferred", inferredOf(h))
+	}
 	if h.Logins > 0 {
 		p.row(detail, "logins", count(h.Logins)+" from "+addresses(h.Clients.Distinct)+failedLogins(h.FailedLogins))
 	}
+}
+
+// inferredOf says how many messages were joined to the source without a record.
+func inferredOf(h *spoor.History) string {
+	if h.Inferred >= h.Accepted {
+		return "the log joins sessions and messages by order and time only"
+	}
+	return count(h.Inferred) + " of these are joined by order and time only"
 }
 
 func addresses(n int) string {
