@@ -16,6 +16,7 @@ import (
 type book struct {
 	source     spoor.Source // of a network the name is its client, see named
 	client     netip.Addr   // of a network
+	relation   [4]int32     // of an account's mail to its sender: see relationOf
 	owner      *spoor.Owner // of a UID
 	uid        int
 	confidence float64 // of a UID's source

@@ -123,11 +123,12 @@ func (s *sessions) sameConnection(client netip.Addr, e *spoor.Event) *session {
 // open starts a session.
 func (s *sessions) open(client netip.Addr, b *spoor.Block, e *spoor.Event) *session {
 	one := s.take()
-	*one = session{client: client, opened: e.Time, active: e.Time, place: b.Place(e), pid: e.PID}
+	*one = session{client: client, opened: e.Time, active: e.Time, place: b.Place(e), pid: -1}
 	if e.PID >= 0 && e.Kind == spoor.EventConnect {
 		if len(s.byPID) >= maxByPID {
 			clear(s.byPID)
 		}
+		one.pid = e.PID
 		s.byPID[e.PID] = one
 		return one
 	}
@@ -370,20 +371,20 @@ func loggedIn(s *session) int {
 	return 0
 }
 
-// learn takes note of a choice that was hardly in doubt.
+// learn takes note of a choice. To learn from clear cases only would teach that
+// mail without a clear sign is rare.
 func (s *sessions) learn(best *session, m *mail, share float64) {
-	if share < 0.8 {
-		return
-	}
-	if best.sent == 0 && best.account != nil && best.name == m.name && s.severalFresh() {
+	if share > 0.8 && best.sent == 0 && best.account != nil && best.name == m.name && s.severalFresh() {
 		if best == s.oldest {
 			s.order.kept++
 		} else {
 			s.order.broken++
 		}
 	}
-	s.hazards[best.kind()].sent(max(m.submitted.Sub(best.active), 0))
+	s.hazards[best.kind()].events[ageClass(max(m.submitted.Sub(best.active), 0))]++
 	s.traits[loggedIn(best)].learn(best, m)
+	s.traits[loggedIn(best)].weigh(&prior[loggedIn(best)])
+	s.hazards[best.kind()].survived(max(m.submitted.Sub(best.active), 0))
 }
 
 // severalFresh reports whether the order of sessions could have been broken: two
@@ -454,12 +455,7 @@ func (h *hazard) rate(age time.Duration) float64 {
 	return h.events[class] / h.exposed[class]
 }
 
-// sent notes a message at an age; survived, that there was none up to it.
-func (h *hazard) sent(age time.Duration) {
-	h.survived(age)
-	h.events[ageClass(age)]++
-}
-
+// survived notes that a session was silent up to an age.
 func (h *hazard) survived(age time.Duration) {
 	last := ageClass(age)
 	for class := range last {
@@ -493,11 +489,31 @@ var prior = [2][4]float64{{0, 0, 1, 3}, {8, 3, 1, 2}}
 
 // likelihood is how well a message goes with a session.
 func (t *traits) likelihood(s *session, m *mail) float64 {
-	likelihood := t.byRelation[relationOf(s, m)]
+	likelihood := t.ofAccount(s, relationOf(s, m))
 	if m.addressed {
 		likelihood *= t.byChannel[channelOf(m)]
 	}
 	return likelihood
+}
+
+// habit is how many messages an account must have sent for its own habits to
+// count as much as those of all.
+const habit = 4
+
+// ofAccount is the share of mail with such a sender: of all sessions of the kind,
+// and of the account itself, as far as it has sent. Few accounts ever write under
+// a stranger's address; one that was stolen does so all the time.
+func (t *traits) ofAccount(s *session, relation int) float64 {
+	share := t.byRelation[relation]
+	if s.account == nil {
+		return share
+	}
+	own := &s.account.relation
+	share = (float64(own[relation]) + habit*share) / (float64(own[0]+own[1]+own[2]+own[3]) + habit)
+	if relation == 0 {
+		share *= ownSender
+	}
+	return share
 }
 
 // ownSender is how much more a sender tells that is the account's own address:
@@ -513,7 +529,6 @@ func (t *traits) weigh(p *[4]float64) {
 	for i := range p {
 		t.byRelation[i] = (t.relation[i] + p[i]) / total
 	}
-	t.byRelation[0] *= ownSender
 	for i := range t.channel {
 		t.byChannel[i] = (t.channel[i] + 1) / (t.channel[0] + t.channel[1] + 2)
 	}
@@ -527,11 +542,14 @@ func channelOf(m *mail) int {
 }
 
 func (t *traits) learn(s *session, m *mail) {
-	t.relation[relationOf(s, m)]++
+	relation := relationOf(s, m)
+	t.relation[relation]++
+	if s.account != nil {
+		s.account.relation[relation]++
+	}
 	if m.addressed {
 		t.channel[channelOf(m)]++
 	}
-	t.weigh(&prior[loggedIn(s)])
 }
 
 // logins are the last logins from one address.
