@@ -17,15 +17,18 @@ import (
 type Parser struct {
 	cut      []byte            // text of the last line that splogger may have cut
 	cutStamp spoor.Stamp       // of that line
+	handover int               // PID whose first recipient was told
 	accounts map[string][]byte // addresses that were put together
 	answers  *mta.Classifier
 }
 
 // NewParser returns a parser.
-func NewParser() *Parser { return &Parser{accounts: map[string][]byte{}, answers: mta.NewClassifier()} }
+func NewParser() *Parser {
+	return &Parser{accounts: map[string][]byte{}, answers: mta.NewClassifier(), handover: -1}
+}
 
 // Reset forgets the line before: what comes next is from elsewhere.
-func (p *Parser) Reset() { p.cut, p.cutStamp = p.cut[:0], 0 }
+func (p *Parser) Reset() { p.cut, p.cutStamp, p.handover = p.cut[:0], 0, -1 }
 
 // Parse implements mta.Parser. The program decides first.
 func (p *Parser) Parse(l *spoor.Line, e *spoor.Event) spoor.LineSort {
@@ -40,7 +43,7 @@ func (p *Parser) Parse(l *spoor.Line, e *spoor.Event) spoor.LineSort {
 	case "", "smtpd", "qmail-smtpd", "qmail/smtpd", "tcpserver", "smtp", "submission", "smtps":
 		return p.qmail(l, e)
 	case "qmail-queue-handlers":
-		return handover(l, e)
+		return p.envelope(l, e)
 	case "qmail-remote-handlers", "qmail-local-handlers":
 		return handlers(l, e)
 	case "smtp_auth":

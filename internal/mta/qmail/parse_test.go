@@ -264,3 +264,15 @@ func BenchmarkParse(b *testing.B) {
 		p.Parse(&lines[i%len(lines)], &e)
 	}
 }
+
+func TestOfAnEnvelopeTheFirstRecipientIsTold(t *testing.T) {
+	p := NewParser()
+	var got []string
+	for _, body := range []string{"from=a@example.com", "to=x@example.org", "to=y@example.org", "from=b@example.com", "to=z@example.org"} {
+		got = append(got, parsed(p, "qmail-queue-handlers", body))
+	}
+	want := "handover pid=77 <a@example.com>|handover remote pid=77 <x@example.org>|known|handover pid=77 <b@example.com>|handover remote pid=77 <z@example.org>"
+	if strings.Join(got, "|") != want {
+		t.Errorf("got %s", strings.Join(got, "|"))
+	}
+}

@@ -145,17 +145,24 @@ func saslauthd(b []byte, e *spoor.Event) spoor.LineSort {
 	return spoor.LineKnown // "No such user" comes with a line as above
 }
 
-// handover reads the wrapper of qmail-queue: the envelope as it goes by.
+// envelope reads the wrapper of qmail-queue: the envelope as it goes by. Of the
+// recipients the first is an event: it tells whether the mail goes out, and a
+// message may have thousands.
 //
 //	qmail-queue-handlers[9962]: from=info@example.com
 //	qmail-queue-handlers[9962]: to=somebody@example.org
-func handover(l *spoor.Line, e *spoor.Event) spoor.LineSort {
+func (p *Parser) envelope(l *spoor.Line, e *spoor.Event) spoor.LineSort {
 	if address, ok := after(l.Body, "from="); ok {
+		p.handover = -1
 		e.Kind, e.Address, e.PID, e.Channel = spoor.EventHandover, address, int32(l.PID), spoor.ChannelUndecided
 		e.Hash, e.Domain = spoor.AddressHash(address)
 		return spoor.LineEvent
 	}
 	if address, ok := after(l.Body, "to="); ok {
+		if p.handover == l.PID {
+			return spoor.LineKnown
+		}
+		p.handover = l.PID
 		e.Kind, e.Address, e.PID, e.Channel = spoor.EventHandover, address, int32(l.PID), spoor.ChannelRemote
 		e.Hash, e.Domain = spoor.AddressHash(address)
 		return spoor.LineEvent
