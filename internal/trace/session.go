@@ -320,19 +320,9 @@ type rival struct {
 // far less likely.
 func (s *sessions) choose(m *mail) (best *session, share float64, rivals int) {
 	s.rivals = s.rivals[:0]
-	hottest := 0.0
-	for _, list := range [2][]*session{s.fresh, s.used} {
-		for _, one := range list {
-			age := m.submitted.Sub(one.active)
-			if age < -second || age > sessionLife {
-				continue
-			}
-			h := s.hazards[one.kind()].rate(max(age, 0))
-			if one.sent == 0 {
-				hottest = max(hottest, h)
-			}
-			s.rivals = append(s.rivals, rival{one, h, h * s.traits[loggedIn(one)].likelihood(one, m)})
-		}
+	hottest, named := s.weigh(s.fresh, m)
+	if !named {
+		s.weigh(s.used, m)
 	}
 	s.oldest = nil
 	var top, sum float64
@@ -356,6 +346,26 @@ func (s *sessions) choose(m *mail) (best *session, share float64, rivals int) {
 		return nil, 0, 0
 	}
 	return best, top / sum, rivals
+}
+
+// weigh adds sessions to the rivals. It returns the highest hazard among them,
+// and whether one that is likely to send has the sender's own account: then no
+// other needs to be looked at.
+func (s *sessions) weigh(list []*session, m *mail) (hottest float64, named bool) {
+	own := 0.0
+	for _, one := range list {
+		age := m.submitted.Sub(one.active)
+		if age < -second || age > sessionLife {
+			continue
+		}
+		h := s.hazards[one.kind()].rate(max(age, 0))
+		hottest = max(hottest, h)
+		if one.account != nil && one.name == m.name {
+			own = max(own, h)
+		}
+		s.rivals = append(s.rivals, rival{one, h, h * s.traits[loggedIn(one)].likelihood(one, m)})
+	}
+	return hottest, own > 0 && own >= hottest/10
 }
 
 // order counts how often the sessions that are known by their sender sent in the
