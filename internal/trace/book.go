@@ -107,6 +107,9 @@ func (b *book) loggedIn(client netip.Addr, place spoor.LogPlace) {
 
 // settle sums a message up under its source.
 func (j *Journal) settle(f *flight) {
+	if f.book == nil && f.logged {
+		j.resolve(f, mail{flight: f, name: f.senderHash})
+	}
 	b := f.book
 	if b == nil {
 		b = j.book(spoor.Source{Kind: spoor.KindUnknown}, -1)

@@ -24,9 +24,11 @@ type flight struct {
 	place     spoor.LogPlace // of its acceptance
 
 	book     *book
-	sure     uint8 // of the source, in hundredths
-	inferred bool  // joined to the source by time alone
-	ambig    uint8 // how many sessions it could have come from, at most 255
+	waits    bool   // its session is not looked for yet: book is nil
+	pending  string // its envelope sender, while it waits
+	sure     uint8  // of the source, in hundredths
+	inferred bool   // joined to the source by time alone
+	ambig    uint8  // how many sessions it could have come from, at most 255
 	login    spoor.LogPlace
 	client   netip.Addr // of the session
 	account  *book      // of the session
@@ -174,6 +176,9 @@ func (j *Journal) attempt(e *spoor.Event) {
 	}
 	if e.Delivery == 1 && j.attempts.last > manyDeliveries {
 		j.restart() // it was not told that the MTA stopped
+	}
+	if f.book == nil && f.logged {
+		j.resolve(f, mail{flight: f, name: f.senderHash, addressed: true, remote: e.Channel != spoor.ChannelLocal})
 	}
 	n := j.recipient(f, e)
 	a := j.attempts.put(e.Delivery)

@@ -203,6 +203,10 @@ func (j *Journal) attribute(f *flight, sender []byte) {
 		f.book = j.user(f.uid)
 		f.sure = uint8(100*f.book.confidence + 0.5)
 	}
+	if f.book == nil {
+		f.waits, f.pending = true, string(sender)
+		return
+	}
 	f.book.sender(f, sender)
 }
 

@@ -61,6 +61,7 @@ func (l *Ledger) Join() []spoor.Traffic {
 		m.flight.matched = true
 		m.flight.sure, m.flight.inferred, m.flight.cause = m.sure, m.inferred, m.cause
 		m.flight.book = j.book(m.source, m.uid)
+		m.flight.sourceFound()
 		j.settleUnder(m.flight, m.flight.book, m.recipients)
 	}
 	for _, f := range j.open {

@@ -56,7 +56,7 @@ func (s *sessions) init() {
 		s.hazards[i].init(i >= 2)
 	}
 	for i := range s.traits {
-		s.traits[i].weigh(&prior[i])
+		s.traits[i].weigh(&prior[i], &priorChannel[i])
 	}
 	s.order = order{kept: 3, broken: 2}
 }
@@ -249,7 +249,8 @@ func (j *Journal) failLogin(e *spoor.Event) {
 const maxFailed = 1 << 16
 
 // attributeSession joins a message that came by SMTP to the session it most
-// likely came from.
+// likely came from. Where nothing tells yet whether it goes out, that waits for
+// its first delivery: what comes from outside is for users here.
 func (j *Journal) attributeSession(f *flight) {
 	v, found := j.takeEnvelope(f)
 	if found {
@@ -259,16 +260,31 @@ func (j *Journal) attributeSession(f *flight) {
 		j.join(f, one, sureInferred)
 		return
 	}
-	m := &mail{flight: f, name: f.senderHash, addressed: v.addressed, remote: v.remote}
-	best, share, rivals := j.sessions.choose(m)
+	if v.addressed {
+		j.resolve(f, mail{flight: f, name: f.senderHash, addressed: true, remote: v.remote})
+	}
+}
+
+// resolve looks for the session of a message.
+func (j *Journal) resolve(f *flight, m mail) {
+	best, share, rivals := j.sessions.choose(&m)
 	f.ambig = uint8(min(rivals, math.MaxUint8))
 	if best == nil {
 		f.book = j.book(spoor.Source{Kind: spoor.KindUnknown}, -1)
 		f.inferred = true
-		return
+	} else {
+		j.sessions.learn(best, &m, share)
+		j.join(f, best, sureInferred*share)
 	}
-	j.sessions.learn(best, m, share)
-	j.join(f, best, sureInferred*share)
+	f.sourceFound()
+}
+
+// sourceFound books the sender of a message that has waited for its source.
+func (f *flight) sourceFound() {
+	if f.waits {
+		f.book.sender(f, []byte(f.pending))
+		f.waits, f.pending = false, ""
+	}
 }
 
 // sessionByPID finds the connection whose process is the parent of qmail-queue:
@@ -393,7 +409,7 @@ func (s *sessions) learn(best *session, m *mail, share float64) {
 	}
 	s.hazards[best.kind()].events[ageClass(max(m.submitted.Sub(best.active), 0))]++
 	s.traits[loggedIn(best)].learn(best, m)
-	s.traits[loggedIn(best)].weigh(&prior[loggedIn(best)])
+	s.traits[loggedIn(best)].weigh(&prior[loggedIn(best)], &priorChannel[loggedIn(best)])
 	s.hazards[best.kind()].survived(max(m.submitted.Sub(best.active), 0))
 }
 
@@ -497,6 +513,10 @@ func relationOf(s *session, m *mail) int {
 // writes under that name or domain.
 var prior = [2][4]float64{{0, 0, 1, 3}, {8, 3, 1, 2}}
 
+// priorChannel is the same for local and remote recipients: most of what comes
+// without a login is for users here.
+var priorChannel = [2][2]float64{{3, 1}, {1, 2}}
+
 // likelihood is how well a message goes with a session.
 func (t *traits) likelihood(s *session, m *mail) float64 {
 	likelihood := t.ofAccount(s, relationOf(s, m))
@@ -531,7 +551,7 @@ func (t *traits) ofAccount(s *session, relation int) float64 {
 const ownSender = 50
 
 // weigh works out the shares of what was seen so far.
-func (t *traits) weigh(p *[4]float64) {
+func (t *traits) weigh(p *[4]float64, usual *[2]float64) {
 	total := 0.0
 	for i := range p {
 		total += t.relation[i] + p[i]
@@ -540,7 +560,7 @@ func (t *traits) weigh(p *[4]float64) {
 		t.byRelation[i] = (t.relation[i] + p[i]) / total
 	}
 	for i := range t.channel {
-		t.byChannel[i] = (t.channel[i] + 1) / (t.channel[0] + t.channel[1] + 2)
+		t.byChannel[i] = (t.channel[i] + usual[i]) / (t.channel[0] + t.channel[1] + usual[0] + usual[1])
 	}
 }
 
