@@ -71,13 +71,13 @@ type EventKind uint8
 // The kinds of event.
 const (
 	EventNone         EventKind = iota
-	EventAccepted               // a message is in the queue: ID, Address (sender), Size, PID (qmail's qp), UID
+	EventAccepted               // a message is in the queue: ID, Address (sender), Size, PID (qmail's qp), UID, Count; what EventSubmitted has
 	EventAttempt                // a delivery begins: ID, Delivery, Channel, Address (recipient)
-	EventDelivered              // a delivery succeeded: Delivery, or ID and Address; Text is the answer
+	EventDelivered              // a delivery succeeded: Delivery, or ID and Address; Text is the answer, Related the ID it goes on under here
 	EventDeferred               // it will be tried again: the same, with Answer
 	EventFailed                 // it failed for good: the same, with Answer
 	EventEnded                  // the message left the queue: ID
-	EventBounced                // a bounce was queued for a message: ID, PID (of the bounce)
+	EventBounced                // a bounce was queued for a message: ID, PID or Related (of the bounce)
 	EventConnect                // a client connected: Client, PID of the session if known
 	EventDisconnect             // it went: PID
 	EventLogin                  // it authenticated in order to send: Address (account), Client, PID if known
@@ -89,11 +89,16 @@ const (
 	EventStatus                 // the MTA tells its load: Load
 	EventStopped                // the MTA stopped: delivery numbers begin anew
 	EventTrouble                // the MTA warns: Text
+	EventSubmitted              // where a message came from: ID; Client and Account, or UID; Related (the ID it had before)
+	EventNamed                  // a message was written to the queue: ID, Text (its Message-ID)
+	EventRemoved                // an operator or a policy took it from the queue: ID, Text
+	EventInvoked                // a command of the MTA was started: PID, Text (its working directory)
 )
 
 var eventNames = [...]string{
 	"none", "accepted", "attempt", "delivered", "deferred", "failed", "ended", "bounced", "connect", "disconnect",
 	"login", "login failed", "access", "access failed", "rejected", "handover", "status", "stopped", "trouble",
+	"submitted", "named", "removed", "invoked",
 }
 
 // EventKinds lists every EventKind, in the order of their constants.
@@ -137,13 +142,17 @@ type Event struct {
 	Size     int64  // bytes
 	PID      int32  // -1 where not logged
 	UID      int32  // -1 where not logged
+	Count    int32  // recipients; 0 where not logged
 	Load     Load
 
 	Key     uint64 // of ID: tells the messages of one MTA apart; 0 where the parser sets none
 	Hash    uint64 // AddressHash of Address, or 0
 	Domain  uint64 // likewise
 	ID      []byte // queue ID
+	Related []byte // another queue ID: see Kind
+	Account []byte // SMTP login, as logged
 	Address []byte // sender, recipient or account, as logged
+	Parent  []byte // of a recipient: the address that was written, where a forward or alias replaced it
 	Client  []byte // address of the client, as logged, without brackets
 	Text    []byte // answer or warning, as logged
 	Shape   uint64 // of Text: the same for texts that differ in numbers and addresses only

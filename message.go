@@ -13,7 +13,8 @@ type QueueID string
 // State says where in its queue a message is.
 type State uint8
 
-// The states of a qmail message. The S-numbers are those of qmail's INTERNALS.
+// The states of a qmail message, whose S-numbers are those of qmail's INTERNALS;
+// then the queues of Postfix (QSHAPE_README, qmgr(8)) and the states of Exim.
 const (
 	StateIncomplete State = iota // S2, S3: being written, or left by a crash; qmail never sends it
 	StateTodo                    // S4: queued, not yet preprocessed
@@ -21,9 +22,22 @@ const (
 	StateRemote                  // S5 with recipients on the remote channel only
 	StateBoth                    // S5 with recipients on both channels
 	StateDone                    // S5 with no channel file left: about to be bounced or removed
+
+	StateMaildrop // submitted by sendmail(1) or PHP, not yet picked up
+	StateIncoming // accepted, not yet seen by the queue manager
+	StateActive   // being delivered
+	StateDeferred // waits for its next attempt
+	StateHold     // waits until it is released
+	StateCorrupt  // set aside because it could not be read
+
+	StateQueued // waits for its next queue run, or is being delivered
+	StateFrozen // no attempt until it is thawed
 )
 
-var stateNames = [...]string{"incomplete", "todo", "local", "remote", "both", "done"}
+var stateNames = [...]string{
+	"incomplete", "todo", "local", "remote", "both", "done",
+	"maildrop", "incoming", "active", "deferred", "hold", "corrupt", "queued", "frozen",
+}
 
 // States lists every State, in the order of their constants.
 func States() []State {
@@ -60,6 +74,7 @@ func ParseState(word string) (State, bool) {
 type Message struct {
 	ID        QueueID
 	Folder    string    // slash-separated, below the root: where the content is
+	Suffix    string    // of the file's name behind the ID: Exim's -H
 	Arrived   time.Time // when the MTA had received it, UTC
 	Routed    time.Time // when it was preprocessed, UTC; zero before that
 	SizeBytes int64     // header and body
@@ -70,6 +85,7 @@ type Message struct {
 
 	State       State
 	Outbound    bool // at least one recipient is not local to this server
+	Inbound     bool // at least one is; not set by qmail, whose State tells
 	Bouncing    bool // at least one recipient failed for good and a bounce is due
 	Unprocessed bool // not yet seen by the part of the MTA that delivers
 	Held        bool
@@ -96,8 +112,8 @@ type Key struct {
 // Key returns the identity of m.
 func (m *Message) Key() Key { return Key{ID: m.ID, Arrived: m.Arrived.UnixNano()} }
 
-// Path is the file that holds the content, slash-separated below the root.
-func (m *Message) Path() string { return m.Folder + "/" + string(m.ID) }
+// Path is the file that holds the header, slash-separated below the root.
+func (m *Message) Path() string { return m.Folder + "/" + string(m.ID) + m.Suffix }
 
 // Clone returns a copy of m that the scan does not overwrite.
 func (m *Message) Clone() *Message {
@@ -111,8 +127,8 @@ func (m *Message) Clone() *Message {
 type QueueCount struct {
 	Messages    int // as the MTA's own tool counts them
 	Unprocessed int // as the MTA's own tool counts them
-	Local       int // preprocessed messages with recipients on the local channel
-	Remote      int // preprocessed messages with recipients on the remote channel
+	Local       int // messages with recipients on the local channel; of qmail's, only preprocessed ones
+	Remote      int // messages with recipients on the remote channel; likewise
 	Bouncing    int
 	Held        int
 	Recipients  int // envelope recipients, done or not
@@ -133,7 +149,10 @@ func (c *QueueCount) Add(m *Message) {
 	case StateBoth:
 		c.Local++
 		c.Remote++
-	case StateIncomplete, StateTodo, StateDone:
+	case StateIncomplete, StateTodo, StateDone, StateCorrupt:
+	default:
+		c.Remote += count(m.Outbound)
+		c.Local += count(m.Inbound)
 	}
 	if m.Bouncing {
 		c.Bouncing++
@@ -147,6 +166,13 @@ func (c *QueueCount) Add(m *Message) {
 	if c.Oldest.IsZero() || m.Arrived.Before(c.Oldest) {
 		c.Oldest = m.Arrived
 	}
+}
+
+func count(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 // Merge adds the counts of d, which counted other messages of the same queue.

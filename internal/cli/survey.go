@@ -39,8 +39,8 @@ func (s *server) survey(ctx context.Context, o *options) (*survey, error) {
 	if err != nil {
 		return nil, err
 	}
-	roomFor(scan.Messages, s.log != nil)
-	bar := o.startProgress(scan.Messages)
+	roomFor(scan.Listed, s.log != nil)
+	bar := o.startProgress(scan.Listed)
 	defer bar.stop()
 
 	ledger := s.tracer.NewLedger()
@@ -72,7 +72,7 @@ func (s *server) survey(ctx context.Context, o *options) (*survey, error) {
 	}
 	result := &survey{scan: scan, partial: s.partial, count: ledger.Count(), traffic: ledger.Join()}
 	result.leftovers = int(leftovers.Load())
-	result.count.Messages, result.count.Unprocessed = scan.Messages, scan.Unprocessed
+	result.count.Messages, result.count.Unprocessed = scan.Count()
 	result.count.Unreadable = scan.Unreadable()
 	return result, nil
 }

@@ -60,9 +60,12 @@ type Want struct {
 // Scan is one walk through a queue that goes on changing meanwhile. A message
 // that vanishes half-way is left out whole.
 type Scan struct {
-	// Messages and Unprocessed count the way the MTA's own tool does, at the
-	// time of listing.
-	Messages, Unprocessed int
+	// Listed is about how many messages the parts will yield.
+	Listed int
+
+	// Count counts messages, and those that are not yet preprocessed, the way
+	// the MTA's own tool does; complete when all parts are done.
+	Count func() (messages, unprocessed int)
 
 	// Parts yield the messages, in the order of their IDs within a part and
 	// from part to part. Each may be ranged over once; different parts by

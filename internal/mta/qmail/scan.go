@@ -23,7 +23,7 @@ func (q *Queue) Scan(ctx context.Context, want mta.Want) (*mta.Scan, error) {
 	gaps := &spoor.Gaps{}
 	if q.tree == nil {
 		gaps.Add("queue", "there is no queue: the answer is from the log alone")
-		return &mta.Scan{Gaps: gaps, Unreadable: func() int { return 0 }}, nil
+		return &mta.Scan{Gaps: gaps, Count: func() (int, int) { return 0, 0 }, Unreadable: func() int { return 0 }}, nil
 	}
 	q.listing.Lock()
 	l := q.tree.list(gaps)
@@ -31,7 +31,7 @@ func (q *Queue) Scan(ctx context.Context, want mta.Want) (*mta.Scan, error) {
 
 	s := &scanner{queue: q, want: want, gaps: gaps, readers: sync.Pool{}}
 	result := &mta.Scan{
-		Messages: l.messages, Unprocessed: l.todos, Gaps: gaps,
+		Listed: l.messages, Count: func() (int, int) { return l.messages, l.todos }, Gaps: gaps,
 		Complete:   !l.partial.Load(),
 		Unreadable: func() int { return int(s.unreadable.Load()) },
 	}

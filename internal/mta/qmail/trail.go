@@ -61,12 +61,12 @@ func (w *walker) walkHeader(block []byte, text string, base, line int) {
 	for field := range mta.Fields(block[base:]) {
 		value := text[base+field.At:][:len(field.Value)]
 		at := line + field.Line - 1
-		switch known := knownField(field.Name); known {
-		case fieldReceived:
+		switch known := mta.KnownField(field.Name); known {
+		case mta.FieldReceived:
 			want = w.received(want, value, at)
-		case fieldDeliveredTo:
+		case mta.FieldDeliveredTo:
 			want = w.deliveredTo(want, value)
-		case fieldMailingList:
+		case mta.FieldMailingList:
 			want = w.mailingList(want, value)
 			w.other(known, value, at, base)
 		default:
@@ -201,30 +201,16 @@ func (w *walker) finish(want expectation) {
 	}
 }
 
-func (w *walker) forgeable(value string, line int) {
-	if len(w.trail.Forgeable) < spoor.MaxForgeable {
-		w.trail.Forgeable = append(w.trail.Forgeable, spoor.Claim{Field: "Received", Value: strings.TrimSpace(value), Line: line})
-	}
-}
+func (w *walker) forgeable(value string, line int) { mta.Forgeable(w.message, value, line) }
 
 // other keeps the fields that describe a message or claim a source. Those of a
 // bounced original (base > 0) describe that message, not this one.
-func (w *walker) other(known fieldName, value string, line, base int) {
-	value = strings.TrimSpace(value)
-	m := w.message
-	switch {
-	case known.claims():
-		if len(w.trail.Claims) < spoor.MaxForgeable {
-			w.trail.Claims = append(w.trail.Claims, spoor.Claim{Field: known.String(), Value: value, Line: line})
-		}
-	case base > 0:
-	case known == fieldSubject && m.Subject == "":
-		m.Subject = value
-	case known == fieldMessageID && m.MessageID == "":
-		m.MessageID = value
-	case known == fieldListID, known == fieldListUnsubscribe, known == fieldMailingList:
-		m.Bulk = true
+func (w *walker) other(known mta.FieldName, value string, line, base int) {
+	if base > 0 {
+		mta.Claim(w.message, known, value, line)
+		return
 	}
+	mta.Describe(w.message, known, value, line)
 }
 
 // followBounce goes on in the message that a bounce carries: qmail-send copied
