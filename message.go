@@ -90,8 +90,9 @@ type Message struct {
 	Unprocessed bool // not yet seen by the part of the MTA that delivers
 	Held        bool
 
-	CallerUID int // that the MTA recorded in the envelope; -1 where it did not
-	CallerGID int // primary group of the process that queued it; -1 where the MTA does not keep it
+	Earlier   QueueID // the ID that it, or the message behind it, had here before; "" where not recorded
+	CallerUID int     // that the MTA recorded in the envelope; -1 where it did not
+	CallerGID int     // primary group of the process that queued it; -1 where the MTA does not keep it
 
 	Subject   string // raw, undecoded
 	MessageID string // with its angle brackets

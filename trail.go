@@ -37,6 +37,8 @@ type Hop struct {
 	UID  int // of the caller for ViaUID and ViaForward; -1 where not recorded
 	Line int // in the header, from 1: where the record starts
 	Text string
+	// Record is what the MTA recorded beside the header, in its envelope.
+	Record string
 
 	// ViaNetwork:
 	Client        netip.Addr // the zero Addr where the server did not record it

@@ -10,6 +10,8 @@ import (
 
 	"spoor"
 	"spoor/internal/audit"
+	"spoor/internal/mta"
+	"spoor/internal/mta/qmail"
 	"spoor/internal/report"
 )
 
@@ -80,20 +82,33 @@ func (s *server) audit(ctx context.Context, a *answer) error {
 			return err
 		}
 	}
-	s.qmail.MailPolicy(&policy)
-	if s.plesk == nil {
-		s.qmail.DefaultPolicies(&policy, "/home/vpopmail/domains", "/var/vpopmail/domains")
-	} else if policy.Unasked {
-		s.qmail.DefaultPolicies(&policy, s.plesk.Conf().MailNames)
-		policy.Gaps = append(policy.Gaps, spoor.Gap{
-			File: s.plesk.Conf().MailNames, Reason: "psa was not asked: policies are those of .qmail-default files; the relay list is not known", Count: 1,
-		})
+	if q, ok := s.queue.(mta.Policies); ok {
+		q.MailPolicy(&policy)
+	}
+	if q, ok := s.queue.(*qmail.Queue); ok {
+		s.defaultPolicies(q, &policy)
 	}
 	a.policy = policy
 	a.findings = audit.Findings(&audit.Facts{
 		Policy: policy, Serves: s.facts().Serves, SpamClients: a.spamClients(), NewPlesk: s.pleskMajor() >= newRelayDefault,
 	})
 	return nil
+}
+
+// defaultPolicies reads what .qmail-default files say, where no database was
+// asked.
+func (s *server) defaultPolicies(q *qmail.Queue, policy *spoor.MailPolicy) {
+	if s.plesk == nil {
+		q.DefaultPolicies(policy, "/home/vpopmail/domains", "/var/vpopmail/domains")
+		return
+	}
+	if !policy.Unasked {
+		return
+	}
+	q.DefaultPolicies(policy, s.plesk.Conf().MailNames)
+	policy.Gaps = append(policy.Gaps, spoor.Gap{
+		File: s.plesk.Conf().MailNames, Reason: "psa was not asked: policies are those of .qmail-default files; the relay list is not known", Count: 1,
+	})
 }
 
 // newRelayDefault is the version of Plesk from which localhost is not on the

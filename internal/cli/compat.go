@@ -2,11 +2,11 @@ package cli
 
 import (
 	"context"
-	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
-	"spoor/internal/mta/qmail"
+	"spoor/internal/mta"
 )
 
 func compatCommand(o *options) *cobra.Command {
@@ -19,28 +19,20 @@ broken ones.`,
 		Args: noCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	compat.AddCommand(
-		&cobra.Command{
-			Use:   "qmail-qread",
-			Short: "every preprocessed message with its recipients, as qmail-qread(8)",
-			Args:  noArgs,
-			RunE: func(cmd *cobra.Command, _ []string) error {
-				return o.compat(cmd.Context(), func(q *qmail.Queue, w io.Writer) error { return q.WriteQread(w) })
-			},
-		},
-		&cobra.Command{
-			Use:   "qmail-qstat",
-			Short: "the two counts of qmail-qstat(8)",
-			Args:  noArgs,
-			RunE: func(cmd *cobra.Command, _ []string) error {
-				return o.compat(cmd.Context(), func(q *qmail.Queue, w io.Writer) error { return q.WriteQstat(w) })
-			},
-		},
-	)
+	for _, adapter := range adapters() {
+		for _, tool := range adapter.Tools {
+			compat.AddCommand(&cobra.Command{
+				Use:   tool.Name,
+				Short: tool.Short,
+				Args:  noArgs,
+				RunE:  func(cmd *cobra.Command, _ []string) error { return o.compat(cmd.Context(), adapter.Name, tool) },
+			})
+		}
+	}
 	return compat
 }
 
-func (o *options) compat(ctx context.Context, write func(*qmail.Queue, io.Writer) error) error {
+func (o *options) compat(ctx context.Context, name string, tool mta.Tool) error {
 	if _, err := o.format("table"); err != nil {
 		return err
 	}
@@ -49,9 +41,16 @@ func (o *options) compat(ctx context.Context, write func(*qmail.Queue, io.Writer
 		return err
 	}
 	defer s.close()
-	q, ok := s.queue.(*qmail.Queue)
-	if !ok {
-		return nothing("the queue of this server is not qmail's", o.spoor("queue stat"))
+	if s.adapter.Name != name {
+		return nothing("the queue of this server is not "+possessive(name), o.spoor("queue stat"))
 	}
-	return write(q, o.env.Out)
+	return tool.Write(s.queue, o.env.Out)
+}
+
+// possessive is whose queue it is, in English.
+func possessive(name string) string {
+	if strings.HasSuffix(name, "x") {
+		return name + "'"
+	}
+	return name + "'s"
 }

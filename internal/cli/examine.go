@@ -10,7 +10,6 @@ import (
 	"spoor"
 	"spoor/internal/host"
 	"spoor/internal/mta"
-	"spoor/internal/mta/qmail"
 	"spoor/internal/panel"
 	"spoor/internal/panel/plain"
 	"spoor/internal/panel/plesk"
@@ -24,9 +23,9 @@ type server struct {
 	passwd  *host.Passwd
 	panel   panel.Panel
 	plesk   *plesk.Panel // panel, where it is Plesk; else nil
+	adapter mta.Adapter  // of the MTA
 	queue   mta.Queue
-	qmail   *qmail.Queue // queue, as what it is
-	owners  sync.Map     // UID to spoor.Owner, asked of panel once
+	owners  sync.Map // UID to spoor.Owner, asked of panel once
 	tracer  *trace.Tracer
 	log     *maillog // nil until it is read, and where there is none
 	gaps    *spoor.Gaps
@@ -87,55 +86,6 @@ func (s *server) openPanel(ctx context.Context, want string) error {
 		return usage(errors.New("--panel " + want + ": want auto, plesk or plain"))
 	}
 	return nil
-}
-
-func (s *server) openQueue(o *options) error {
-	want := o.mta
-	if want != "auto" && want != "qmail" {
-		return usage(errors.New("--mta " + want + ": want auto or qmail"))
-	}
-	options := qmail.Options{Home: s.qmailHome(), MailSystem: s.isMailSystem}
-	queue, err := qmail.Open(s.root, s.passwd, options)
-	switch {
-	case errors.Is(err, qmail.ErrNoQueue):
-		s.qmail = qmail.LogOnly(s.root, s.passwd, options)
-		s.queue = s.qmail
-		s.noQueue = &statusError{status: exitNoMTA, err: &spoor.Problem{
-			What: "no queue of a supported MTA below " + s.root.Dir(),
-			So:   "there is nothing to read; qmail's queue is looked for in " + s.qmailHome() + "/queue",
-			Try:  "spoor --root DIR", Err: err,
-		}}
-		return s.orLog(o)
-	case errors.Is(err, fs.ErrPermission):
-		return &statusError{status: exitNoMTA, err: &spoor.Problem{
-			What: "cannot read the qmail queue " + s.qmailHome() + "/queue: permission denied",
-			So:   "no message was looked at", Try: "sudo " + s.spoor(""), Err: err,
-		}}
-	case err != nil:
-		return err
-	}
-	s.queue, s.qmail = queue, queue
-	return nil
-}
-
-// orLog goes on without a queue if there is a log that may be qmail's.
-func (s *server) orLog(o *options) error {
-	streams, err := s.streams(o)
-	if err != nil {
-		return err
-	}
-	if len(streams) == 0 {
-		return s.noQueue
-	}
-	return nil
-}
-
-// qmailHome is where the panel says that qmail is.
-func (s *server) qmailHome() string {
-	if s.plesk != nil && s.plesk.Conf().Qmail != "" {
-		return s.plesk.Conf().Qmail
-	}
-	return "/var/qmail"
 }
 
 func (s *server) isMailSystem(uid int) bool {

@@ -76,7 +76,7 @@ func newestArrival(traffic []spoor.Traffic) time.Time {
 // disk asks how full the file system of the queue is. For a captured root that
 // would be the examiner's own disk, which says nothing.
 func (s *server) disk() verdict.Disk {
-	d := verdict.Disk{Path: s.qmailHome() + "/queue"}
+	d := verdict.Disk{Path: s.adapter.Place(s.mtaServer())}
 	if !s.root.Live() {
 		return d
 	}

@@ -12,7 +12,6 @@ import (
 	"spoor"
 	"spoor/internal/logs"
 	"spoor/internal/mta"
-	"spoor/internal/mta/qmail"
 	"spoor/internal/trace"
 )
 
@@ -88,7 +87,7 @@ func (s *server) scanLog(ctx context.Context, o *options, consume func(*spoor.Bl
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(logMemory)
 	coverage, err := logs.Scan(ctx, s.root, streams, logs.Options{
-		NewParser: func() logs.Parser { return newParser() },
+		NewParser: func() logs.Parser { return s.adapter.NewParser() },
 		Since:     w.from, Until: w.until, Zone: logs.Zone(s.root), Now: o.env.Now(),
 	}, consume)
 	if err != nil {
@@ -103,8 +102,6 @@ func (s *server) scanLog(ctx context.Context, o *options, consume func(*spoor.Bl
 	}
 	return coverage, nil
 }
-
-func newParser() mta.Parser { return qmail.NewParser() }
 
 // quote reads a line of the log again, as evidence.
 func (l *maillog) quote(what string, id spoor.QueueID, place spoor.LogPlace) spoor.Evidence {

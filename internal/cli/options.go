@@ -35,7 +35,7 @@ func (o *options) addFlags(root *cobra.Command) {
 	f.StringVar(&o.since, "since", "", "only messages that arrived at or after `TIME` (2h, 3d, 2026-11-23, 2026-11-23T10:00:00Z)")
 	f.StringVar(&o.until, "until", "", "only messages that arrived before `TIME`")
 	f.IntVar(&o.top, "top", report.DefaultTop, "show the `N` worst sources in text; JSON has all")
-	f.StringVar(&o.mta, "mta", "auto", "`MTA` to examine: auto or qmail")
+	f.StringVar(&o.mta, "mta", "auto", "`MTA` to examine: "+orList(mtaWords()))
 	f.StringVar(&o.panel, "panel", "auto", "`PANEL` to ask: auto, plesk or plain")
 	f.StringArrayVar(&o.logs, "log", nil, "read this mail `FILE` below the root instead of those that are found (repeatable; none reads no log)")
 	f.StringVarP(&o.output, "output", "o", "table", "`FORMAT`: table, wide, json, ndjson, csv or ids")
@@ -44,7 +44,7 @@ func (o *options) addFlags(root *cobra.Command) {
 	f.BoolVar(&o.noColor, "no-color", false, "no colours; NO_COLOR in the environment does the same")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "list every gap: file by file what could not be read")
 	for name, words := range map[string][]string{
-		"mta": {"auto", "qmail"}, "panel": {"auto", "plesk", "plain"}, "output": formats(),
+		"mta": mtaWords(), "panel": {"auto", "plesk", "plain"}, "output": formats(),
 	} {
 		_ = root.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 	}

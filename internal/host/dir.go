@@ -241,7 +241,29 @@ func (f File) Stat() (Stat, error) {
 		GID:       int(st.Gid),
 		Links:     int(st.Nlink),
 		Regular:   st.Mode&unix.S_IFMT == unix.S_IFREG,
+		Inode:     st.Ino,
+		Mode:      st.Mode & 0o7777,
 	}, nil
+}
+
+// ReadAt fills buf from an offset and returns how much it got. Less than len(buf)
+// means the end of a regular file.
+func (f File) ReadAt(buf []byte, offset int64) (int, error) {
+	got := 0
+	for got < len(buf) {
+		n, _, errno := syscall.RawSyscall6(unix.SYS_PREAD64, uintptr(f), uintptr(unsafe.Pointer(&buf[got])), uintptr(len(buf)-got), uintptr(offset)+uintptr(got), 0, 0)
+		if errno == unix.EINTR {
+			continue
+		}
+		if errno != 0 {
+			return got, errno
+		}
+		if n == 0 {
+			break
+		}
+		got += int(n)
+	}
+	return got, nil
 }
 
 // Close closes the descriptor.
@@ -264,4 +286,6 @@ type Stat struct {
 	UID, GID  int
 	Links     int // 0: the file has been removed since it was opened
 	Regular   bool
+	Inode     uint64
+	Mode      uint32 // permission bits, with set-id and sticky
 }

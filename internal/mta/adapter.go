@@ -1,0 +1,65 @@
+package mta
+
+import (
+	"errors"
+	"io"
+	"time"
+
+	"spoor"
+	"spoor/internal/host"
+)
+
+// ErrNoQueue is returned by Adapter.Open where there is no queue of that MTA.
+var ErrNoQueue = errors.New("no queue of this MTA")
+
+// Server is what an adapter is told of the server it is opened on.
+type Server struct {
+	Root   *host.Root
+	Passwd *host.Passwd
+	// Home is where the panel says that the MTA keeps its files, below the root;
+	// "" means the usual places.
+	Home string
+	// MailSystem reports whether a UID belongs to a part of the mail system. It is
+	// not asked before a message is read.
+	MailSystem func(uid int) bool
+	// Gaps collects what could not be read of the configuration.
+	Gaps *spoor.Gaps
+}
+
+// Adapter is one MTA: all that the command line needs to use it. A new MTA is a
+// folder with one of these, and a line in cli.
+type Adapter struct {
+	// Name is the MTA's word on the command line, for example "qmail".
+	Name string
+	// Place says where the queue is looked for, for people.
+	Place func(s *Server) string
+	// Detect reports whether there is a queue, and when it was last written to:
+	// of two MTAs on a server, the one in use is examined. The time is zero where
+	// it cannot be told.
+	Detect func(s *Server) (used time.Time, ok bool)
+	// Open opens the queue. It returns ErrNoQueue, or an fs.ErrPermission where the
+	// queue may not be read.
+	Open func(s *Server) (Queue, error)
+	// LogOnly is for a server of which there is a log and no queue: the
+	// configuration is read, and there is no message.
+	LogOnly func(s *Server) Queue
+	// NewParser returns a parser of the MTA's log. Several goroutines call it.
+	NewParser func() Parser
+	// Tools are the programs whose output Queue can be written as.
+	Tools []Tool
+}
+
+// Tool is a program of the MTA that lists the queue.
+type Tool struct {
+	Name  string // as on the command line
+	Short string
+	// Write writes what the tool prints of the same queue, byte for byte.
+	Write func(q Queue, w io.Writer) error
+}
+
+// Policies is implemented by queues whose MTA has a standing policy that an
+// audit can judge.
+type Policies interface {
+	// MailPolicy adds what the configuration says.
+	MailPolicy(p *spoor.MailPolicy)
+}

@@ -1,0 +1,75 @@
+package postfix
+
+import (
+	"errors"
+	"io"
+
+	"spoor/internal/host"
+)
+
+// contentReader gives header and body of a queue file as lines with LF.
+type contentReader struct {
+	file   host.File
+	cursor cursor
+	rest   []byte
+	ended  bool
+}
+
+var errNoContent = errors.New(gapNoContent)
+
+// start goes to the first record of the content.
+func (r *contentReader) start(maildrop bool) error {
+	if err := r.cursor.start(r.file); err != nil {
+		return err
+	}
+	if !maildrop {
+		kind, value, err := r.cursor.next()
+		if s, ok := parseSizes(value); err == nil && kind == recSize && ok {
+			r.cursor.seek(s.dataOffset)
+			return nil
+		}
+		r.cursor.seek(0)
+	}
+	for {
+		kind, _, err := r.cursor.next()
+		switch {
+		case err != nil:
+			return err
+		case kind == 0:
+			return errNoContent
+		case kind == recMessage:
+			return nil
+		}
+	}
+}
+
+// Read implements io.Reader. A damaged record ends it with an error.
+func (r *contentReader) Read(buf []byte) (int, error) {
+	for len(r.rest) == 0 {
+		if r.ended {
+			return 0, io.EOF
+		}
+		kind, value, err := r.cursor.next()
+		switch {
+		case err != nil:
+			return 0, err
+		case kind == 0:
+			return 0, io.ErrUnexpectedEOF
+		case kind == recExtracted:
+			r.ended = true
+		case kind == recPartLine:
+			r.rest = append(r.rest[:0], value...)
+		case kind == recLine:
+			r.rest = append(append(r.rest[:0], value...), '\n')
+		}
+	}
+	n := copy(buf, r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
+}
+
+// Close closes the file.
+func (r *contentReader) Close() error {
+	r.file.Close()
+	return nil
+}

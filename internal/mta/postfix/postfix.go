@@ -1,0 +1,305 @@
+// Package postfix is all knowledge of one MTA: Postfix 2.3 and later. Queue
+// files pass through it and leave as messages with envelope, state and trail;
+// lines of its log leave as events.
+//
+// The authority is Postfix' own source: rec_type.h, record.c, mail_queue.[ch]
+// and deliver_completed.c of src/global, and postsuper.c, showq.c and cleanup.c.
+package postfix
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"path"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"spoor"
+	"spoor/internal/host"
+	"spoor/internal/mta"
+)
+
+// Config is what the reading of a queue needs of Postfix' configuration.
+type Config struct {
+	Dirs     []string // queue_directory of each instance, below the root
+	Hostname string   // myhostname; "" if unknown: then every Received line of Postfix' form is believed
+	OwnerUID int      // of mail_owner; -1 if unknown
+	// Serves reports whether mail for a domain is taken as this server's own.
+	Serves func(domain string) bool
+	// Alias names the entry of the alias maps that an address in lower case falls
+	// under: itself or, for a catch-all, "@domain". nil if not known.
+	Alias func(address string) string
+}
+
+// Queue is the queue of one server, of all its instances. It implements
+// mta.Queue.
+type Queue struct {
+	root    *host.Root
+	conf    Config
+	dirs    []string
+	listing sync.Mutex // guards folders, and walks through the directories
+	folders map[string]*folder
+}
+
+// Open opens the queues. It returns mta.ErrNoQueue, or an fs.ErrPermission where
+// one may not be read.
+func Open(root *host.Root, conf Config) (*Queue, error) {
+	q := LogOnly(root, conf)
+	for _, dir := range conf.Dirs {
+		switch _, err := root.Stat(path.Join(dir, "active")); {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
+			return nil, fmt.Errorf("%s: %w", dir, err)
+		}
+		d, err := root.OpenDir(path.Join(dir, "active"))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", dir, err)
+		}
+		_ = d.Close()
+		q.dirs = append(q.dirs, path.Clean(dir))
+	}
+	if len(q.dirs) == 0 {
+		return nil, mta.ErrNoQueue
+	}
+	return q, nil
+}
+
+// LogOnly is for a server of which there is a log and no queue.
+func LogOnly(root *host.Root, conf Config) *Queue {
+	return &Queue{root: root, conf: conf, folders: map[string]*folder{}}
+}
+
+// MTA returns "postfix".
+func (q *Queue) MTA() string { return "postfix" }
+
+// Close closes the directories of the queue.
+func (q *Queue) Close() error {
+	q.listing.Lock()
+	defer q.listing.Unlock()
+	for _, f := range q.folders {
+		_ = f.dir.Close()
+	}
+	clear(q.folders)
+	return nil
+}
+
+// Host is myhostname, which stands in every Received line.
+func (q *Queue) Host() string { return q.conf.Hostname }
+
+// Serves reports whether mail for a domain is taken as this server's own.
+func (q *Queue) Serves(domain string) bool { return q.conf.Serves(domain) }
+
+// CallerGroup returns -1: Postfix keeps no group.
+func (q *Queue) CallerGroup(spoor.Via) int { return -1 }
+
+// Via reports how mail of a UID enters: what mail_owner itself submits was
+// requeued, and tells nothing.
+func (q *Queue) Via(uid int) spoor.Via {
+	if uid == q.conf.OwnerUID {
+		return spoor.ViaUnknown
+	}
+	return spoor.ViaUID
+}
+
+// LocalAddress returns the alias that an address falls under.
+func (q *Queue) LocalAddress(address string) string {
+	r := reader{conf: q.conf}
+	return r.nameOf(address)
+}
+
+// partSize is the number of messages in one part of a scan.
+const partSize = 512
+
+// Scan lists the queue as it is now.
+func (q *Queue) Scan(ctx context.Context, want mta.Want) (*mta.Scan, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("scan queue: %w", err)
+	}
+	gaps := &spoor.Gaps{}
+	if len(q.dirs) == 0 {
+		gaps.Add("queue", "there is no queue: the answer is from the log alone")
+	}
+	q.listing.Lock()
+	l := q.list(gaps)
+	q.listing.Unlock()
+	s := &scanner{queue: q, want: want, gaps: gaps, bounces: l.bounces}
+	scan := &mta.Scan{
+		Listed: len(l.slots), Gaps: gaps, Complete: !l.partial,
+		Count:      func() (int, int) { return int(s.messages.Load()), int(s.unprocessed.Load()) },
+		Unreadable: func() int { return int(s.unreadable.Load()) },
+	}
+	for slots := l.slots; len(slots) > 0; {
+		n := min(partSize, len(slots))
+		scan.Parts = append(scan.Parts, s.part(ctx, slots[:n]))
+		slots = slots[n:]
+	}
+	return scan, nil
+}
+
+// scanner hands readers, with their buffers, from part to part, and counts the
+// way postqueue(1) does: messages set aside as corrupt are not in the queue.
+type scanner struct {
+	queue                             *Queue
+	want                              mta.Want
+	gaps                              *spoor.Gaps
+	bounces                           map[string]bool
+	messages, unprocessed, unreadable atomic.Int64
+	readers                           sync.Pool
+}
+
+func (s *scanner) part(ctx context.Context, slots []slot) iter.Seq2[*spoor.Message, error] {
+	return func(yield func(*spoor.Message, error) bool) {
+		r, ok := s.readers.Get().(*reader)
+		if !ok {
+			r = newReader(s.queue, s.want, s.gaps)
+			r.bounces = s.bounces
+		}
+		messages, unprocessed := 0, 0
+		defer func() {
+			s.messages.Add(int64(messages))
+			s.unprocessed.Add(int64(unprocessed))
+			s.unreadable.Add(int64(r.unreadable))
+			r.unreadable = 0
+			s.readers.Put(r)
+		}()
+		for _, one := range slots {
+			if err := ctx.Err(); err != nil {
+				yield(nil, fmt.Errorf("scan queue: %w", err))
+				return
+			}
+			m, ok := r.read(one)
+			if !ok {
+				continue
+			}
+			if m.State != spoor.StateCorrupt {
+				messages++
+			}
+			if m.Unprocessed {
+				unprocessed++
+			}
+			if !yield(m, nil) {
+				return
+			}
+		}
+	}
+}
+
+func gone(id spoor.QueueID) error { return fmt.Errorf("message %s: %w", id, mta.ErrGone) }
+
+// open finds the file of a message.
+func (q *Queue) open(id spoor.QueueID) (host.File, *folder, error) {
+	if !isQueueID([]byte(id)) {
+		return -1, nil, gone(id)
+	}
+	file, f, ok := q.find(string(id), -1)
+	if !ok {
+		return -1, nil, gone(id)
+	}
+	return file, f, nil
+}
+
+// Find reads one message, or returns mta.ErrGone.
+func (q *Queue) Find(_ context.Context, id spoor.QueueID) (*spoor.Message, error) {
+	file, f, err := q.open(id)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	var gaps spoor.Gaps
+	r := newReader(q, mta.Want{Addresses: true}, &gaps)
+	m, ok := r.readFile(slot{string(id), f}, file)
+	if !ok {
+		for _, gap := range gaps.List() {
+			return nil, fmt.Errorf("%s: %s", gap.File, gap.Reason)
+		}
+		return nil, gone(id)
+	}
+	return m.Clone(), nil
+}
+
+// Content opens header and body of a message, or returns mta.ErrGone.
+func (q *Queue) Content(id spoor.QueueID) (io.ReadCloser, error) {
+	file, f, err := q.open(id)
+	if err != nil {
+		return nil, err
+	}
+	r := &contentReader{file: file}
+	if err := r.start(f.state == spoor.StateMaildrop); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("message %s: %w", id, err)
+	}
+	return r, nil
+}
+
+// Head reads the start of a message's content into buf, or returns mta.ErrGone.
+func (q *Queue) Head(m *spoor.Message, buf []byte) (int, error) {
+	q.listing.Lock()
+	f := q.folders[m.Folder]
+	q.listing.Unlock()
+	if f == nil {
+		return 0, gone(m.ID)
+	}
+	file, err := f.dir.Open([]byte(m.ID))
+	if err != nil {
+		return 0, fmt.Errorf("message %s: %w: %w", m.ID, mta.ErrGone, err)
+	}
+	defer file.Close()
+	r := &contentReader{file: file}
+	if err := r.start(f.state == spoor.StateMaildrop); err != nil {
+		return 0, fmt.Errorf("message %s: %w", m.ID, err)
+	}
+	n, err := io.ReadFull(r, buf)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = nil
+	}
+	return n, err
+}
+
+// Read reads a message that is not in the queue: header and start of the body.
+// It has no envelope and no state; its header is read as if it lay in the queue.
+func (q *Queue) Read(from io.Reader) (*spoor.Message, error) {
+	block, err := io.ReadAll(io.LimitReader(from, recordBytes))
+	if err != nil {
+		return nil, fmt.Errorf("read message: %w", err)
+	}
+	r := newReader(q, mta.Want{Addresses: true}, &spoor.Gaps{})
+	r.message = spoor.Message{CallerUID: -1, CallerGID: -1, SizeBytes: int64(len(block))}
+	r.content = block
+	r.asOutside()
+	return r.message.Clone(), nil
+}
+
+// hasBounce reports whether a recipient of a message failed.
+func (q *Queue) hasBounce(id string) bool {
+	for _, dir := range q.dirs {
+		for _, hashed := range hashedPaths(id) {
+			if q.root.Exists(path.Join(dir, "bounce", hashed, id)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// used is when the queue was last written to.
+func used(root *host.Root, dirs []string) (newest time.Time, ok bool) {
+	for _, dir := range dirs {
+		for _, name := range [...]string{"active", "incoming", "maildrop", "deferred"} {
+			info, err := root.Stat(path.Join(dir, name))
+			if err == nil {
+				ok = ok || name == "active"
+				if info.ModTime().After(newest) {
+					newest = info.ModTime()
+				}
+			} else if errors.Is(err, fs.ErrPermission) {
+				ok = true
+			}
+		}
+	}
+	return newest, ok
+}

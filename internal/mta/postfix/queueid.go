@@ -1,0 +1,70 @@
+package postfix
+
+import (
+	"strings"
+	"time"
+)
+
+// A queue ID is short, five or more hexadecimal digits of microseconds and the
+// inode; or long, the seconds in base 52, four digits of microseconds in base
+// 52, z, and the inode in base 51 (mail_queue.h).
+
+// maxID is the longest name that is taken for a queue ID, in bytes.
+const maxID = 100
+
+// isQueueID reports whether a file name may be a queue ID: mail_queue_id_ok() of
+// mail_queue.c.
+func isQueueID(name []byte) bool {
+	if len(name) == 0 || len(name) > maxID {
+		return false
+	}
+	for _, c := range name {
+		if !isAlnum(c) {
+			return false
+		}
+	}
+	return true
+}
+
+func isAlnum(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
+}
+
+const base52 = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz"
+
+const (
+	minSecondDigits = 6
+	microDigits     = 4
+)
+
+// idTime returns the time in a long queue ID; ok is false for a short one, which
+// has none.
+func idTime[T string | []byte](id T) (t time.Time, ok bool) {
+	end := strings.LastIndexByte(string(id), 'z')
+	if end < minSecondDigits+microDigits {
+		return time.Time{}, false
+	}
+	seconds, ok := decode52(id[:end-microDigits])
+	if !ok || seconds > 1<<40 {
+		return time.Time{}, false
+	}
+	micros, ok := decode52(id[end-microDigits : end])
+	if !ok || micros >= 1e6 {
+		return time.Time{}, false
+	}
+	return time.Unix(seconds, micros*1000).UTC(), true
+}
+
+func decode52[T string | []byte](digits T) (n int64, ok bool) {
+	if len(digits) > 10 {
+		return 0, false
+	}
+	for i := range len(digits) {
+		d := strings.IndexByte(base52, digits[i])
+		if d < 0 {
+			return 0, false
+		}
+		n = n*52 + int64(d)
+	}
+	return n, true
+}

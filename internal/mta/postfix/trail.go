@@ -1,0 +1,257 @@
+package postfix
+
+import (
+	"bytes"
+	"strings"
+
+	"spoor"
+	"spoor/internal/mta"
+)
+
+const (
+	brokenNoReceived = "the header does not begin with a line of this Postfix, and the envelope names no client"
+	brokenNoOriginal = "the bounced message is not in the part that was read"
+	brokenForward    = "the forwarded message does not begin with a line of this Postfix"
+)
+
+// walker follows a header from the top. What the queue file itself records
+// comes first: header lines can be forged or removed, attributes cannot.
+type walker struct {
+	reader  *reader
+	message *spoor.Message
+	block   []byte // the header
+	text    string // the same
+	lines   []traced
+}
+
+// traced is a field of the trail.
+type traced struct {
+	name  mta.FieldName
+	value string
+	line  int
+}
+
+// walk fills in trail and description.
+func (w *walker) walk() {
+	for field := range mta.Fields(w.block) {
+		known := mta.KnownField(field.Name)
+		value := w.text[field.At:][:len(field.Value)]
+		if known == mta.FieldReceived || known == mta.FieldDeliveredTo {
+			w.lines = append(w.lines, traced{known, value, field.Line})
+			continue
+		}
+		mta.Describe(w.message, known, value, field.Line)
+	}
+	used := w.hops()
+	for _, line := range w.lines[min(used, len(w.lines)):] {
+		if line.name == mta.FieldReceived {
+			mta.Forgeable(w.message, line.value, line.line)
+		}
+	}
+}
+
+// top is the first line of the trail that is not used yet, if it is a Received
+// field as this Postfix writes them.
+func (w *walker) top(used int) (received, bool) {
+	if used >= len(w.lines) || w.lines[used].name != mta.FieldReceived {
+		return received{}, false
+	}
+	r, ok := parseReceived(w.lines[used].value)
+	r.hop.Line = w.lines[used].line
+	return r, ok && w.ours(r.host)
+}
+
+func (w *walker) ours(host string) bool {
+	return w.reader.conf.Hostname == "" || strings.EqualFold(host, w.reader.conf.Hostname)
+}
+
+func (w *walker) add(hop spoor.Hop) { w.message.Trail.Hops = append(w.message.Trail.Hops, hop) }
+
+// hops decides how the message entered, newest hop first, and returns how many
+// lines of the trail belong to that.
+func (w *walker) hops() (used int) {
+	m, a := w.message, &w.reader.attributes
+	if m.State == spoor.StateMaildrop {
+		w.maildrop()
+		return 0
+	}
+	top, ok := w.top(0)
+	requeued := ok && top.hop.Via == spoor.ViaUID && top.hop.UID == w.reader.conf.OwnerUID
+	if requeued { // postsuper -r: the line below is the one it had before
+		w.message.Earlier = spoor.QueueID(a.ident)
+		used++
+		top, ok = w.top(used)
+	}
+	if ok && top.internal || string(a.origin) == "local" && m.Sender == "" {
+		return w.internal(top, ok, used)
+	}
+	if hop, filtered, found := a.network(); found {
+		if ok && top.hop.Via == spoor.ViaNetwork {
+			hop.Text, hop.Line = top.hop.Text, top.hop.Line
+			used++
+		} else {
+			hop.Text = "(no Received line of this server)"
+		}
+		if ident := spoor.QueueID(a.ident); (filtered || requeued) && ident != m.ID {
+			m.Earlier = ident
+		}
+		w.forward(hop)
+		w.add(hop)
+		return used
+	}
+	if ok && (top.hop.Via == spoor.ViaUID || w.reader.outside) {
+		w.add(top.hop)
+		return used + 1
+	}
+	if len(m.Trail.Hops) == 0 {
+		m.Trail.Broken = brokenNoReceived
+	}
+	return used
+}
+
+// maildrop names the owner of the file: sendmail(1) and postdrop(1) leave it to
+// the user who called them. A file of Postfix' own was requeued.
+func (w *walker) maildrop() {
+	m, a := w.message, &w.reader.attributes
+	if m.CallerUID == w.reader.conf.OwnerUID {
+		m.CallerUID = -1
+		m.Earlier = spoor.QueueID(a.ident)
+		if hop, _, ok := a.network(); ok {
+			w.add(hop)
+		}
+		return
+	}
+	w.add(spoor.Hop{Via: spoor.ViaUID, UID: m.CallerUID, PID: -1, Record: "the file in maildrop belongs to the user who submitted it"})
+}
+
+// internal is for what Postfix made itself: bounces, and what local(8) forwards.
+func (w *walker) internal(top received, ok bool, used int) int {
+	hop := spoor.Hop{Via: spoor.ViaBounce, UID: -1, PID: -1, Text: "(made by Postfix)"}
+	if ok {
+		hop.Text, hop.Line = top.hop.Text, top.hop.Line
+		used++
+	}
+	if w.message.Sender == "" && string(w.reader.attributes.origin) == "local" {
+		w.add(hop)
+		return used
+	}
+	hop.Via = spoor.ViaForward
+	if used < len(w.lines) && w.lines[used].name == mta.FieldDeliveredTo {
+		hop.Address = strings.TrimSpace(w.lines[used].value)
+		used++
+	} else if w.message.Sender == "" {
+		hop.Via = spoor.ViaBounce
+	}
+	w.add(hop)
+	if hop.Via == spoor.ViaBounce {
+		return used
+	}
+	below, ok := w.top(used)
+	if !ok {
+		w.message.Trail.Broken = brokenForward
+		return used
+	}
+	if account := string(w.reader.attributes.account); account != "" && below.hop.Via == spoor.ViaNetwork {
+		below.hop.Account, below.hop.Authenticated = account, true
+	}
+	w.message.Earlier = spoor.QueueID(below.id)
+	w.add(below.hop)
+	return used + 1
+}
+
+// forward adds the alias that sends on what came from outside: every recipient
+// elsewhere stands for an address here.
+func (w *walker) forward(hop spoor.Hop) {
+	r := w.reader
+	if r.alias == "" || r.direct || hop.Authenticated {
+		return
+	}
+	w.add(spoor.Hop{Via: spoor.ViaForward, UID: -1, PID: -1, Address: r.nameOf(r.alias), Record: "an alias here replaced the recipient " + r.alias})
+}
+
+// followBounce reads the notification that bounce(8) wrote: which recipient
+// failed, why, and the header of the message behind it, which it copied as it
+// was.
+//
+//	--554ACC0104.1795428405/mx1.example.com
+//	Content-Type: message/delivery-status
+//
+//	X-Postfix-Queue-ID: 4FA8DC0101
+//	Final-Recipient: rfc822; chen5938@nouser.test
+//	Diagnostic-Code: smtp; 550 5.1.1 User unknown; rejecting
+func (w *walker) followBounce(body []byte) {
+	m := w.message
+	hop := m.Trail.Entry()
+	parts := bounceParts(w.text, body)
+	for field := range mta.Fields(parts.status) {
+		value := strings.TrimSpace(string(field.Value))
+		switch strings.ToLower(string(field.Name)) {
+		case "x-postfix-queue-id":
+			if isQueueID([]byte(value)) {
+				m.Earlier = spoor.QueueID(value)
+			}
+		case "final-recipient":
+			if hop.Address == "" {
+				_, hop.Address, _ = strings.Cut(value, ";")
+				hop.Address = strings.TrimSpace(hop.Address)
+			}
+		case "diagnostic-code":
+			if hop.Reason == "" {
+				hop.Reason = value[:min(len(value), maxReason)]
+			}
+		}
+	}
+	if parts.original == nil {
+		m.Trail.Broken = brokenNoOriginal
+		return
+	}
+	text := string(parts.original)
+	for field := range mta.Fields(parts.original) {
+		known := mta.KnownField(field.Name)
+		if known != mta.FieldReceived {
+			mta.Claim(m, known, text[field.At:][:len(field.Value)], 0)
+			continue
+		}
+		r, ok := parseReceived(text[field.At:][:len(field.Value)])
+		if len(m.Trail.Hops) == 1 && ok && w.ours(r.host) && !r.internal {
+			w.add(r.hop)
+			continue
+		}
+		mta.Forgeable(m, text[field.At:][:len(field.Value)], 0)
+	}
+}
+
+// maxReason bounds how much of an answer is kept, in bytes.
+const maxReason = 400
+
+// parts are what a notification consists of.
+type parts struct{ status, original []byte }
+
+// bounceParts splits a multipart/report (RFC 6522). A delivery status may have
+// several groups of fields with blank lines between them.
+func bounceParts(header string, body []byte) (p parts) {
+	_, boundary, ok := strings.Cut(header, "boundary=\"")
+	if !ok {
+		return p
+	}
+	boundary, _, ok = strings.Cut(boundary, "\"")
+	if !ok || boundary == "" {
+		return p
+	}
+	for part := range bytes.SplitSeq(body, []byte("\n--"+boundary+"\n")) {
+		start, _ := mta.BodyStart(part)
+		for field := range mta.Fields(part[:start]) {
+			if mta.KnownField(field.Name) != mta.FieldContentType {
+				continue
+			}
+			kind, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(string(field.Value))), ";")
+			switch strings.TrimSpace(kind) {
+			case "message/delivery-status", "message/global-delivery-status":
+				p.status = bytes.ReplaceAll(part[start:], []byte("\n\n"), []byte("\n"))
+			case "message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers":
+				p.original = part[start:]
+			}
+		}
+	}
+	return p
+}
