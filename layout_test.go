@@ -22,6 +22,7 @@ var rooms = map[string][]string{
 	"spoor/internal/host":                  {"spoor"},
 	"spoor/internal/logs":                  {"spoor", "spoor/internal/host"},
 	"spoor/internal/mta":                   {"spoor", "spoor/internal/host"},
+	"spoor/internal/mta/exim":              {"spoor", "spoor/internal/mta", "spoor/internal/host"},
 	"spoor/internal/mta/postfix":           {"spoor", "spoor/internal/mta", "spoor/internal/host"},
 	"spoor/internal/mta/qmail":             {"spoor", "spoor/internal/mta", "spoor/internal/host"},
 	"spoor/internal/panel":                 {"spoor", "spoor/internal/host"},

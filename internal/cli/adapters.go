@@ -10,6 +10,7 @@ import (
 
 	"spoor"
 	"spoor/internal/mta"
+	"spoor/internal/mta/exim"
 	"spoor/internal/mta/postfix"
 	"spoor/internal/mta/qmail"
 )
@@ -17,7 +18,7 @@ import (
 // adapters are the MTAs that spoor knows. Without a queue and without --mta, the
 // first is taken whose lines are in the log.
 func adapters() []mta.Adapter {
-	return []mta.Adapter{qmail.Adapter(), postfix.Adapter()}
+	return []mta.Adapter{qmail.Adapter(), postfix.Adapter(), exim.Adapter()}
 }
 
 // mtaWords are the words for --mta.

@@ -66,7 +66,7 @@ func (o *options) oneMessage(ctx context.Context, s *server, name string) (*spoo
 	if name == "-" {
 		return s.queue.Read(o.env.In)
 	}
-	if strings.Trim(name, "0123456789") == "" {
+	if s.queue.IsID(name) {
 		return s.find(ctx, spoor.QueueID(name))
 	}
 	f, err := os.Open(name) // the user's own file, not the examined server's

@@ -20,6 +20,8 @@ var ErrGone = errors.New("no such message in the queue")
 type Queue interface {
 	// MTA is the word for the MTA on the command line, for example "qmail".
 	MTA() string
+	// IsID reports whether a word has the form of a queue ID.
+	IsID(word string) bool
 	// Scan lists the queue. It fails only if the queue as a whole cannot be
 	// read; a damaged message is a gap.
 	Scan(ctx context.Context, want Want) (*Scan, error)

@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"iter"
 	"path"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -93,6 +94,18 @@ func (q *Queue) Host() string { return q.conf.Hostname }
 
 // Serves reports whether mail for a domain is taken as this server's own.
 func (q *Queue) Serves(domain string) bool { return q.conf.Serves(domain) }
+
+// IsID reports whether a word has the form of a queue ID: a long one, or a short
+// one of the digits 0 to 9 and A to F.
+func (q *Queue) IsID(word string) bool {
+	if _, ok := idTime(word); ok && isQueueID([]byte(word)) {
+		return true
+	}
+	return len(word) > microDigits && len(word) <= maxShortID && strings.Trim(word, "0123456789ABCDEF") == ""
+}
+
+// maxShortID is five digits of microseconds and those of a 64-bit inode.
+const maxShortID = 21
 
 // CallerGroup returns -1: Postfix keeps no group.
 func (q *Queue) CallerGroup(spoor.Via) int { return -1 }

@@ -1,7 +1,6 @@
 package postfix
 
 import (
-	"bytes"
 	"strings"
 
 	"spoor"
@@ -22,6 +21,8 @@ type walker struct {
 	block   []byte // the header
 	text    string // the same
 	lines   []traced
+
+	contentType string
 }
 
 // traced is a field of the trail.
@@ -39,6 +40,9 @@ func (w *walker) walk() {
 		if known == mta.FieldReceived || known == mta.FieldDeliveredTo {
 			w.lines = append(w.lines, traced{known, value, field.Line})
 			continue
+		}
+		if known == mta.FieldContentType {
+			w.contentType = value
 		}
 		mta.Describe(w.message, known, value, field.Line)
 	}
@@ -182,31 +186,17 @@ func (w *walker) forward(hop spoor.Hop) {
 func (w *walker) followBounce(body []byte) {
 	m := w.message
 	hop := m.Trail.Entry()
-	parts := bounceParts(w.text, body)
-	for field := range mta.Fields(parts.status) {
-		value := strings.TrimSpace(string(field.Value))
-		switch strings.ToLower(string(field.Name)) {
-		case "x-postfix-queue-id":
-			if isQueueID([]byte(value)) {
-				m.Earlier = spoor.QueueID(value)
-			}
-		case "final-recipient":
-			if hop.Address == "" {
-				_, hop.Address, _ = strings.Cut(value, ";")
-				hop.Address = strings.TrimSpace(hop.Address)
-			}
-		case "diagnostic-code":
-			if hop.Reason == "" {
-				hop.Reason = value[:min(len(value), maxReason)]
-			}
-		}
+	n := mta.ReadNotification(w.contentType, body)
+	hop.Address, hop.Reason = n.Recipient, n.Reason
+	if isQueueID([]byte(n.Parent)) {
+		m.Earlier = spoor.QueueID(n.Parent)
 	}
-	if parts.original == nil {
+	if n.Original == nil {
 		m.Trail.Broken = brokenNoOriginal
 		return
 	}
-	text := string(parts.original)
-	for field := range mta.Fields(parts.original) {
+	text := string(n.Original)
+	for field := range mta.Fields(n.Original) {
 		known := mta.KnownField(field.Name)
 		if known != mta.FieldReceived {
 			mta.Claim(m, known, text[field.At:][:len(field.Value)], 0)
@@ -219,39 +209,4 @@ func (w *walker) followBounce(body []byte) {
 		}
 		mta.Forgeable(m, text[field.At:][:len(field.Value)], 0)
 	}
-}
-
-// maxReason bounds how much of an answer is kept, in bytes.
-const maxReason = 400
-
-// parts are what a notification consists of.
-type parts struct{ status, original []byte }
-
-// bounceParts splits a multipart/report (RFC 6522). A delivery status may have
-// several groups of fields with blank lines between them.
-func bounceParts(header string, body []byte) (p parts) {
-	_, boundary, ok := strings.Cut(header, "boundary=\"")
-	if !ok {
-		return p
-	}
-	boundary, _, ok = strings.Cut(boundary, "\"")
-	if !ok || boundary == "" {
-		return p
-	}
-	for part := range bytes.SplitSeq(body, []byte("\n--"+boundary+"\n")) {
-		start, _ := mta.BodyStart(part)
-		for field := range mta.Fields(part[:start]) {
-			if mta.KnownField(field.Name) != mta.FieldContentType {
-				continue
-			}
-			kind, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(string(field.Value))), ";")
-			switch strings.TrimSpace(kind) {
-			case "message/delivery-status", "message/global-delivery-status":
-				p.status = bytes.ReplaceAll(part[start:], []byte("\n\n"), []byte("\n"))
-			case "message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers":
-				p.original = part[start:]
-			}
-		}
-	}
-	return p
 }

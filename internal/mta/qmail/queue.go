@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"path"
 	"strconv"
+	"strings"
 	"sync"
 
 	"spoor"
@@ -167,6 +168,9 @@ func (q *Queue) Read(from io.Reader) (*spoor.Message, error) {
 	r.message.SizeBytes = int64(len(block))
 	return r.message.Clone(), nil
 }
+
+// IsID reports whether a word has the form of a queue ID: a number.
+func (q *Queue) IsID(word string) bool { return word != "" && strings.Trim(word, "0123456789") == "" }
 
 // CallerGroup is the group that mess files have which the mail system itself
 // queued in that way, or -1.

@@ -1,0 +1,253 @@
+// Package exim is all knowledge of one MTA: Exim 4, as Debian, cPanel and
+// DirectAdmin run it. Spool files pass through it and leave as messages with
+// envelope, state and trail; lines of its log leave as events.
+//
+// The authority is Exim's own source: spool_in.c, spool_out.c, queue.c and
+// deliver.c, and chapter "Format of spool files" of its specification.
+package exim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"path"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"spoor"
+	"spoor/internal/host"
+	"spoor/internal/mta"
+)
+
+// Queue is the spool of one Exim. It implements mta.Queue.
+type Queue struct {
+	root    *host.Root
+	conf    Config
+	spool   string     // "" where there is none
+	listing sync.Mutex // guards folders, and walks through the directories
+	folders map[string]*folder
+	now     func() time.Time
+}
+
+// Open opens the spool. It returns mta.ErrNoQueue, or an fs.ErrPermission where
+// it may not be read.
+func Open(root *host.Root, conf Config) (*Queue, error) {
+	if conf.Spool == "" {
+		return nil, mta.ErrNoQueue
+	}
+	dir, err := root.OpenDir(path.Join(conf.Spool, "input"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, mta.ErrNoQueue
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", conf.Spool, err)
+	}
+	_ = dir.Close()
+	q := LogOnly(root, conf)
+	q.spool = path.Clean(conf.Spool)
+	return q, nil
+}
+
+// LogOnly is for a server of which there is a log and no spool.
+func LogOnly(root *host.Root, conf Config) *Queue {
+	return &Queue{root: root, conf: conf, folders: map[string]*folder{}, now: time.Now}
+}
+
+// MTA returns "exim".
+func (q *Queue) MTA() string { return "exim" }
+
+// Close closes the directories of the spool.
+func (q *Queue) Close() error {
+	q.listing.Lock()
+	defer q.listing.Unlock()
+	for _, f := range q.folders {
+		_ = f.dir.Close()
+	}
+	clear(q.folders)
+	return nil
+}
+
+// Host is primary_hostname, which stands in every Received line.
+func (q *Queue) Host() string { return q.conf.Hostname }
+
+// Serves reports whether mail for a domain is taken as this server's own.
+func (q *Queue) Serves(domain string) bool { return q.conf.Serves(domain) }
+
+// IsID reports whether a word has the form of a message ID.
+func (q *Queue) IsID(word string) bool { return isID(word) }
+
+// CallerGroup returns -1: the spool records the UID itself.
+func (q *Queue) CallerGroup(spoor.Via) int { return -1 }
+
+// Via reports how mail of a UID enters: Exim logs only that of local
+// submissions.
+func (q *Queue) Via(int) spoor.Via { return spoor.ViaUID }
+
+// LocalAddress returns the alias that an address falls under.
+func (q *Queue) LocalAddress(address string) string { return q.conf.nameOf(address) }
+
+// partSize is the number of messages in one part of a scan.
+const partSize = 512
+
+// Scan lists the spool as it is now.
+func (q *Queue) Scan(ctx context.Context, want mta.Want) (*mta.Scan, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("scan spool: %w", err)
+	}
+	gaps := &spoor.Gaps{}
+	if q.spool == "" {
+		gaps.Add("queue", "there is no queue: the answer is from the log alone")
+	}
+	q.listing.Lock()
+	l := q.list(gaps)
+	q.listing.Unlock()
+	s := &scanner{queue: q, want: want, gaps: gaps}
+	scan := &mta.Scan{
+		Listed: len(l.slots), Gaps: gaps, Complete: !l.partial,
+		Count:      func() (int, int) { return int(s.messages.Load()), 0 },
+		Unreadable: func() int { return int(s.unreadable.Load()) },
+	}
+	for slots := l.slots; len(slots) > 0; {
+		n := min(partSize, len(slots))
+		scan.Parts = append(scan.Parts, s.part(ctx, slots[:n]))
+		slots = slots[n:]
+	}
+	return scan, nil
+}
+
+// scanner hands readers, with their buffers, from part to part.
+type scanner struct {
+	queue                *Queue
+	want                 mta.Want
+	gaps                 *spoor.Gaps
+	messages, unreadable atomic.Int64
+	readers              sync.Pool
+}
+
+func (s *scanner) part(ctx context.Context, slots []slot) iter.Seq2[*spoor.Message, error] {
+	return func(yield func(*spoor.Message, error) bool) {
+		r, ok := s.readers.Get().(*reader)
+		if !ok {
+			r = newReader(s.queue, s.want, s.gaps)
+		}
+		messages := 0
+		defer func() {
+			s.messages.Add(int64(messages))
+			s.unreadable.Add(int64(r.unreadable))
+			r.unreadable = 0
+			s.readers.Put(r)
+		}()
+		for _, one := range slots {
+			if err := ctx.Err(); err != nil {
+				yield(nil, fmt.Errorf("scan spool: %w", err))
+				return
+			}
+			m, ok := r.read(one)
+			if !ok {
+				continue
+			}
+			messages++
+			if !yield(m, nil) {
+				return
+			}
+		}
+	}
+}
+
+func gone(id spoor.QueueID) error { return fmt.Errorf("message %s: %w", id, mta.ErrGone) }
+
+// find looks for a message in input itself and in its folder.
+func (q *Queue) find(id spoor.QueueID) (slot, error) {
+	if !isID(string(id)) || q.spool == "" {
+		return slot{}, gone(id)
+	}
+	q.listing.Lock()
+	defer q.listing.Unlock()
+	l := listing{queue: q, gaps: &spoor.Gaps{}}
+	for _, name := range [...]string{"input/" + string(id[secondLen-1:secondLen]), "input"} {
+		f := l.open(path.Join(q.spool, name))
+		if f == nil {
+			continue
+		}
+		if file, err := f.dir.Open([]byte(id + "-H")); err == nil {
+			file.Close()
+			return slot{string(id), f, q.root.Exists(path.Join(q.spool, name, string(id)+"-J"))}, nil
+		}
+	}
+	return slot{}, gone(id)
+}
+
+// Find reads one message, or returns mta.ErrGone.
+func (q *Queue) Find(_ context.Context, id spoor.QueueID) (*spoor.Message, error) {
+	s, err := q.find(id)
+	if err != nil {
+		return nil, err
+	}
+	var gaps spoor.Gaps
+	m, ok := newReader(q, mta.Want{Addresses: true}, &gaps).read(s)
+	if !ok {
+		for _, gap := range gaps.List() {
+			return nil, fmt.Errorf("%s: %s", gap.File, gap.Reason)
+		}
+		return nil, gone(id)
+	}
+	return m.Clone(), nil
+}
+
+// Content opens header and body of a message, or returns mta.ErrGone.
+func (q *Queue) Content(id spoor.QueueID) (io.ReadCloser, error) {
+	s, err := q.find(id)
+	if err != nil {
+		return nil, err
+	}
+	r := newReader(q, mta.Want{}, &spoor.Gaps{})
+	header, err := r.headerText(s)
+	if err != nil {
+		return nil, fmt.Errorf("message %s: %w", id, err)
+	}
+	body, err := q.root.OpenFile(path.Join(s.folder.dir.Name(), s.id+"-D"))
+	if err != nil {
+		return io.NopCloser(header), nil //nolint:nilerr // the header alone is what is left
+	}
+	if _, err := body.Seek(int64(len(s.id)+len("-D\n")), io.SeekStart); err != nil {
+		return nil, fmt.Errorf("message %s: %w", id, err)
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(header, body), body}, nil
+}
+
+// Head reads the start of a message's content into buf, or returns mta.ErrGone.
+func (q *Queue) Head(m *spoor.Message, buf []byte) (int, error) {
+	content, err := q.Content(m.ID)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = content.Close() }()
+	n, err := io.ReadFull(content, buf)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = nil
+	}
+	return n, err
+}
+
+// Read reads a message that is not in the spool: header and start of the body.
+// It has no envelope and no state.
+func (q *Queue) Read(from io.Reader) (*spoor.Message, error) {
+	block, err := io.ReadAll(io.LimitReader(from, outsideBytes))
+	if err != nil {
+		return nil, fmt.Errorf("read message: %w", err)
+	}
+	r := newReader(q, mta.Want{Addresses: true}, &spoor.Gaps{})
+	r.message = spoor.Message{CallerUID: -1, CallerGID: -1, SizeBytes: int64(len(block))}
+	r.outside(block)
+	return r.message.Clone(), nil
+}
+
+// outsideBytes is how much of a message outside the spool is read.
+const outsideBytes = 1 << 20
