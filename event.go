@@ -138,6 +138,7 @@ type Event struct {
 	Offset uint32 // of the line in the block, bytes
 
 	Time     Stamp
+	Clock    Stamp  // when ID was given, by the clock that the ID itself carries; proves year and zone; zero where it carries none
 	Delivery uint64 // number of a delivery; 0 where the MTA has none
 	Size     int64  // bytes
 	PID      int32  // -1 where not logged
@@ -145,12 +146,14 @@ type Event struct {
 	Count    int32  // recipients; 0 where not logged
 	Load     Load
 
+	Origin  uint64 // tells hosts and instances of the MTA apart, which use the same IDs; 0 where the parser sets none
 	Key     uint64 // of ID: tells the messages of one MTA apart; 0 where the parser sets none
 	Hash    uint64 // AddressHash of Address, or 0
 	Domain  uint64 // likewise
 	ID      []byte // queue ID
 	Related []byte // another queue ID: see Kind
 	Account []byte // SMTP login, as logged
+	Login   []byte // system user who submitted a message, where the UID is not logged
 	Address []byte // sender, recipient or account, as logged
 	Parent  []byte // of a recipient: the address that was written, where a forward or alias replaced it
 	Client  []byte // address of the client, as logged, without brackets
@@ -184,6 +187,15 @@ const (
 	fnvOffset = 14695981039346656037
 	fnvPrime  = 1099511628211
 )
+
+// IDHash is what Event.Key is for a queue ID that is no number.
+func IDHash[T string | []byte](id T) uint64 {
+	hash := uint64(fnvOffset)
+	for i := range len(id) {
+		hash = (hash ^ uint64(id[i])) * fnvPrime
+	}
+	return hash | 1
+}
 
 // AddressHash tells addresses apart, and their domains without regard to case.
 // Neither is 0, but the domain of an address that has none.
