@@ -71,9 +71,9 @@ type EventKind uint8
 // The kinds of event.
 const (
 	EventNone         EventKind = iota
-	EventAccepted               // a message is in the queue: ID, Address (sender), Size, PID (qmail's qp), UID, Count; what EventSubmitted has
+	EventAccepted               // a message is in the queue: ID, Address (sender), Size, PID (qmail's qp), UID; or what EventSubmitted has, Text (its Message-ID), Related (of a bounce: what failed)
 	EventAttempt                // a delivery begins: ID, Delivery, Channel, Address (recipient)
-	EventDelivered              // a delivery succeeded: Delivery, or ID and Address; Text is the answer, Related the ID it goes on under here
+	EventDelivered              // a delivery succeeded: Delivery, or ID and Address; Text is the answer, Related the ID it goes on under here: forwarded if Channel is local, else filtered
 	EventDeferred               // it will be tried again: the same, with Answer
 	EventFailed                 // it failed for good: the same, with Answer
 	EventEnded                  // the message left the queue: ID
@@ -89,8 +89,9 @@ const (
 	EventStatus                 // the MTA tells its load: Load
 	EventStopped                // the MTA stopped: delivery numbers begin anew
 	EventTrouble                // the MTA warns: Text
-	EventSubmitted              // where a message came from: ID; Client and Account, or UID; Related (the ID it had before)
+	EventSubmitted              // where a message came from: ID; Client and Account, or UID, or Login; Related (the ID it had before)
 	EventNamed                  // a message was written to the queue: ID, Text (its Message-ID)
+	EventQueued                 // the queue manager has it, which it says at each try: ID, Address (sender), Size, Count
 	EventRemoved                // an operator or a policy took it from the queue: ID, Text
 	EventInvoked                // a command of the MTA was started: PID, Text (its working directory)
 )
@@ -98,7 +99,7 @@ const (
 var eventNames = [...]string{
 	"none", "accepted", "attempt", "delivered", "deferred", "failed", "ended", "bounced", "connect", "disconnect",
 	"login", "login failed", "access", "access failed", "rejected", "handover", "status", "stopped", "trouble",
-	"submitted", "named", "removed", "invoked",
+	"submitted", "named", "queued", "removed", "invoked",
 }
 
 // EventKinds lists every EventKind, in the order of their constants.
@@ -189,7 +190,7 @@ const (
 )
 
 // IDHash is what Event.Key is for a queue ID that is no number.
-func IDHash[T string | []byte](id T) uint64 {
+func IDHash[T ~string | ~[]byte](id T) uint64 {
 	hash := uint64(fnvOffset)
 	for i := range len(id) {
 		hash = (hash ^ uint64(id[i])) * fnvPrime

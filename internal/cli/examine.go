@@ -127,6 +127,7 @@ func (s *server) facts() trace.Facts {
 	sites := s.siteNames()
 	return trace.Facts{
 		Owner:        s.owner,
+		UID:          s.uidOf,
 		PrimaryGroup: func(gid int) []int { return groups[gid] },
 		CallerGroup:  s.queue.CallerGroup,
 		Via:          s.queue.Via,
@@ -134,6 +135,12 @@ func (s *server) facts() trace.Facts {
 		Serves:       func(domain string) bool { return s.queue.Serves(domain) || sites()[strings.ToLower(domain)] },
 		Host:         s.queue.Host(),
 	}
+}
+
+// uidOf returns the UID of a login in passwd.
+func (s *server) uidOf(login string) (int, bool) {
+	account, ok := s.passwd.ByLogin(login)
+	return account.UID, ok
 }
 
 // siteNames finds the domains of all sites, beside the reading of the queue: the

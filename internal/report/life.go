@@ -192,7 +192,7 @@ func writeStep(p *page, s *Step) {
 	switch s.Kind {
 	case spoor.EventDelivered, spoor.EventDeferred, spoor.EventFailed:
 		p.para(wordsColumn+2, clip(answerOf(s.Line.Text), maxQuote))
-	case spoor.EventAccepted, spoor.EventLogin, spoor.EventConnect:
+	case spoor.EventAccepted, spoor.EventSubmitted, spoor.EventNamed, spoor.EventRemoved, spoor.EventInvoked, spoor.EventLogin, spoor.EventConnect:
 		p.para(wordsColumn+2, clip(afterStamp(s.Line.Text), maxQuote))
 	default:
 	}

@@ -107,6 +107,10 @@ func (b *book) loggedIn(client netip.Addr, place spoor.LogPlace) {
 
 // settle sums a message up under its source.
 func (j *Journal) settle(f *flight) {
+	if f.keyed {
+		j.settleKeyed(f)
+		return
+	}
 	if f.book == nil && f.logged {
 		j.resolve(f, mail{flight: f, name: f.senderHash})
 	}
@@ -117,9 +121,30 @@ func (j *Journal) settle(f *flight) {
 	j.settleUnder(f, b, len(f.recipients))
 }
 
+// settleKeyed does so for MTAs that log the origin of a message. What was begun
+// and never queued does not count.
+func (j *Journal) settleKeyed(f *flight) {
+	if f.logged && !f.queued {
+		return
+	}
+	switch source := f.source(j); {
+	case source.Kind == spoor.KindForward && f.book.source.Kind == spoor.KindNetwork:
+		f.cause, f.sure = f.book.named(), percent(sureFolder)
+		f.book = j.book(source, -1)
+	case f.via != nil:
+		f.book, f.sure, f.inferred, f.login = f.via, percent(sureLogins), true, f.viaPlace
+	case f.book == nil && f.logged && f.nullSender:
+		f.book = j.book(spoor.Source{Kind: spoor.KindBounce, Name: "unknown"}, -1)
+	case f.book == nil:
+		f.book = j.book(source, -1)
+	}
+	f.sourceFound()
+	j.settleUnder(f, f.book, len(f.recipients))
+}
+
 // settleUnder does the same under a source that the queue has proven.
 func (j *Journal) settleUnder(f *flight, b *book, recipients int) {
-	if f.logged {
+	if f.logged && !f.goesOn {
 		b.accept(f, recipients)
 		j.Rates.Accepted++
 		j.Rates.Recipients += recipients
@@ -141,6 +166,9 @@ func (j *Journal) settleUnder(f *flight, b *book, recipients int) {
 func (j *Journal) settleRecipient(f *flight, b *book, r *recipient) {
 	switch r.state {
 	case delivered:
+		if f.handedOn {
+			return
+		}
 		b.delivered++
 		j.Rates.Delivered++
 		return
@@ -151,7 +179,7 @@ func (j *Journal) settleRecipient(f *flight, b *book, r *recipient) {
 		j.Rates.FailedBy[r.answer]++
 	case waiting:
 		b.waiting++
-	case running, lost:
+	case running, lost, passedOn:
 		return
 	}
 	if r.answer == spoor.AnswerSpam || r.answer == spoor.AnswerBlocked {

@@ -108,6 +108,11 @@ func (w *witness) log(r ruling) {
 			"%s had logged in from the client's address %s before the message came; header and log share no key, so this is inferred from time and address",
 			r.source.Name, ago(m.Arrived.Sub(r.login.time.Time())))})
 	}
+	if f := r.flight; f != nil && f.login.Line > 0 {
+		w.prove(w.tracer.quote("log-origin", m.ID, f.login))
+	} else if f != nil && f.via != nil {
+		w.prove(w.tracer.quote("log-login", m.ID, f.viaPlace))
+	}
 	if f := j.find(m); f != nil && f.logged {
 		w.compareUID(w.tracer.quote("log-accepted", m.ID, f.place), f)
 	}

@@ -43,6 +43,24 @@ type flight struct {
 	remote      bool
 	failedLocal uint32 // domain of a local recipient that failed
 
+	// Of MTAs that name the message in each line:
+	keyed    bool
+	key      uint64
+	heard    spoor.Stamp // of its last line
+	left     spoor.Stamp // when it left the queue, while late lines are waited for
+	name     uint64      // hash of its Message-ID
+	traced   bool        // a line of the log tells its origin
+	queued   bool        // the queue manager has it
+	filtered bool        // handed over by a program of this machine that may pass on another's mail
+	goesOn   bool        // it was in the queue before, under another ID
+	handedOn bool        // it goes on under another ID, whatever its deliveries say
+	direct   bool        // a recipient elsewhere was written on it
+	alias    string      // an address here that sends it out
+	dir      string      // in which the command that queued it was started
+	via      *book       // account behind a program of this machine
+	viaPlace spoor.LogPlace
+
+	index      map[uint64]int32 // of recipients by hash, where there are many
 	recipients []recipient
 	again      int // recipients that are waiting or lost
 	cursor     int // where the last of them was found
@@ -64,9 +82,10 @@ type recipient struct {
 type recipientState uint8
 
 const (
-	running recipientState = iota
-	waiting                // the last attempt was put off
-	lost                   // the MTA stopped meanwhile
+	running  recipientState = iota
+	waiting                 // the last attempt was put off
+	lost                    // the MTA stopped meanwhile, or the message was removed
+	passedOn                // goes on under another ID
 	delivered
 	failed
 )
@@ -302,6 +321,10 @@ func (j *Journal) end(e *spoor.Event) {
 	if !ok {
 		return
 	}
+	if f.keyed {
+		j.leaves(f, e)
+		return
+	}
 	delete(j.open, key)
 	if _, ok := j.orphans[f.qp]; ok && f.logged {
 		delete(j.orphans, f.qp)
@@ -318,7 +341,7 @@ func (j *Journal) forget(f *flight) {
 			return
 		}
 	}
-	if len(j.free) < 1<<12 {
+	if len(j.free) < 1<<12 && !j.keep {
 		j.free = append(j.free, f)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"iter"
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"spoor"
@@ -24,6 +25,7 @@ type Journal struct {
 	seed   maphash.Seed
 
 	open      map[uint64]*flight // messages that have not ended, by the hash of their queue ID
+	origins   []uint64           // hosts and instances that were met
 	attempts  attempts
 	children  map[int32]*origin // bounces and forwards that were announced, by the PID that queued them
 	orphans   map[int32]*flight // forwards that were queued before that was told, by the same
@@ -38,6 +40,14 @@ type Journal struct {
 	reasons   reasons
 	served    []servedHere   // by the number of the domain
 	failed    map[string]int // logins that failed, by account
+
+	announced   map[uint64]*origin // bounces and forwards that have not come yet, by key
+	leaving     []departure        // messages that have left, oldest first
+	past        []pastOrigin       // the messages that were named last
+	invocations []invocation
+	mailboxes   map[uint64]opened // that were opened from this machine, by the hash of the account
+	sweepAt     int
+	keep        bool // flights are not used again: somebody holds them
 
 	Rates    spoor.Rates
 	Load     Load
@@ -55,6 +65,8 @@ func (t *Tracer) NewJournal() *Journal {
 		envelopes: make([]envelope, maxEnvelopes), logins: map[netip.Addr]*logins{},
 		books: map[spoor.Source]*book{}, accounts: map[string]*book{}, networks: map[netip.Addr]*book{},
 		users: map[int32]*book{}, failed: map[string]int{},
+		announced: map[uint64]*origin{}, mailboxes: map[uint64]opened{},
+		past: make([]pastOrigin, maxNamed), invocations: make([]invocation, maxInvocations), sweepAt: firstSweep,
 	}
 	j.attempts.grow()
 	j.sessions.init()
@@ -67,20 +79,26 @@ func (t *Tracer) NewJournal() *Journal {
 // Add joins the events of a block. Blocks come in the order of the log.
 func (j *Journal) Add(b *spoor.Block) error {
 	for i := range b.Events {
-		e := &b.Events[i]
-		if e.Time > j.last {
-			j.last = e.Time
-		}
-		j.add(b, e)
+		j.add(b, &b.Events[i])
 	}
 	return nil
 }
 
 func (j *Journal) add(b *spoor.Block, e *spoor.Event) {
+	if e.Time > j.last {
+		j.last = e.Time
+		if len(j.leaving) > 0 {
+			j.depart(e.Time)
+		}
+	}
 	switch e.Kind {
 	case spoor.EventAttempt:
 		j.attempt(e)
 	case spoor.EventDelivered, spoor.EventDeferred, spoor.EventFailed:
+		if e.Delivery == 0 {
+			j.reported(b, e)
+			return
+		}
 		j.outcome(b, e)
 	case spoor.EventStatus:
 		j.lastMTA = e.Time
@@ -89,18 +107,36 @@ func (j *Journal) add(b *spoor.Block, e *spoor.Event) {
 		j.handover(e)
 	case spoor.EventAccepted:
 		j.lastMTA = e.Time
+		if e.UID < 0 {
+			j.acceptSubmitted(b, e)
+			return
+		}
 		j.accept(b, e)
-	case spoor.EventEnded:
+	case spoor.EventSubmitted:
+		j.submitted(b, e)
+	case spoor.EventNamed:
+		j.named(b, e)
+	case spoor.EventQueued:
+		j.queued(e)
+	case spoor.EventEnded, spoor.EventRemoved:
 		j.end(e)
 	case spoor.EventBounced:
+		if len(e.Related) > 0 {
+			j.notified(e)
+			return
+		}
 		j.bounced(e)
+	case spoor.EventInvoked:
+		j.invoke(b, e)
+	case spoor.EventAccess:
+		j.access(b, e)
 	case spoor.EventConnect, spoor.EventLogin, spoor.EventLoginFailed, spoor.EventDisconnect:
 		j.session(b, e)
 	case spoor.EventStopped:
 		j.restart()
 	case spoor.EventTrouble:
 		j.Troubles.add(b, e)
-	case spoor.EventNone, spoor.EventAccess, spoor.EventAccessFailed, spoor.EventRejected:
+	case spoor.EventNone, spoor.EventAccessFailed, spoor.EventRejected:
 	}
 }
 
@@ -109,10 +145,26 @@ func (j *Journal) hash(text []byte) uint64 { return maphash.Bytes(j.seed, text) 
 // messageKey tells messages apart.
 func (j *Journal) messageKey(e *spoor.Event) uint64 {
 	if e.Key != 0 {
-		return e.Key
+		return e.Key ^ j.origin(e.Origin)
 	}
 	return j.key(e.ID)
 }
+
+// origin notes that a host or instance of the MTA has logged.
+func (j *Journal) origin(origin uint64) uint64 {
+	if n := len(j.origins); n == 0 || j.origins[n-1] != origin {
+		if at := slices.Index(j.origins, origin); at >= 0 {
+			j.origins[at], j.origins[n-1] = j.origins[n-1], origin
+		} else if n < maxOrigins {
+			j.origins = append(j.origins, origin)
+		}
+	}
+	return origin
+}
+
+// maxOrigins bounds the hosts and instances in which a queued message is looked
+// for.
+const maxOrigins = 256
 
 // addressHash is that of the event, whether its parser has set it or not.
 func addressHash(e *spoor.Event) (whole, domain uint64) {

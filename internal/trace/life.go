@@ -22,6 +22,7 @@ type Life struct {
 	Ended    bool
 
 	wanted bool
+	flight *flight
 }
 
 // Step is one line of a life.
@@ -34,10 +35,11 @@ type Step struct {
 	Answer   spoor.Answer
 }
 
-// Wanted is what lives are looked for. A life is found by either.
+// Wanted is what lives are looked for. A life is found by any of them.
 type Wanted struct {
 	ID      spoor.QueueID // "" for none
 	Address string        // sender or recipient; or @domain; "" for none
+	Name    string        // Message-ID; "" for none
 }
 
 // Search collects the lives of messages from the events of a log. It joins them
@@ -45,9 +47,10 @@ type Wanted struct {
 type Search struct {
 	journal  *Journal
 	wanted   Wanted
-	open     map[spoor.QueueID]*Life
+	open     map[uint64]*Life // by the key of the message
 	attempts map[uint64]*Life
-	children map[int32]bool // PIDs that queued a bounce or forward of a wanted message
+	children map[int32]bool  // PIDs that queued a bounce or forward of a wanted message
+	related  map[uint64]bool // keys of such messages, and of what they were before
 	found    []*Life
 	limit    int
 	Dropped  int // lives beyond the limit
@@ -56,9 +59,11 @@ type Search struct {
 // NewSearch looks for at most limit lives.
 func (t *Tracer) NewSearch(wanted Wanted, limit int) *Search {
 	wanted.Address = strings.ToLower(wanted.Address)
+	j := t.NewJournal()
+	j.keep = true
 	return &Search{
-		journal: t.NewJournal(), wanted: wanted, limit: limit,
-		open: map[spoor.QueueID]*Life{}, attempts: map[uint64]*Life{}, children: map[int32]bool{},
+		journal: j, wanted: wanted, limit: limit,
+		open: map[uint64]*Life{}, attempts: map[uint64]*Life{}, children: map[int32]bool{}, related: map[uint64]bool{},
 	}
 }
 
@@ -69,78 +74,121 @@ func (s *Search) Journal() *Journal { return s.journal }
 func (s *Search) Add(b *spoor.Block) error {
 	for i := range b.Events {
 		e := &b.Events[i]
-		if e.Kind == spoor.EventEnded {
+		if e.Kind == spoor.EventEnded || e.Kind == spoor.EventRemoved { // the journal may forget it
 			s.step(b, e)
-			s.end(spoor.QueueID(e.ID))
+			s.end(s.journal.messageKey(e))
+			s.journal.add(b, e)
+			continue
 		}
 		s.journal.add(b, e)
-		if e.Kind != spoor.EventEnded {
-			s.step(b, e)
-		}
+		s.step(b, e)
 	}
 	return nil
 }
 
 func (s *Search) step(b *spoor.Block, e *spoor.Event) {
-	var l *Life
-	switch e.Kind {
-	case spoor.EventAccepted:
-		s.end(spoor.QueueID(e.ID))
-		l = s.life(e.ID)
-		s.accepted(l, e)
-	case spoor.EventAttempt:
-		l = s.life(e.ID)
-		s.attempts[e.Delivery] = l
-		l.wanted = l.wanted || s.matches(e.Address)
-	case spoor.EventDelivered, spoor.EventDeferred, spoor.EventFailed:
-		l = s.attempts[e.Delivery]
-		delete(s.attempts, e.Delivery)
-		if l != nil && l.wanted && e.Kind == spoor.EventDelivered {
-			s.childrenOf(e.Text)
-		}
-	case spoor.EventBounced:
-		l = s.open[spoor.QueueID(e.ID)]
-		if l != nil && l.wanted {
-			s.children[e.PID] = true
-		}
-	case spoor.EventEnded:
-		l = s.open[spoor.QueueID(e.ID)]
-	case spoor.EventStopped:
-		clear(s.attempts)
-	default:
-	}
+	l := s.lifeOf(e)
 	if l == nil {
 		return
 	}
+	s.relate(l, e)
 	l.Steps = append(l.Steps, Step{
 		Kind: e.Kind, Time: e.Time, Place: b.Place(e), Delivery: e.Delivery, Address: string(e.Address), Answer: e.Answer,
 	})
 }
 
-func (s *Search) life(id []byte) *Life {
-	l, ok := s.open[spoor.QueueID(id)]
-	if !ok {
-		l = &Life{ID: spoor.QueueID(id), QP: -1}
-		l.wanted = l.ID == s.wanted.ID
-		s.open[l.ID] = l
+// lifeOf returns the life that an event belongs to, or nil.
+func (s *Search) lifeOf(e *spoor.Event) *Life {
+	switch e.Kind {
+	case spoor.EventAccepted, spoor.EventSubmitted, spoor.EventNamed, spoor.EventQueued:
+		l := s.life(e)
+		s.accepted(l, e)
+		return l
+	case spoor.EventAttempt:
+		l := s.life(e)
+		s.attempts[e.Delivery] = l
+		return l
+	case spoor.EventDelivered, spoor.EventDeferred, spoor.EventFailed:
+		if e.Delivery == 0 {
+			return s.life(e)
+		}
+		l := s.attempts[e.Delivery]
+		delete(s.attempts, e.Delivery)
+		return l
+	case spoor.EventBounced, spoor.EventEnded, spoor.EventRemoved:
+		return s.open[s.journal.messageKey(e)]
+	case spoor.EventStopped:
+		clear(s.attempts)
+	default:
+	}
+	return nil
+}
+
+// life returns the life of the message that the journal has under the ID now.
+// IDs are used again: another message has another life.
+func (s *Search) life(e *spoor.Event) *Life {
+	key := s.journal.messageKey(e)
+	f := s.journal.open[key]
+	l, ok := s.open[key]
+	if ok && (l.flight == f || f == nil) {
+		return l
+	}
+	s.end(key)
+	l = &Life{ID: spoor.QueueID(e.ID), QP: -1, flight: f}
+	l.wanted = l.ID == s.wanted.ID || s.related[key]
+	s.open[key] = l
+	if f != nil && f.login.Line > 0 {
+		kind := spoor.EventLogin
+		if f.dir != "" {
+			kind = spoor.EventInvoked
+		}
+		l.Steps = append(l.Steps, Step{Kind: kind, Time: max(f.opened, 0), Place: f.login})
 	}
 	return l
 }
 
-// accepted notes who the journal says the message is from.
+// accepted notes what is known of a message when it is queued.
 func (s *Search) accepted(l *Life, e *spoor.Event) {
-	l.QP = int(e.PID)
-	l.wanted = l.wanted || s.matches(e.Address) || s.children[e.PID]
-	delete(s.children, e.PID)
-	if f := s.journal.open[s.journal.messageKey(e)]; f != nil && f.login.Line > 0 {
-		l.Steps = append(l.Steps, Step{Kind: spoor.EventLogin, Time: f.opened, Place: f.login})
+	name := string(e.Text)
+	if e.Kind == spoor.EventAccepted || e.Kind == spoor.EventNamed {
+		l.wanted = l.wanted || s.wanted.Name != "" && name == s.wanted.Name
+	}
+	if e.Kind == spoor.EventAccepted && e.UID >= 0 {
+		l.QP = int(e.PID)
+		l.wanted = l.wanted || s.children[e.PID]
+		delete(s.children, e.PID)
 	}
 }
 
-// childrenOf notes the messages that a local delivery queued.
-func (s *Search) childrenOf(text []byte) {
-	for pid := range queuedBy(text) {
-		s.children[pid] = true
+// relate looks whether an event makes its message wanted, or others because of
+// it: bounces, forwards, the same message under another ID.
+func (s *Search) relate(l *Life, e *spoor.Event) {
+	l.wanted = l.wanted || s.matches(e.Address)
+	if len(e.Related) > 0 {
+		key := s.journal.relatedKey(e)
+		other := s.open[key]
+		switch {
+		case l.wanted && other != nil:
+			other.wanted = true
+		case l.wanted:
+			s.related[key] = true
+		case other != nil && e.Kind != spoor.EventBounced:
+			l.wanted = other.wanted
+		}
+	}
+	if !l.wanted {
+		return
+	}
+	switch e.Kind {
+	case spoor.EventDelivered:
+		for pid := range queuedBy(e.Text) {
+			s.children[pid] = true
+		}
+	case spoor.EventBounced:
+		if len(e.Related) == 0 {
+			s.children[e.PID] = true
+		}
+	default:
 	}
 }
 
@@ -156,12 +204,12 @@ func (s *Search) matches(address []byte) bool {
 }
 
 // end closes a life, and forgets it unless it is wanted.
-func (s *Search) end(id spoor.QueueID) {
-	l, ok := s.open[id]
+func (s *Search) end(key uint64) {
+	l, ok := s.open[key]
 	if !ok {
 		return
 	}
-	delete(s.open, id)
+	delete(s.open, key)
 	s.close(l)
 }
 
@@ -173,12 +221,22 @@ func (s *Search) close(l *Life) {
 		s.Dropped++
 		return
 	}
-	if f := s.journal.open[s.journal.key([]byte(l.ID))]; f != nil && f.book != nil && (l.QP < 0 || int(f.qp) == l.QP) {
-		l.Source, l.Sure, l.Inferred, l.Rivals, l.Cause = f.book.named(), float64(f.sure)/100, f.inferred, int(f.ambig), f.cause
-	}
-	last := l.Steps[len(l.Steps)-1]
-	l.Ended = last.Kind == spoor.EventEnded
 	s.found = append(s.found, l)
+}
+
+// name takes from the journal who a message is from, when all of the log is known.
+func (s *Search) name(l *Life) {
+	last := l.Steps[len(l.Steps)-1].Kind
+	l.Ended = last == spoor.EventEnded || last == spoor.EventRemoved
+	f := l.flight
+	if f == nil {
+		return
+	}
+	l.Source, l.Cause = f.source(s.journal), f.cause
+	if l.Source.Kind == spoor.KindForward && f.book != nil && f.book.source != l.Source && l.Cause == (spoor.Source{}) {
+		l.Cause = f.book.named()
+	}
+	l.Sure, l.Inferred, l.Rivals = float64(f.sure)/100, f.inferred || f.via != nil, int(f.ambig)
 }
 
 // Lives closes the search and returns what was found, in the order of their
@@ -194,7 +252,10 @@ func (s *Search) Lives() []*Life {
 	for _, l := range open {
 		s.close(l)
 	}
-	s.open = map[spoor.QueueID]*Life{}
+	clear(s.open)
+	for _, l := range s.found {
+		s.name(l)
+	}
 	return s.found
 }
 

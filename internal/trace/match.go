@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"spoor"
 )
@@ -31,11 +32,16 @@ func (j *Journal) find(m *spoor.Message) *flight {
 	if j == nil {
 		return nil
 	}
-	f, ok := j.open[j.key([]byte(m.ID))]
-	if !ok || !f.fits(m) {
-		return nil
+	if f, ok := j.open[j.key([]byte(m.ID))]; ok && f.id == m.ID && f.fits(m) {
+		return f
 	}
-	return f
+	hash := spoor.IDHash(m.ID)
+	for _, origin := range j.origins {
+		if f, ok := j.open[hash^origin]; ok && f.id == m.ID && f.left == 0 && f.fits(m) {
+			return f
+		}
+	}
+	return nil
 }
 
 func (f *flight) fits(m *spoor.Message) bool {
@@ -45,8 +51,13 @@ func (f *flight) fits(m *spoor.Message) bool {
 	if len(m.Trail.Hops) > 0 && m.Trail.Hops[0].PID > 0 && f.qp > 0 {
 		return int(f.qp) == m.Trail.Hops[0].PID
 	}
-	return f.accepted >= spoor.StampOf(m.Arrived).Add(-2*second)
+	arrived := spoor.StampOf(m.Arrived)
+	return f.accepted >= arrived.Add(-2*second) && (!f.keyed || f.accepted <= arrived.Add(longestData))
 }
+
+// longestData is how long a client may take for the content of a message: the
+// queue has the time of its beginning, the log perhaps that of its end.
+const longestData = 30 * time.Minute
 
 // Join closes queue and log together: what both know counts once, under the
 // source that the queue proves. It returns all sources but the smallest of the

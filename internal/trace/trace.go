@@ -16,6 +16,8 @@ import (
 type Facts struct {
 	// Owner tells whose UID it is.
 	Owner func(uid int) spoor.Owner
+	// UID is the number of a login; ok is false for one that is in no passwd.
+	UID func(login string) (uid int, ok bool)
 	// PrimaryGroup lists the UIDs whose primary group it is.
 	PrimaryGroup func(gid int) []int
 	// CallerGroup is the group under which the mail system itself queues
@@ -69,8 +71,9 @@ type ruling struct {
 	cause      spoor.Source
 	proof      proof
 	groups     groupVerdict
-	conflict   bool   // the envelope's UID is not the header's
-	login      *login // in the log: the account is inferred from it
+	conflict   bool    // the envelope's UID is not the header's
+	login      *login  // in the log: the account is inferred from it
+	flight     *flight // in the log: the source follows from it
 }
 
 // proof says what a ruling rests on.
@@ -94,6 +97,24 @@ func (t *Tracer) rule(m *spoor.Message) ruling {
 	r.conflict = m.Trail.Hops[0].Via == spoor.ViaUID && m.CallerUID >= 0 && m.CallerUID != m.Trail.Hops[0].UID
 	if r.conflict || r.groups == groupContradicts {
 		r.confidence = min(r.confidence, sureConflict)
+	}
+	return t.follow(m, r)
+}
+
+// follow asks the log about mail that a program of this machine handed over: it
+// may have been here before, under another ID, or be a webmail's.
+func (t *Tracer) follow(m *spoor.Message, r ruling) ruling {
+	if r.source.Kind != spoor.KindNetwork && r.source.Kind != spoor.KindUnknown && r.owner.Role != spoor.RoleMailSystem {
+		return r
+	}
+	f := t.journal.find(m)
+	switch {
+	case f == nil || !f.keyed:
+		return r
+	case f.goesOn && f.book != nil && f.book.source != r.source:
+		return ruling{source: f.source(t.journal), uid: f.book.uid, confidence: float64(f.sure) / 100, proof: r.proof, flight: f}
+	case f.via != nil:
+		return ruling{source: f.via.named(), uid: -1, confidence: sureLogins, proof: r.proof, flight: f}
 	}
 	return r
 }

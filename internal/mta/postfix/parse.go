@@ -513,7 +513,7 @@ func (p *Parser) qmgr(b []byte, e *spoor.Event) spoor.LineSort {
 		n, _ := digits(count)
 		e.Count = int32(min(n, 1<<30))
 	}
-	e.Kind = spoor.EventAccepted
+	e.Kind = spoor.EventQueued
 	return spoor.LineEvent
 }
 

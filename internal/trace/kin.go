@@ -1,0 +1,143 @@
+package trace
+
+import (
+	"spoor"
+)
+
+// Messages that the MTA made because of another one, and messages that go on
+// under another ID: bounces, forwards, what a content filter hands back, what an
+// operator queued again.
+
+// maxAnnounced bounds the messages that are announced and have not come.
+const maxAnnounced = 1 << 15
+
+// relatedKey is that of the other message of an event.
+func (j *Journal) relatedKey(e *spoor.Event) uint64 {
+	return spoor.IDHash(e.Related) ^ j.origin(e.Origin)
+}
+
+// kin gives a message the source that its origin implies, or remembers that for
+// when it comes.
+func (j *Journal) kin(key uint64, f *flight, o *origin) {
+	if f == nil {
+		if len(j.announced) >= maxAnnounced {
+			clear(j.announced)
+		}
+		j.announced[key] = o
+		return
+	}
+	j.inherit(f, o)
+}
+
+// bounceFor is the origin of a bounce for a message, which may be nil.
+func (j *Journal) bounceFor(parent *flight) *origin {
+	o := &origin{via: spoor.ViaBounce, source: spoor.Source{Kind: spoor.KindBounce, Name: "unknown"}}
+	if parent == nil || parent.book == nil {
+		return o
+	}
+	parent.bounces++
+	cause := parent.source(j)
+	o.cause, o.sure = cause, parent.sure
+	o.source.Name = bounceName(cause, parent.failedLocal != 0, j.domains.name(parent.failedLocal))
+	return o
+}
+
+// source is what a message is to blame on, as far as is known now.
+func (f *flight) source(j *Journal) spoor.Source {
+	switch {
+	case f.alias != "" && f.forwards():
+		return spoor.Source{Kind: spoor.KindForward, Name: lowerDomain(j.tracer.facts.LocalAddress(f.alias))}
+	case f.via != nil:
+		return f.via.named()
+	case f.book == nil:
+		return spoor.Source{Kind: spoor.KindUnknown}
+	}
+	return f.book.named()
+}
+
+// forwards reports whether all that goes out does so because of an alias: mail
+// from outside that no recipient elsewhere was written on.
+func (f *flight) forwards() bool {
+	return !f.direct && f.book != nil && f.book.source.Kind == spoor.KindNetwork
+}
+
+// notified notes which bounce was queued for a message.
+func (j *Journal) notified(e *spoor.Event) {
+	key := j.relatedKey(e)
+	j.kin(key, j.open[key], j.bounceFor(j.open[j.messageKey(e)]))
+}
+
+// passed notes under which ID a delivered message goes on. It is false where
+// nothing more is known of that.
+func (j *Journal) passed(f *flight, e *spoor.Event) bool {
+	key := j.relatedKey(e)
+	next := j.open[key]
+	if e.Channel == spoor.ChannelLocal {
+		name := lowerDomain(j.tracer.facts.LocalAddress(string(e.Address)))
+		o := &origin{via: spoor.ViaForward, cause: f.source(j), source: spoor.Source{Kind: spoor.KindForward, Name: name}}
+		j.kin(key, next, o)
+		return false
+	}
+	if next == nil || next == f {
+		return false
+	}
+	if !next.goesOn {
+		past := pastOf(f)
+		j.goOnFrom(next, &past)
+	}
+	next.alias, next.direct = f.alias, f.direct
+	return true
+}
+
+// goesOn joins a message to the one that its line of origin names. It is false
+// where the log has nothing of that.
+func (j *Journal) goesOn(f *flight, e *spoor.Event) bool {
+	before := j.open[j.relatedKey(e)]
+	if before == nil || before == f {
+		f.filtered = true
+		return false
+	}
+	past := pastOf(before)
+	j.goOnFrom(f, &past)
+	if e.UID >= 0 { // queued again: the one before does not go on
+		for i := range before.recipients {
+			if before.recipients[i].state == waiting {
+				before.recipients[i].state = passedOn
+			}
+		}
+		j.close(before)
+	}
+	return true
+}
+
+func pastOf(f *flight) pastOrigin {
+	return pastOrigin{key: f.key, book: f.book, client: f.client, login: f.place, sure: f.sure}
+}
+
+// goOnFrom gives a message the source of the one that it was before. The two
+// count as one message, and its recipients as one message's.
+func (j *Journal) goOnFrom(f *flight, past *pastOrigin) {
+	if f.goesOn || past.book == nil {
+		return
+	}
+	f.goesOn, f.filtered = true, false
+	f.book, f.client, f.login, f.sure = past.book, past.client, past.login, past.sure
+	past.book.delivered -= past.delivered
+	j.Rates.Delivered -= int(past.delivered)
+	past.delivered = 0
+}
+
+// closed notes how many recipients of a message counted as delivered, in case
+// that it goes on.
+func (j *Journal) closed(f *flight) {
+	past := &j.past[f.name&(maxNamed-1)]
+	if f.name == 0 || past.name != f.name || past.key != f.key {
+		return
+	}
+	past.book, past.sure = f.book, f.sure
+	for i := range f.recipients {
+		if f.recipients[i].state == delivered {
+			past.delivered++
+		}
+	}
+}
