@@ -34,6 +34,14 @@ func testFacts() Facts {
 			}
 			return spoor.Owner{UID: uid, GID: -1}
 		},
+		UID: func(login string) (int, bool) {
+			for uid, owner := range owners {
+				if owner.Login == login {
+					return uid, true
+				}
+			}
+			return 0, false
+		},
 		PrimaryGroup: func(gid int) []int { return groups[gid] },
 		CallerGroup: func(via spoor.Via) int {
 			if via == spoor.ViaNetwork || via == spoor.ViaForward {

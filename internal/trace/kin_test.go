@@ -1,0 +1,123 @@
+package trace
+
+import (
+	"testing"
+	"time"
+
+	"spoor"
+)
+
+func (p *tape) notification(id, child string) *tape {
+	return p.keyed(spoor.EventBounced, id, func(e *spoor.Event) { e.Related = []byte(child) })
+}
+
+func TestTrap04MailThroughAFilterIsOneMessage(t *testing.T) {
+	in := func() *tape {
+		return newTape().client("4A", "198.51.100.7", "anna@here.test").named("4A", "<1>").queued("4A", "anna@here.test", 2)
+	}
+	out := func(p *tape) *tape {
+		return p.named("5B", "<1>").queued("5B", "anna@here.test", 2)
+	}
+	handed := func(p *tape, next ...string) *tape {
+		return p.to("4A", "x@far.test", "sent", next...).to("4A", "y@far.test", "sent", next...).removed("4A")
+	}
+	finish := func(p *tape) *tape {
+		return p.to("5B", "x@far.test", "sent").wait(time.Minute).to("5B", "y@far.test", "bounced").removed("5B").wait(time.Minute).status()
+	}
+	for name, p := range map[string]*tape{
+		"the filter passes the ID on": finish(handed(out(in().keyed(spoor.EventSubmitted, "5B", func(e *spoor.Event) {
+			e.Client, e.Related = []byte("127.0.0.1"), []byte("4A")
+		})), "next=5B")),
+		"the filter's answer has the new ID":           finish(handed(out(in().client("5B", "127.0.0.1", "")), "next=5B")),
+		"only the Message-ID is the same, by SMTP":     finish(handed(out(in().client("5B", "127.0.0.1", "")))),
+		"only the Message-ID is the same, by sendmail": finish(handed(out(in().pickup("5B", 110)))),
+		"the filter's sendmail comes later":            finish(out(handed(in()).wait(time.Second).pickup("5B", 110))),
+	} {
+		t.Run(name, func(t *testing.T) {
+			found := p.sources(t)
+			wantFigures(t, found, "account:anna@here.test", "1 messages 2 recipients 1 delivered 1 failed 0 deferrals 0 waiting")
+			if len(found) != 1 {
+				t.Errorf("%v", keys(found))
+			}
+		})
+	}
+}
+
+func TestAMessageIDAloneJoinsNothingThatAUserHandsOver(t *testing.T) {
+	p := newTape().sent("4A", "anna@here.test", "x@far.test")
+	p.pickup("5B", 10003).named("5B", "<4Aanna@here.test>").queued("5B", "anna@here.test", 1).to("5B", "x@far.test", "sent").removed("5B")
+	found := p.sources(t)
+	wantFigures(t, found, "account:anna@here.test", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
+	wantFigures(t, found, "site:site1.test", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
+}
+
+func TestAMessageThatIsQueuedAgainIsStillTheSame(t *testing.T) {
+	p := newTape().client("4A", "198.51.100.7", "anna@here.test").named("4A", "<1>").queued("4A", "anna@here.test", 2).
+		to("4A", "x@far.test", "deferred").to("4A", "y@far.test", "sent").
+		keyed(spoor.EventSubmitted, "5B", func(e *spoor.Event) { e.UID, e.Related = 2020, []byte("4A") }).
+		named("5B", "<1>").queued("5B", "anna@here.test", 1).to("5B", "x@far.test", "sent").removed("5B")
+	found := p.sources(t)
+	wantFigures(t, found, "account:anna@here.test", "1 messages 2 recipients 2 delivered 0 failed 1 deferrals 0 waiting")
+	if len(found) != 1 {
+		t.Errorf("%v", keys(found))
+	}
+}
+
+func TestABounceIsNamedAfterItsCauseBeforeAndAfterItIsTold(t *testing.T) {
+	for name, told := range map[string]func(p *tape) *tape{
+		"while it is open": func(p *tape) *tape {
+			return p.named("5B", "<b>").queued("5B", "", 1).notification("4A", "5B").to("5B", "anna@here.test", "sent", "local").removed("5B")
+		},
+		"when it has left": func(p *tape) *tape {
+			return p.named("5B", "<b>").queued("5B", "", 1).to("5B", "anna@here.test", "sent", "local").removed("5B").notification("4A", "5B")
+		},
+		"before it comes": func(p *tape) *tape {
+			return p.notification("4A", "5B").named("5B", "<b>").queued("5B", "", 1).to("5B", "anna@here.test", "sent", "local").removed("5B")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newTape().client("4A", "198.51.100.7", "anna@here.test").queued("4A", "anna@here.test", 1).to("4A", "x@far.test", "bounced")
+			found := told(p).removed("4A").sources(t)
+			wantFigures(t, found, "bounce:anna@here.test", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
+			if h := found["account:anna@here.test"].History; h == nil || h.Bounces != 1 {
+				t.Errorf("%+v", h)
+			}
+		})
+	}
+}
+
+func TestBackscatterIsNamedAfterTheDomainThatTookTheMail(t *testing.T) {
+	p := newTape().client("4A", "203.0.113.66", "").named("4A", "<1>").queued("4A", "victim@far.test", 1).to("4A", "nobody@here.test", "bounced").
+		named("5B", "<2>").queued("5B", "", 1).notification("4A", "5B").removed("4A").to("5B", "victim@far.test", "deferred")
+	found := p.sources(t)
+	wantFigures(t, found, "bounce:here.test", "1 messages 1 recipients 0 delivered 0 failed 1 deferrals 1 waiting")
+	if cause := found["bounce:here.test"].Cause.String(); cause != "network:203.0.113.66" {
+		t.Errorf("cause %s", cause)
+	}
+}
+
+func TestAnAliasThatSendsOutIsTheSourceOfWhatComesFromOutside(t *testing.T) {
+	p := newTape().client("4A", "203.0.113.66", "").queued("4A", "x@far.test", 2).
+		to("4A", "jane@here.test", "sent", "local").to("4A", "me@else.test", "sent", "for=sales@here.test").removed("4A").
+		// who logged in is to blame, whatever is between
+		client("5B", "198.51.100.7", "anna@here.test").queued("5B", "anna@here.test", 1).to("5B", "me@else.test", "sent", "for=sales@here.test").removed("5B").
+		// a recipient elsewhere that was written on it is relayed
+		client("6C", "203.0.113.67", "").queued("6C", "x@far.test", 2).
+		to("6C", "me@else.test", "sent", "for=sales@here.test").to("6C", "other@else.test", "sent").removed("6C")
+	found := p.sources(t)
+	wantFigures(t, found, "forward:sales@here.test", "1 messages 2 recipients 2 delivered 0 failed 0 deferrals 0 waiting")
+	wantFigures(t, found, "account:anna@here.test", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
+	wantFigures(t, found, "network:203.0.113.67", "1 messages 2 recipients 2 delivered 0 failed 0 deferrals 0 waiting")
+	if cause := found["forward:sales@here.test"].Cause.String(); cause != "network:203.0.113.66" {
+		t.Errorf("cause %s", cause)
+	}
+}
+
+func TestWhatAMailboxForwardsIsAMessageOfItsOwn(t *testing.T) {
+	p := newTape().client("4A", "203.0.113.66", "").named("4A", "<1>").queued("4A", "x@far.test", 1).
+		named("5B", "<1>").queued("5B", "x@far.test", 1).to("4A", "jane@here.test", "sent", "local", "next=5B").removed("4A").
+		to("5B", "me@else.test", "sent").removed("5B")
+	found := p.sources(t)
+	wantFigures(t, found, "network:203.0.113.66", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
+	wantFigures(t, found, "forward:jane@here.test", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
+}
