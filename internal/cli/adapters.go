@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"spoor"
+	"spoor/internal/logs"
 	"spoor/internal/mta"
 	"spoor/internal/mta/exim"
 	"spoor/internal/mta/postfix"
@@ -16,7 +17,7 @@ import (
 )
 
 // adapters are the MTAs that spoor knows. Without a queue and without --mta, the
-// first is taken whose lines are in the log.
+// one is taken that most lines of the log are of.
 func adapters() []mta.Adapter {
 	return []mta.Adapter{qmail.Adapter(), postfix.Adapter(), exim.Adapter()}
 }
@@ -114,7 +115,16 @@ func (s *server) withoutQueue(o *options, list []mta.Adapter, m *mta.Server) err
 	if len(streams) == 0 {
 		return s.noQueue
 	}
-	s.adapter = list[0]
+	s.adapter = list[max(0, logs.Recognise(s.root, streams, parsers(list)))]
 	s.queue = s.adapter.LogOnly(m)
 	return nil
+}
+
+// parsers are those of the logs of some MTAs.
+func parsers(list []mta.Adapter) []func() logs.Parser {
+	made := make([]func() logs.Parser, 0, len(list))
+	for _, a := range list {
+		made = append(made, func() logs.Parser { return a.NewParser() })
+	}
+	return made
 }
