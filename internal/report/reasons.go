@@ -159,9 +159,14 @@ func writeReasonGroup(p *page, g *ReasonGroup) {
 	p.para(detail+9, clip(g.Line.Place(), maxQuote))
 }
 
-// answerOf is the answer at the end of a line of qmail's log: its words have
-// underscores for blanks and slashes for line ends.
+// answerOf is the answer at the end of a line of the log. qmail's has underscores
+// for blanks and slashes for line ends, Postfix' stands in brackets.
 func answerOf(line string) string {
+	if at := strings.LastIndex(line, ", status="); at >= 0 {
+		if open := strings.Index(line[at:], " ("); open >= 0 {
+			return strings.TrimSuffix(line[at+open+len(" ("):], ")")
+		}
+	}
 	for _, word := range []string{" success: ", " deferral: ", " failure: "} {
 		if at := strings.Index(line, word); at >= 0 {
 			return strings.TrimSpace(strings.ReplaceAll(strings.ReplaceAll(line[at+len(word):], "_", " "), "/", " / "))

@@ -17,6 +17,7 @@ type Who struct {
 	Time       time.Time // when the server was examined
 	MTA, Panel string    // "" where not known
 	Queue      spoor.QueueCount
+	NoQueue    bool         // there is a log, and no queue was found
 	Sources    []SourceLine // worst first within one class
 
 	// Minor yields the sources that the log alone knows and that have too little
@@ -110,6 +111,9 @@ func (w *Who) writeLog(p *page) {
 }
 
 func (w *Who) emptyQueue() string {
+	if w.NoQueue {
+		return "none was found below the root: all that follows is from the log"
+	}
 	if !w.Complete || w.Queue.Unreadable > 0 {
 		return "no message could be read: this says nothing about the queue"
 	}
