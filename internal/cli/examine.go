@@ -125,6 +125,10 @@ func (s *server) facts() trace.Facts {
 		groups[account.GID] = append(groups[account.GID], account.UID)
 	}
 	sites := s.siteNames()
+	realm := ""
+	if q, ok := s.queue.(mta.Realms); ok {
+		realm = q.Realm()
+	}
 	return trace.Facts{
 		Owner:        s.owner,
 		UID:          s.uidOf,
@@ -133,6 +137,7 @@ func (s *server) facts() trace.Facts {
 		Via:          s.queue.Via,
 		LocalAddress: s.queue.LocalAddress,
 		Serves:       func(domain string) bool { return s.queue.Serves(domain) || sites()[strings.ToLower(domain)] },
+		Realm:        realm,
 		Host:         s.queue.Host(),
 	}
 }

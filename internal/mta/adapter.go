@@ -57,6 +57,12 @@ type Tool struct {
 	Write func(q Queue, w io.Writer) error
 }
 
+// Realms is implemented by queues whose MTA adds a domain to logins without one.
+type Realms interface {
+	// Realm is that domain, or "".
+	Realm() string
+}
+
 // Policies is implemented by queues whose MTA has a standing policy that an
 // audit can judge.
 type Policies interface {

@@ -297,7 +297,7 @@ func (j *Journal) account(name []byte) *book {
 	if b, ok := j.accounts[string(name)]; ok {
 		return b
 	}
-	b := j.book(spoor.Source{Kind: spoor.KindAccount, Name: lowerDomain(string(name))}, -1)
+	b := j.book(spoor.Source{Kind: spoor.KindAccount, Name: j.tracer.accountName(string(name))}, -1)
 	j.accounts[string(name)] = b
 	return b
 }

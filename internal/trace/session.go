@@ -239,7 +239,7 @@ func (j *Journal) failLogin(e *spoor.Event) {
 		j.failed[string(e.Address)] = count + n
 		return
 	}
-	name := lowerDomain(string(e.Address))
+	name := j.tracer.accountName(string(e.Address))
 	if _, ok := j.failed[name]; ok || len(j.failed) < maxFailed {
 		j.failed[name] += n
 	}

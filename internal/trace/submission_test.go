@@ -132,6 +132,25 @@ func TestTrap07TwoHostsWithTheSameIDsAreTwoServers(t *testing.T) {
 	wantFigures(t, found, "account:bob@here.test", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
 }
 
+func TestTrap14AnAccountIsOneHoweverItsNameIsWritten(t *testing.T) {
+	p := newTape().sent("4A", "Anna@Here.Test", "x@far.test").sent("4B", "anna@here.test", "x@far.test").sent("4C", "anna", "x@far.test").
+		sent("4D", "some one, else+x@here.test", "x@far.test")
+	facts := testFacts()
+	facts.Realm = "here.test"
+	j := New(facts).NewJournal()
+	if err := j.Add(&spoor.Block{FirstLine: 1, Events: p.events}); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]int32{"anna@here.test": 3, "some one, else+x@here.test": 1} {
+		if b, ok := j.known(spoor.Source{Kind: spoor.KindAccount, Name: name}); !ok || b.accepted != want {
+			t.Errorf("%s: %+v", name, b)
+		}
+	}
+	if len(j.books) != 2 {
+		t.Errorf("%d accounts", len(j.books))
+	}
+}
+
 func TestTrap16WhatAFilterDiscardsHasEnded(t *testing.T) {
 	p := newTape().client("4A", "198.51.100.7", "anna@here.test").named("4A", "<1>").keyed(spoor.EventRemoved, "4A", nil).
 		// the ID is free again

@@ -32,6 +32,8 @@ type Facts struct {
 	// LocalAddress writes the address of a local recipient as its sender wrote it,
 	// without what the MTA's routing puts before it.
 	LocalAddress func(address string) string
+	// Realm is the domain that the server adds to a login without one, or "".
+	Realm string
 	// Host is the name that the MTA writes into its Received lines, or "".
 	Host string
 }
@@ -169,7 +171,7 @@ func (t *Tracer) ruleUID(uid int) ruling {
 // login from the client's address is an inference, and never outranks a record.
 func (t *Tracer) ruleNetwork(hop *spoor.Hop, at spoor.Stamp) ruling {
 	if confidence := t.accountConfidence(hop); confidence > 0 {
-		return ruling{source: spoor.Source{Kind: spoor.KindAccount, Name: lowerDomain(hop.Account)}, uid: -1, confidence: confidence}
+		return ruling{source: spoor.Source{Kind: spoor.KindAccount, Name: t.accountName(hop.Account)}, uid: -1, confidence: confidence}
 	}
 	if found, sole := t.journal.loginBefore(hop.Client, at); found.account != nil {
 		r := ruling{source: found.account.source, uid: -1, confidence: sureLogins, login: &found}
@@ -299,6 +301,16 @@ func domainOf(address string) string {
 		return ""
 	}
 	return strings.ToLower(address[at+1:])
+}
+
+// accountName writes a login as the account is named: servers take it in whatever
+// case, and some add a domain where it has none.
+func (t *Tracer) accountName(login string) string {
+	name := strings.ToLower(strings.TrimSpace(login))
+	if t.facts.Realm != "" && name != "" && !strings.Contains(name, "@") {
+		name += "@" + strings.ToLower(t.facts.Realm)
+	}
+	return name
 }
 
 // lowerDomain writes the domain of an address in lower case (RFC 5321 §2.4).

@@ -119,6 +119,10 @@ func (q *Queue) Via(uid int) spoor.Via {
 	return spoor.ViaUID
 }
 
+// Realm is the domain that smtpd adds to a login without one (postconf(5),
+// smtpd_sasl_local_domain).
+func (q *Queue) Realm() string { return q.conf.Get("smtpd_sasl_local_domain") }
+
 // LocalAddress returns the alias that an address falls under.
 func (q *Queue) LocalAddress(address string) string {
 	r := reader{conf: q.conf}
