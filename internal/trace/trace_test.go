@@ -108,7 +108,7 @@ func TestWhoIsToBlame(t *testing.T) {
 	blames("root", message(uidHop(0)), "user:root 1.00")
 	blames("a UID that nobody has", message(uidHop(777)), "user:777 1.00")
 	blames("an account with AUTH in the protocol word", message(netHop("bob", true)), "account:bob 0.99")
-	blames("an address that is served here", message(netHop("Info@Site1.TEST", false)), "account:Info@site1.test 0.95")
+	blames("an address that is served here", message(netHop("Info@Site1.TEST", false)), "account:info@site1.test 0.95")
 	blames("an ident answer", message(netHop("root", false)), "network:192.0.2.9 0.99")
 	blames("an ident answer with an at sign", message(netHop("x@elsewhere.test", false)), "network:192.0.2.9 0.99")
 	blames("a domain without local part", message(netHop("@site1.test", false)), "network:192.0.2.9 0.99")

@@ -344,7 +344,7 @@ func ReadConfig(root *host.Root, passwd *host.Passwd, gaps *spoor.Gaps) (Config,
 	served := main.domains()
 	conf := Config{
 		Dirs: []string{main.Get("queue_directory")}, Hostname: main.Get("myhostname"), OwnerUID: -1,
-		Serves: served.serves, Alias: main.alias(),
+		Serves: served.serves, Alias: main.alias(), Realm: main.Get("smtpd_sasl_local_domain"),
 	}
 	if owner, ok := passwd.ByLogin(main.Get("mail_owner")); ok {
 		conf.OwnerUID = owner.UID

@@ -28,6 +28,7 @@ import (
 type Config struct {
 	Dirs     []string // queue_directory of each instance, below the root
 	Hostname string   // myhostname; "" if unknown: then every Received line of Postfix' form is believed
+	Realm    string // smtpd_sasl_local_domain: added to a login without a domain
 	OwnerUID int      // of mail_owner; -1 if unknown
 	// Serves reports whether mail for a domain is taken as this server's own.
 	Serves func(domain string) bool
@@ -121,7 +122,7 @@ func (q *Queue) Via(uid int) spoor.Via {
 
 // Realm is the domain that smtpd adds to a login without one (postconf(5),
 // smtpd_sasl_local_domain).
-func (q *Queue) Realm() string { return q.conf.Get("smtpd_sasl_local_domain") }
+func (q *Queue) Realm() string { return q.conf.Realm }
 
 // LocalAddress returns the alias that an address falls under.
 func (q *Queue) LocalAddress(address string) string {
