@@ -28,7 +28,7 @@ import (
 type Config struct {
 	Dirs     []string // queue_directory of each instance, below the root
 	Hostname string   // myhostname; "" if unknown: then every Received line of Postfix' form is believed
-	Realm    string // smtpd_sasl_local_domain: added to a login without a domain
+	Realm    string   // smtpd_sasl_local_domain: added to a login without a domain
 	OwnerUID int      // of mail_owner; -1 if unknown
 	// Serves reports whether mail for a domain is taken as this server's own.
 	Serves func(domain string) bool
