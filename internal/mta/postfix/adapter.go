@@ -11,6 +11,7 @@ import (
 func Adapter() mta.Adapter {
 	config := func(s *mta.Server) Config {
 		conf, _ := ReadConfig(s.Root, s.Passwd, s.Gaps)
+		conf.MailSystem = s.MailSystem
 		return conf
 	}
 	return mta.Adapter{

@@ -30,6 +30,9 @@ type Config struct {
 	Hostname string   // myhostname; "" if unknown: then every Received line of Postfix' form is believed
 	Realm    string   // smtpd_sasl_local_domain: added to a login without a domain
 	OwnerUID int      // of mail_owner; -1 if unknown
+	// MailSystem reports whether a UID belongs to a part of the mail system; nil if
+	// not known.
+	MailSystem func(uid int) bool
 	// Serves reports whether mail for a domain is taken as this server's own.
 	Serves func(domain string) bool
 	// Alias names the entry of the alias maps that an address in lower case falls

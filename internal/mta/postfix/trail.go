@@ -98,6 +98,7 @@ func (w *walker) hops() (used int) {
 		}
 		if ident := spoor.QueueID(a.ident); (filtered || requeued) && ident != m.ID {
 			m.Earlier = ident
+			w.accountBehind(&hop, used)
 		}
 		w.forward(hop)
 		w.add(hop)
@@ -105,12 +106,42 @@ func (w *walker) hops() (used int) {
 	}
 	if ok && (top.hop.Via == spoor.ViaUID || w.reader.outside) {
 		w.add(top.hop)
-		return used + 1
+		return w.filteredBy(top.hop.UID, used+1)
 	}
 	if len(m.Trail.Hops) == 0 {
 		m.Trail.Broken = brokenNoReceived
 	}
 	return used
+}
+
+// filterLines is how many lines of a content filter may stand above that of the
+// first passage.
+const filterLines = 4
+
+// accountBehind takes the login from the line that this Postfix wrote before a
+// content filter had the message. The line has the ID that the filter handed on,
+// which nobody could know who wrote the message.
+func (w *walker) accountBehind(hop *spoor.Hop, used int) {
+	for i := used; i < min(used+filterLines, len(w.lines)) && !hop.Authenticated; i++ {
+		if r, ok := w.top(i); ok && spoor.QueueID(r.id) == w.message.Earlier && r.hop.Authenticated {
+			hop.Account, hop.Authenticated = r.hop.Account, true
+		}
+	}
+}
+
+// filteredBy goes on below the line of a content filter that hands messages back
+// by sendmail(1) under a user of the mail system.
+func (w *walker) filteredBy(uid, used int) int {
+	if w.reader.conf.MailSystem == nil || uid < 0 || !w.reader.conf.MailSystem(uid) {
+		return used
+	}
+	below, ok := w.top(used)
+	if !ok || below.hop.Via != spoor.ViaNetwork {
+		return used
+	}
+	w.message.Earlier = spoor.QueueID(below.id)
+	w.add(below.hop)
+	return used + 1
 }
 
 // maildrop names the owner of the file: sendmail(1) and postdrop(1) leave it to
