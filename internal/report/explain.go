@@ -162,6 +162,8 @@ func client(h *spoor.Hop) string {
 		words = "client " + clip(h.Client.String(), maxAddress)
 	}
 	switch {
+	case h.Authenticated && h.Account == "":
+		words += ", authenticated, under a name that the line does not tell"
 	case h.Authenticated:
 		words += ", authenticated as " + clip(h.Account, maxAddress)
 	case h.Account == "":

@@ -264,7 +264,11 @@ func distinct(list []spoor.Evidence) []spoor.Evidence {
 // quoteLine quotes one field of a header.
 func (p *page) quoteLine(indent, line int, field string) {
 	p.tab(indent)
-	p.put("line " + strconv.Itoa(line) + ": ")
+	if line == 0 {
+		p.put("in the copy: ")
+	} else {
+		p.put("line " + strconv.Itoa(line) + ": ")
+	}
 	p.flow(clip(unfold(field), maxQuote))
 	p.end()
 }

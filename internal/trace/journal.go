@@ -417,6 +417,7 @@ type origin struct {
 	via    spoor.Via
 	source spoor.Source
 	cause  spoor.Source
+	place  spoor.LogPlace // where the log tells of the source of that one; may be none
 	sure   uint8
 }
 
@@ -437,6 +438,7 @@ func (j *Journal) announce(pid int32, o *origin) {
 // inherit gives a message the source that its origin implies.
 func (j *Journal) inherit(f *flight, o *origin) {
 	f.book, f.sure, f.cause = j.book(o.source, -1), 100, o.cause
+	f.login = o.place
 	if o.via == spoor.ViaForward {
 		f.sure = 97
 	}

@@ -37,7 +37,7 @@ func (j *Journal) bounceFor(parent *flight) *origin {
 	}
 	parent.bounces++
 	cause := parent.source(j)
-	o.cause, o.sure = cause, parent.sure
+	o.cause, o.sure, o.place = cause, parent.sure, parent.place
 	o.source.Name = bounceName(cause, parent.failedLocal != 0, j.domains.name(parent.failedLocal))
 	return o
 }
@@ -74,7 +74,7 @@ func (j *Journal) passed(f *flight, e *spoor.Event) bool {
 	next := j.open[key]
 	if e.Channel == spoor.ChannelLocal {
 		name := lowerDomain(j.tracer.facts.LocalAddress(string(e.Address)))
-		o := &origin{via: spoor.ViaForward, cause: f.source(j), source: spoor.Source{Kind: spoor.KindForward, Name: name}}
+		o := &origin{via: spoor.ViaForward, cause: f.source(j), place: f.place, source: spoor.Source{Kind: spoor.KindForward, Name: name}}
 		j.kin(key, next, o)
 		return false
 	}

@@ -137,7 +137,7 @@ func (s *Search) life(e *spoor.Event) *Life {
 	l = &Life{ID: spoor.QueueID(e.ID), QP: -1, flight: f}
 	l.wanted = l.ID == s.wanted.ID || s.related[key]
 	s.open[key] = l
-	if f != nil && f.login.Line > 0 {
+	if f != nil && f.login.Line > 0 && (!f.keyed || f.dir != "") {
 		kind := spoor.EventLogin
 		if f.dir != "" {
 			kind = spoor.EventInvoked

@@ -106,7 +106,11 @@ func (t *Tracer) rule(m *spoor.Message) ruling {
 // follow asks the log about mail that a program of this machine handed over: it
 // may have been here before, under another ID, or be a webmail's.
 func (t *Tracer) follow(m *spoor.Message, r ruling) ruling {
-	if r.source.Kind != spoor.KindNetwork && r.source.Kind != spoor.KindUnknown && r.owner.Role != spoor.RoleMailSystem {
+	switch {
+	case r.source.Kind == spoor.KindBounce:
+		return t.followBounce(m, r)
+	case r.source.Kind == spoor.KindNetwork, r.source.Kind == spoor.KindUnknown, r.owner.Role == spoor.RoleMailSystem:
+	default:
 		return r
 	}
 	f := t.journal.find(m)
@@ -159,6 +163,20 @@ func (t *Tracer) ruleUID(uid int) ruling {
 	default:
 		r.source = spoor.Source{Kind: spoor.KindUser, Name: strconv.Itoa(uid)}
 	}
+	return r
+}
+
+// followBounce takes the cause of a bounce from the log where the copy of the
+// header that it carries names no login.
+func (t *Tracer) followBounce(m *spoor.Message, r ruling) ruling {
+	if r.cause.Kind != spoor.KindNetwork && r.cause.Kind != spoor.KindUnknown {
+		return r
+	}
+	f := t.journal.find(m)
+	if f == nil || !f.keyed || f.book == nil || f.book.source.Kind != spoor.KindBounce || f.cause.Kind == spoor.KindUnknown || f.cause.Kind == r.cause.Kind {
+		return r
+	}
+	r.source, r.cause, r.flight = f.book.named(), f.cause, f
 	return r
 }
 
