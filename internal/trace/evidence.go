@@ -202,12 +202,20 @@ func phpClaim(claim spoor.Claim) (uid int, script string, ok bool) {
 // imitates reports whether a Received field below the entry pretends to be of
 // this server's MTA. A webmail's own ("with HTTP") is none. Other servers run
 // qmail too, so its words mean something only in mail that was written here.
-func (t *Tracer) imitates(claim spoor.Claim, writtenHere bool) bool {
+// What a content filter handed back has this server's own line, with the ID that
+// the message had before.
+func (t *Tracer) imitates(m *spoor.Message, claim spoor.Claim, writtenHere bool) bool {
 	if writtenHere && strings.HasPrefix(claim.Value, "(qmail ") {
 		return true
 	}
-	_, by, ok := strings.Cut(claim.Value, "by "+t.facts.Host+" with ")
-	return ok && t.facts.Host != "" && !strings.HasPrefix(by, "HTTP")
+	_, by, ok := strings.Cut(claim.Value, "by "+t.facts.Host+" ")
+	switch {
+	case !ok || t.facts.Host == "" || strings.Contains(by, "HTTP"):
+		return false
+	case m.Earlier != "" && strings.Contains(by, string(m.Earlier)):
+		return false
+	}
+	return strings.HasPrefix(by, "with ") || strings.HasPrefix(by, "(")
 }
 
 // forgeries lists the traces in a message that contradict its proven one. Mail
@@ -228,7 +236,7 @@ func (t *Tracer) forgeries(m *spoor.Message, r ruling) []spoor.Evidence {
 		return list
 	}
 	for _, claim := range m.Trail.Forgeable {
-		if t.imitates(claim, writtenHere) {
+		if t.imitates(m, claim, writtenHere) {
 			text := "Received: " + claim.Value + " (below the entry: this server did not write it)"
 			list = append(list, w.fact("forged", text, claim.Line))
 		}

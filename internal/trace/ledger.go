@@ -229,8 +229,10 @@ func (p *page) bookTrail(m *spoor.Message, r ruling) {
 		t.Submitted += one(r.source.Kind == spoor.KindNetwork)
 	}
 	for _, claim := range m.Trail.Claims {
-		if uid, script, ok := phpClaim(claim); ok && uid == r.uid {
-			increment(p.scripts, script)
+		if uid, script, ok := phpClaim(claim); ok {
+			if uid == r.uid {
+				increment(p.scripts, script)
+			}
 			break // the first is PHP's own; a script writes its headers below it
 		}
 	}

@@ -178,9 +178,10 @@ func (j *Journal) reported(b *spoor.Block, e *spoor.Event) {
 		}
 		return
 	case spoor.EventDeferred:
+		times := max(1, e.Repeat)
 		r.state = waiting
-		f.deferrals++
-		f.deferredBy[e.Answer]++
+		f.deferrals += int32(times)
+		f.deferredBy[e.Answer] += uint16(times)
 	default:
 		r.state = failed
 		if e.Channel == spoor.ChannelLocal || r.domain != 0 && j.serves(r.domain) {
