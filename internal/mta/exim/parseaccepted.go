@@ -58,14 +58,34 @@ func accepted(b []byte, complete bool, e *spoor.Event) spoor.LineSort {
 		return spoor.LineEvent
 	}
 	r.hosted = true
+	return r.hostedBy(host, sender, e)
+}
+
+// hostedBy reads the client, and what follows it. Where both greeting and ident
+// make it possible to read the line in two ways, no client is told; and nothing
+// if the account differs.
+func (r *reception) hostedBy(host, sender []byte, e *spoor.Event) spoor.LineSort {
+	found := false
 	h := hostField{text: host}
 	for h.next() {
-		if one := r; one.read(h.rest) {
+		one := *r
+		if !one.read(h.rest) {
+			continue
+		}
+		if !found {
+			found = true
 			one.fill(sender, h.address, e)
-			return spoor.LineEvent
+			continue
+		}
+		e.Client = nil
+		if !bytes.Equal(one.account, e.Account) {
+			return spoor.LineUnknown
 		}
 	}
-	return spoor.LineUnknown
+	if !found {
+		return spoor.LineUnknown
+	}
+	return spoor.LineEvent
 }
 
 // fill makes the event.
@@ -126,8 +146,9 @@ func (r *reception) readIdent(b []byte) bool {
 			return false
 		}
 		end += next
-		if one := *r; one.readFields(b[end:]) {
-			*r, r.ident = one, b[:end]
+		if one := *r; end > 0 && one.readFields(b[end:]) {
+			*r = one
+			r.ident = b[:end]
 			return true
 		}
 		end++
@@ -151,7 +172,8 @@ func (r *reception) readFields(b []byte) bool {
 	return r.step >= stepSize
 }
 
-// readAccount reads an authenticator and the login, which may hold blanks.
+// readAccount reads an authenticator and the login, which may hold blanks, but no
+// field after one.
 //
 //	A=dovecot_login:anna@example.com S=735
 //	A=plain:anna@example.com:<sender of AUTH=> S=735
@@ -159,7 +181,7 @@ func (r *reception) readAccount(b []byte) bool {
 	end := 0
 	for range maxTries {
 		next := bytes.IndexByte(b[end:], ' ')
-		if next < 0 {
+		if next < 0 || end > 0 && bytes.IndexByte(b[end:end+next], '=') >= 0 {
 			return false
 		}
 		end += next

@@ -235,9 +235,7 @@ func (a *attempt) field(b []byte) (ok bool) {
 	case bytes.HasPrefix(b, []byte(" mua_wrapper ")), bytes.HasPrefix(b, []byte(" yielded a ")):
 		a.text, a.rest, ok = b[1:], nil, true
 	default:
-		if a.rest, ok = cutField(b); ok && len(a.rest) > 0 && b[len(b)-len(a.rest)-1] == ':' { // the text follows
-			a.rest = b[len(b)-len(a.rest)-1:]
-		}
+		a.rest, ok = cutField(b)
 	}
 	return ok
 }

@@ -74,6 +74,9 @@ func cutField(b []byte) (rest []byte, ok bool) {
 	if end := bytes.IndexByte(word, ' '); end >= 0 {
 		word = word[:end]
 	}
+	if len(word) < len(b)-1 && bytes.HasSuffix(word, []byte{':'}) { // the text follows
+		word = word[:len(word)-1]
+	}
 	rest = b[1+len(word):]
 	name := 0
 	for name < len(word) && name < 8 && isNameByte(word[name]) {
