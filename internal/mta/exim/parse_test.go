@@ -113,7 +113,10 @@ func TestOnlyAReceptionTellsTheClockOfItsID(t *testing.T) {
 }
 
 func TestDeliveriesAreRead(t *testing.T) {
-	f := func(body, want string) { t.Helper(); tells(t, oldStyle+" "+body, strings.Replace(want, " ", " id="+oldStyle+" ", 1)) }
+	f := func(body, want string) {
+		t.Helper()
+		tells(t, oldStyle+" "+body, strings.Replace(want, " ", " id="+oldStyle+" ", 1))
+	}
 	f(`=> olga@ok.test F=<anna@example.com> P=<anna@example.com> R=okdom T=to_ok S=900 H=mx.ok.test [192.0.2.1]:25 I=[192.0.2.9]:4000 X=TLS1.3:x:256 CV=yes DN="CN=mx" L K C="250 \"2.0.0\" Ok" QT=2s DT=1s`,
 		`delivered remote address=olga@ok.test "250 \\\"2.0.0\\\" Ok"`)
 	f(`-> raj@ok.test R=okdom T=to_ok H=mx.ok.test [192.0.2.1]* C="250 2.0.0 Ok"`, `delivered remote address=raj@ok.test "250 2.0.0 Ok"`)

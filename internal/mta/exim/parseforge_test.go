@@ -42,7 +42,7 @@ func TestNothingThatAClientChoosesIsAField(t *testing.T) {
 			}
 		}
 	}
-	if understood < all*3/4 {
+	if understood < all {
 		t.Errorf("%d of %d lines are understood", understood, all)
 	}
 }
@@ -83,7 +83,10 @@ func TestAForgedRefusalNamesNoOther(t *testing.T) {
 }
 
 func TestARecipientCannotEndItsOwnDelivery(t *testing.T) {
-	f := func(body, want string) { t.Helper(); tells(t, oldStyle+" "+body, strings.Replace(want, " ", " id="+oldStyle+" ", 1)) }
+	f := func(body, want string) {
+		t.Helper()
+		tells(t, oldStyle+" "+body, strings.Replace(want, " ", " id="+oldStyle+" ", 1))
+	}
 	f(`** victim@bank.test R=r T=t H=h [192.0.2.1]: 550 user unknown@evil.test <"victim@bank.test R=r T=t H=h [192.0.2.1]: 550 user unknown"@evil.test> R=lookup T=smtp H=mx [192.0.2.9]: 550 spam`,
 		`failed remote address="victim@bank.test R=r T=t H=h [192.0.2.1]: 550 user unknown"@evil.test spam "550 spam"`)
 	f(`=> "a R=b T=c"@evil.test R=lookup T=smtp H=mx [192.0.2.9]`, `delivered remote address="a R=b T=c"@evil.test`)
