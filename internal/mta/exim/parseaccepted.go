@@ -66,19 +66,20 @@ func accepted(b []byte, complete bool, e *spoor.Event) spoor.LineSort {
 // if the account differs.
 func (r *reception) hostedBy(host, sender []byte, e *spoor.Event) spoor.LineSort {
 	found := false
+	start := *r
 	h := hostField{text: host}
 	for h.next() {
-		one := *r
-		if !one.read(h.rest) {
+		*r = start
+		if !r.read(h.rest) {
 			continue
 		}
 		if !found {
 			found = true
-			one.fill(sender, h.address, e)
+			r.fill(sender, h.address, e)
 			continue
 		}
 		e.Client = nil
-		if !bytes.Equal(one.account, e.Account) {
+		if !bytes.Equal(r.account, e.Account) {
 			return spoor.LineUnknown
 		}
 	}
@@ -146,11 +147,12 @@ func (r *reception) readIdent(b []byte) bool {
 			return false
 		}
 		end += next
-		if one := *r; end > 0 && one.readFields(b[end:]) {
-			*r = one
+		before := *r
+		if end > 0 && r.readFields(b[end:]) {
 			r.ident = b[:end]
 			return true
 		}
+		*r = before
 		end++
 	}
 	return false
@@ -185,12 +187,13 @@ func (r *reception) readAccount(b []byte) bool {
 			return false
 		}
 		end += next
-		if one := *r; one.readFields(b[end:]) {
-			*r = one
+		before := *r
+		if r.readFields(b[end:]) {
 			_, login, _ := bytes.Cut(b[:end], []byte{':'})
 			r.account, _, _ = bytes.Cut(login, []byte{':'})
 			return true
 		}
+		*r = before
 		end++
 	}
 	return false

@@ -104,7 +104,8 @@ func isNameByte(c byte) bool {
 //	[192.0.2.7] …
 type hostField struct {
 	text  []byte
-	limit int // a greeting ends before it
+	at    int // a greeting ends here or later
+	tries int
 	stage hostStage
 
 	address, rest []byte
@@ -119,27 +120,26 @@ const (
 )
 
 // maxGreetings bounds the places where a greeting may end.
-const maxGreetings = 16
+const maxGreetings = 64
 
-// next finds the next possible address, from the right to the left.
+// next finds the next possible address, from the left to the right.
 func (h *hostField) next() bool {
 	if h.stage == hostUnread {
-		h.stage, h.limit = hostGreeted, len(h.text)
+		h.stage = hostGreeted
 		if h.plain() {
 			h.stage = hostDone
 			return h.address != nil
 		}
 	}
-	for range maxGreetings {
-		if h.stage == hostDone {
+	for h.stage == hostGreeted && h.tries < maxGreetings {
+		end := bytes.Index(h.text[h.at:], []byte(") ["))
+		if end < 0 {
 			break
 		}
-		h.limit = bytes.LastIndex(h.text[:h.limit], []byte(") ["))
-		if h.limit < 0 {
-			break
-		}
-		if address, rest, ok := cutIP(h.text[h.limit+2:]); ok {
+		h.at += end + 2
+		if address, rest, ok := cutIP(h.text[h.at:]); ok {
 			h.address, h.rest = address, rest
+			h.tries++
 			return true
 		}
 	}

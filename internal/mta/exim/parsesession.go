@@ -229,20 +229,24 @@ func idle(b []byte, e *spoor.Event) spoor.LineSort {
 	if !ok {
 		return spoor.LineUnknown
 	}
-	h := hostField{text: b}
-	for h.next() {
-		for rest, ok := h.rest, true; ok; rest, ok = cutField(rest) {
-			if login, found := cut(rest, " A="); found {
-				login, _, _ = bytes.Cut(login, []byte{' '})
-				_, login, _ = bytes.Cut(login, []byte{':'})
-				e.Kind, e.Client, e.Address = spoor.EventLogin, h.address, login
-				return spoor.LineEvent
-			}
-		}
+	client, rest, ok := soleHost(b, isIdle)
+	if !ok {
 		return spoor.LineKnown
+	}
+	for ok {
+		if login, found := cut(rest, " A="); found {
+			login, _, _ = bytes.Cut(login, []byte{' '})
+			_, login, _ = bytes.Cut(login, []byte{':'})
+			e.Kind, e.Client, e.Address = spoor.EventLogin, client, login
+			return spoor.LineEvent
+		}
+		rest, ok = cutField(rest)
 	}
 	return spoor.LineKnown
 }
+
+// isIdle reports whether what follows a host is fields alone.
+func isIdle(b []byte) bool { return len(skipFields(b)) == 0 }
 
 // authentication reads who failed to log in.
 //
@@ -264,8 +268,8 @@ func authentication(b []byte, e *spoor.Event) spoor.LineSort {
 		return spoor.LineUnknown
 	}
 	failed = bytes.TrimPrefix(failed, []byte("H="))
-	client, answer, ok := soleHost(failed, isAnswer)
-	if !ok {
+	client, answer, hosted := soleHost(failed, isAnswer)
+	if !hosted {
 		at := bytes.Index(failed, []byte(": "))
 		if at < 0 {
 			return spoor.LineUnknown
@@ -279,7 +283,10 @@ func authentication(b []byte, e *spoor.Event) spoor.LineSort {
 	if !bytes.HasPrefix(answer, []byte(": 535 ")) {
 		return spoor.LineKnown
 	}
-	e.Kind, e.Client, e.Address = spoor.EventLoginFailed, client, failedLogin(answer)
+	e.Kind, e.Client = spoor.EventLoginFailed, client
+	if client != nil || !hosted {
+		e.Address = failedLogin(answer)
+	}
 	return spoor.LineEvent
 }
 
