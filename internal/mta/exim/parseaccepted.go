@@ -204,7 +204,7 @@ func (r *reception) readField(b []byte) (rest []byte, ok bool) {
 	switch {
 	case bytes.HasPrefix(b, []byte(" P=")) && r.step < stepProtocol:
 		r.step = stepProtocol
-		r.protocol, rest, _ = bytes.Cut(b[3:], []byte{' '})
+		r.protocol, _, _ = bytes.Cut(b[3:], []byte{' '})
 		return b[3+len(r.protocol):], true
 	case bytes.HasPrefix(b, []byte(" S=")) && r.step < stepSize:
 		r.step = stepSize

@@ -1,7 +1,6 @@
 package exim
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"flag"
@@ -230,15 +229,9 @@ type sample struct {
 }
 
 func TestFailedLoginsAreThoseOfFail2ban(t *testing.T) {
-	file, err := os.Open(corpus(t, "fail2ban/exim.log")[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
 	var want *sample
 	logins, others := 0, 0
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		text := lines.Text()
+	for _, text := range linesOf(t, corpus(t, "fail2ban/exim.log")[0]) {
 		if annotation, ok := strings.CutPrefix(text, "# failJSON: "); ok {
 			want = &sample{}
 			if err := json.Unmarshal([]byte(annotation), want); err != nil {

@@ -118,7 +118,7 @@ func cutTarget(b []byte) (to target, ok bool) {
 //
 //	a R=b T=c@far.test <"a R=b T=c"@far.test> R=lookup T=smtp …
 func cutUnquoted(b []byte) (to target, ok bool) {
-	if bytes.Index(b, []byte(` <"`)) < 0 { // faster than from the right
+	if !bytes.Contains(b, []byte(` <"`)) { // faster than from the right
 		return to, false
 	}
 	for end := len(b); end > 0; {
