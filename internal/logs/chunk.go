@@ -25,7 +25,7 @@ type chunk struct {
 	clock  clock // after the last event; to be used if proved
 	first  mark  // of its first and last line with a stamp
 	last   mark
-	local  bool // some stamp has no zone
+	forms  stampForms
 	block  spoor.Block
 }
 
@@ -53,7 +53,7 @@ func (w *worker) run(c *chunk) {
 	w.split.clock, w.split.bsd, w.split.iso = c.file.head, [16]byte{}, [19]byte{}
 	c.tally.reset()
 	c.clock = clock{zone: c.file.head.zone}
-	c.events, c.lead, c.first, c.last, c.local = c.events[:0], 0, 0, 0, false
+	c.events, c.lead, c.first, c.last, c.forms = c.events[:0], 0, 0, 0, stampForms{}
 	w.prime(c.buf[:c.start])
 	number := uint32(0)
 	for at := c.start; at < len(c.buf); number++ {
@@ -64,7 +64,7 @@ func (w *worker) run(c *chunk) {
 		w.parseLine(at, end, number)
 		at = next
 	}
-	if !c.clock.proved {
+	if c.clock.proof == proofNone {
 		c.lead = len(c.events)
 	}
 	c.lines = int64(number)
@@ -116,11 +116,12 @@ func (w *worker) parseLine(at, end int, number uint32) {
 	}
 	w.line.Text = trimLine(c.buf[at:end])
 	header := w.split.split(&w.line)
-	if header == headerNone || holed {
-		c.damaged++
-	}
 	if header == headerNone {
+		w.headless(holed)
 		return
+	}
+	if holed {
+		c.damaged++
 	}
 	w.stamped()
 	sort, e := w.parse(header, at)
@@ -138,6 +139,20 @@ func (w *worker) parseLine(at, end int, number uint32) {
 	}
 }
 
+// headless counts a line without a header.
+func (w *worker) headless(holed bool) {
+	switch text := w.line.Text; {
+	case holed:
+		w.chunk.damaged++
+	case w.continues(text):
+		w.chunk.known++
+	case isJournalNote(text):
+		w.chunk.foreign++
+	default:
+		w.chunk.damaged++
+	}
+}
+
 // stamped remembers the first and the last stamp of the chunk.
 func (w *worker) stamped() {
 	c, m := w.chunk, w.split.mark
@@ -148,7 +163,7 @@ func (w *worker) stamped() {
 		c.first = m
 	}
 	c.last = m
-	c.local = c.local || m < 0
+	c.forms.add(stampForms{local: m.local(), yearless: m.yearless()})
 }
 
 // parse asks the parser. The event lies behind those that the chunk has.
@@ -196,7 +211,7 @@ func (w *worker) keep(e *spoor.Event) {
 		e.Time = spoor.Stamp(m)
 	}
 	proves := e.Exact && c.clock.prove(e.Time, m)
-	if proves || c.clock.proved {
+	if proves || c.clock.proof == proofStamp {
 		c.clock.resolve(e)
 	} else {
 		c.lead = len(c.events)

@@ -22,8 +22,11 @@ type clock struct {
 	local  int64       // local time of the last event, µs
 	exact  spoor.Stamp // of the last event that carries its own time
 	back   bool        // local time went back by an hour since the last proof
-	proved bool
-	latest int64 // µs UTC: no line is later, where nothing is proved; 0 if unknown
+	latest int64       // µs UTC: no line is later, where nothing is proved; 0 if unknown
+
+	proof   proof
+	samples int   // messages whose queue IDs agree with the offset, up to enough
+	rival   rival // what later ones say
 }
 
 const (
@@ -40,7 +43,7 @@ func (c *clock) localOf(m mark) int64 {
 		return -int64(m)
 	}
 	local := near(-int64(m), c.near+c.offset)
-	if !c.proved && c.latest != 0 && local-c.offset > c.latest {
+	if c.proof == proofNone && c.latest != 0 && local-c.offset > c.latest {
 		local = near(-int64(m), local-365*day)
 	}
 	return local
@@ -60,20 +63,17 @@ func (c *clock) prove(t spoor.Stamp, m mark) bool {
 	if !m.local() {
 		return false
 	}
-	local := -int64(m)
-	if m.yearless() {
-		local = near(local, int64(t))
-	}
+	local := localAt(m, t)
 	difference := local - int64(t)
 	offset := floorDiv(difference+quarter/2, quarter) * quarter
 	if delay := difference - offset; delay > maxDelay || delay < -maxDelay || offset > maxOffset || offset < -maxOffset {
 		return false
 	}
-	if !c.proved || offset != c.offset || int64(t) < c.from || int64(t) >= c.until {
+	if c.proof != proofStamp || offset != c.offset || int64(t) < c.from || int64(t) >= c.until {
 		c.offset = offset
 		c.findZone(int64(t))
 	}
-	c.near, c.local, c.exact, c.back, c.proved = int64(t), local, t, false, true
+	c.near, c.local, c.exact, c.back, c.proof = int64(t), local, t, false, proofStamp
 	return true
 }
 
@@ -120,6 +120,9 @@ func (c *clock) resolve(e *spoor.Event) {
 		return
 	}
 	m := mark(e.Time)
+	if e.Clock != 0 {
+		c.learn(e.Clock, m)
+	}
 	switch {
 	case m == 0: // RFC 5424 allows "-"
 		e.Time = max(c.exact, spoor.Stamp(c.near))
@@ -154,17 +157,48 @@ func (c *clock) utcOf(m mark) int64 {
 	return utc
 }
 
+// proved reports whether year and zone are known for certain.
+func (c *clock) proved() bool {
+	return c.proof == proofStamp || c.proof == proofID && (c.samples > 1 || c.agrees)
+}
+
 // words says how year and zone of a file are known.
-func (c *clock) words(sawLocal bool) string {
-	switch {
-	case !sawLocal:
-		return "its stamps carry year and zone"
-	case c.proved:
-		return "year and zone proved by the MTA's own stamps (" + offsetName(c.offset) + ")"
-	case c.zone != nil:
-		return fmt.Sprintf("year assumed from the file's modification time, zone from the server's settings (%s)", offsetName(c.offset))
+func (c *clock) words(f stampForms) string {
+	name := offsetName(c.offset)
+	what := "zone"
+	if f.yearless {
+		what = "year and zone"
 	}
-	return fmt.Sprintf("year assumed from the file's modification time, zone assumed (%s)", offsetName(c.offset))
+	switch {
+	case !f.local:
+		return "its stamps carry year and zone"
+	case c.proof == proofStamp:
+		return "year and zone proved by the MTA's own stamps (" + name + ")"
+	case c.proved():
+		return what + " proved by queue IDs (" + name + ")"
+	case c.proof == proofID && f.yearless:
+		return "year proved by a queue ID, zone by that of one message only (" + name + ")"
+	case c.proof == proofID:
+		return "zone by the queue ID of one message only (" + name + ")"
+	}
+	zone := "zone assumed (" + name + ")"
+	if c.zone != nil {
+		zone = "zone from the server's settings (" + name + ")"
+	}
+	if f.yearless {
+		return "year assumed from the file's modification time, " + zone
+	}
+	return zone
+}
+
+// stampForms says what the stamps of a text lack.
+type stampForms struct {
+	local    bool // some have no zone
+	yearless bool // some have no year
+}
+
+func (f *stampForms) add(other stampForms) {
+	f.local, f.yearless = f.local || other.local, f.yearless || other.yearless
 }
 
 // offsetName writes an offset as "UTC+01:00".

@@ -13,13 +13,14 @@ type fileScan struct {
 	File
 	index int   // of the file in the scan
 	head  clock // as known at its head; set before the first chunk is out
+	own   bool  // one program writes it, not syslog; set like head
 	out   chan *chunk
 	err   error // that ended the reading; set before out is closed
 	short bool  // it became shorter while it was read
 
 	clock clock // after the last chunk that was handed on
 	begun bool
-	local bool // some stamp has no zone
+	forms stampForms
 }
 
 // feed hands on the chunks of one stream, in the order of its files.
@@ -120,7 +121,7 @@ func (s *scan) read(ctx context.Context, f *fileScan, pool chan *chunk) {
 	}
 	defer src.Close()
 	head := readHead(src)
-	f.head = s.headClock(src, head.head)
+	f.head, f.own = s.headClock(src, head.head), ownLog(head.head)
 	cut := cutter{r: head, chop: src.grew}
 	told := int64(0)
 	for {
@@ -160,10 +161,10 @@ func (s *scan) finish(c *chunk) {
 	for i := range c.lead {
 		f.clock.resolve(&c.events[i])
 	}
-	if c.clock.proved {
+	if c.clock.proof == proofStamp {
 		f.clock = c.clock
 	}
-	f.local = f.local || c.local
+	f.forms.add(c.forms)
 	last := f.clock.timeOf(c.last)
 	if report.First.IsZero() {
 		report.First = first.Time()
@@ -222,7 +223,7 @@ func (s *scan) count(c *chunk, report *spoor.LogFile) {
 func (s *scan) finishFile(f *fileScan) {
 	v, report := s.coverage, &s.coverage.Files[f.index]
 	report.Complete = f.err == nil && !f.short
-	report.Proved = f.begun && (f.clock.proved || !f.local)
+	report.Proved = f.begun && (f.clock.proved() || !f.forms.local)
 	switch {
 	case f.short:
 		s.gap(f.Path, "the file became shorter while it was read")
@@ -232,7 +233,7 @@ func (s *scan) finishFile(f *fileScan) {
 		s.gap(f.Path, "could not be read to its end: "+cause(f.err))
 	}
 	if f.begun {
-		report.Clock = f.clock.words(f.local)
+		report.Clock = f.clock.words(f.forms)
 		if !report.Proved {
 			v.Assumed = append(v.Assumed, f.Path+": "+report.Clock)
 		}

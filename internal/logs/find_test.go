@@ -259,7 +259,9 @@ var ingredients = []string{
 	"Nov 23 12:00:00 mx1 qmail: 1795431600.500000 new msg 1\n", "Nov 23 11:00:00 mx1 qmail: 1795431600.700000 new msg 2\n", "Dec 31 23:00:00 mx1 note: c\n",
 	"Jan  1 01:00:00 mx1 note: d\n", "2026-11-23T11:00:00Z mx1 note: e\n", "2026-11-23 11:00:00.5 new msg 3\n", "@400000006b0424491494a37c new msg 4\n", "\x00\x00\x00",
 	"\n", "junk", "Nov 23 11:00:02 mx1 half: x+\n", "Nov 23 11:00:02 mx1 half: y\n", "Oct 25 02:30:00 mx1 note: f\n", "Oct 25 01:30:00 mx1 note: g\n",
-	"Nov 23 11:00:03 mx1 note: message repeated 2 times: [ h]\n", "<1>1 - mx1 note 3 - - i\n", strings.Repeat("long ", 20000), strings.Repeat("\x00", 70000),
+	"Nov 23 11:00:03 mx1 note: message repeated 2 times: [ h]\n", "Nov 23 13:00:04 mx1 id: 1795431600.500000 m\n", "Nov 23 12:00:04 mx1 id: 1795431600.500000 m\n",
+	"Oct 25 02:30:00 mx1 id: 1792888200.000000 m\n", "Oct 25 02:30:00 mx1 id: 1792891800.000000 m\n", "2026-11-23 12:00:04 +0100 [7] m\n", "Mon 2026-11-23 11:00:05 CET mx1 note: n\n", "Nov 23 11:00:06.5 mx1 note: p\n",
+	"<1>1 - mx1 note 3 - - i\n", strings.Repeat("long ", 20000), strings.Repeat("\x00", 70000),
 }
 
 // forgetful is a testParser that does not remember the line before.

@@ -59,6 +59,8 @@ func (s *scan) headClock(src *source, head []byte) clock {
 		split  splitter
 		first  mark
 		parser = s.options.NewParser()
+		votes  election
+		voting = true
 	)
 	for text := range bytes.Lines(head) {
 		line.Text = trimLine(bytes.TrimLeft(text, "\x00"))
@@ -70,10 +72,20 @@ func (s *scan) headClock(src *source, head []byte) clock {
 		}
 		unwrapRepeated(&line)
 		event = spoor.Event{PID: -1, UID: -1}
-		if parser.Parse(&line, &event) == spoor.LineEvent && event.Exact && c.prove(event.Time, split.mark) {
+		if parser.Parse(&line, &event) != spoor.LineEvent {
+			continue
+		}
+		if event.Exact && c.prove(event.Time, split.mark) {
 			c.local, c.exact = 0, 0 // the lines above it are earlier
 			return c
 		}
+		if event.Clock != 0 && voting {
+			voting = votes.add(event.Clock, split.mark)
+		}
+	}
+	if v, ok := votes.winner(); ok {
+		c.use(v.offset, v.first, 0) // its samples are counted when they are read
+		return c
 	}
 	latest := s.latest(src)
 	c.assume(first, latest, yearsSpanned(src))

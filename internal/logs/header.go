@@ -41,7 +41,7 @@ func (s *splitter) split(l *spoor.Line) header {
 		return headerNone
 	}
 	switch c := text[0]; {
-	case c >= 'A' && c <= 'S':
+	case c >= 'A' && c <= 'W':
 		return s.splitBSD(text, l)
 	case c >= '0' && c <= '9':
 		return s.splitDigits(text, l)
@@ -81,7 +81,7 @@ func (s *splitter) splitBSD(text []byte, l *spoor.Line) header {
 		binary.LittleEndian.Uint64(text[8:]) != binary.LittleEndian.Uint64(s.bsd[8:]) {
 		m, length := bsdStamp(text)
 		if length == 0 {
-			return headerNone
+			return s.splitFull(text, l)
 		}
 		s.bsdMark, s.bsdTime, s.bsd = m, s.clock.provisional(m), [16]byte{}
 		if length == size {
@@ -93,8 +93,9 @@ func (s *splitter) splitBSD(text []byte, l *spoor.Line) header {
 	return s.splitOrigin(text[size:], l)
 }
 
-// bsdStamp reads "Jan  1 00:00:00 ", "Jan 01 00:00:00 " or "Jan 1 00:00:00 "
-// and returns its length, which is 0 if it is none.
+// bsdStamp reads "Jan  1 00:00:00 ", "Jan 01 00:00:00 " or "Jan 1 00:00:00 ",
+// and what journalctl -o short-precise writes, "Jan 01 00:00:00.123456 ". It
+// returns its length, which is 0 if it is none.
 func bsdStamp(text []byte) (mark, int) {
 	if len(text) < 16 || text[3] != ' ' {
 		return 0, 0
@@ -109,10 +110,37 @@ func bsdStamp(text []byte) (mark, int) {
 	}
 	dayOfMonth, okDay := number(dayText)
 	seconds, okTime := clockTime(text[at : at+8])
-	if month == 0 || !okDay || !okTime || dayOfMonth < 1 || dayOfMonth > 31 || text[at-1] != ' ' || text[at+8] != ' ' {
+	if month == 0 || !okDay || !okTime || dayOfMonth < 1 || dayOfMonth > 31 || text[at-1] != ' ' {
 		return 0, 0
 	}
-	return mark(-microsAt(2000, month, dayOfMonth, seconds)), at + 9
+	fraction, rest := isoFraction(text[at+8:])
+	if len(rest) == 0 || rest[0] != ' ' {
+		return 0, 0
+	}
+	return mark(-microsAt(2000, month, dayOfMonth, seconds) - fraction), len(text) - len(rest) + 1
+}
+
+// splitFull reads a line of journalctl -o short-full. Of the names of zones, only
+// UTC's is one for certain.
+//
+//	Mon 2026-11-23 11:32:15 UTC mx1 postfix/smtpd[812]: connect from unknown[192.0.2.7]
+func (s *splitter) splitFull(text []byte, l *spoor.Line) header {
+	if len(text) < 30 || text[3] != ' ' || text[4] != '2' || text[14] != ' ' {
+		return headerNone
+	}
+	rest, ok := s.readISO(text[4:], l)
+	if !ok || !s.mark.local() || len(rest) == 0 || rest[0] != ' ' {
+		return headerNone
+	}
+	end := bytes.IndexByte(rest[1:], ' ') + 1
+	if end < 2 || end > 7 {
+		return headerNone
+	}
+	if zone := string(rest[1:end]); zone == "UTC" || zone == "GMT" {
+		s.mark = -s.mark
+		l.Time = spoor.Stamp(s.mark)
+	}
+	return s.splitOrigin(rest[end+1:], l)
 }
 
 // splitOrigin reads host, tag and body, which RFC 3164 and rsyslog's own format
@@ -204,74 +232,4 @@ func pidOf(text []byte) (pid, length int) {
 		pid = pid*10 + int(c-'0')
 	}
 	return 0, 0
-}
-
-// splitDigits reads a line that begins with a date, or with seconds since 1970.
-func (s *splitter) splitDigits(text []byte, l *spoor.Line) header {
-	if len(text) > 18 && text[10] == '.' && text[17] == ' ' {
-		return s.splitEpoch(text, l)
-	}
-	if len(text) < 20 {
-		return headerNone
-	}
-	rest, ok := s.readISO(text, l)
-	if !ok || len(rest) == 0 || rest[0] != ' ' {
-		return headerNone
-	}
-	if text[10] == ' ' { // tai64nlocal: 2026-11-23 11:32:15.345274500 status: local 0/10 remote 0/20
-		l.Body = rest[1:]
-		return headerTagged
-	}
-	// 2026-11-23T11:32:15.345364+00:00 mx1 qmail: 1795433535.345274 status: local 0/10 remote 0/20
-	return s.splitOrigin(rest[1:], l)
-}
-
-// splitEpoch reads a line of splogger's that lost its header:
-//
-//	1795433535.345274 status: local 0/10 remote 0/20
-func (s *splitter) splitEpoch(text []byte, l *spoor.Line) header {
-	seconds, okSeconds := number(text[:10])
-	micros, okMicros := number(text[11:17])
-	if !okSeconds || !okMicros || seconds == 0 {
-		return headerNone
-	}
-	l.Time, l.Body = spoor.Stamp(int64(seconds)*second+int64(micros)), text[18:]
-	s.mark = mark(l.Time)
-	return headerTagged
-}
-
-// splitTAI reads a line of multilog:
-//
-//	@400000006b0424491494a37c status: local 0/10 remote 0/20
-//
-// Its stamp is TAI64N as DJB's tools write it: seconds since 1970 plus 2^62 plus
-// 10, whatever leap seconds there were.
-func (s *splitter) splitTAI(text []byte, l *spoor.Line) header {
-	if len(text) < 26 || text[25] != ' ' {
-		return headerNone
-	}
-	seconds, okSeconds := hexNumber(text[1:17])
-	nanos, okNanos := hexNumber(text[17:25])
-	const label = 1<<62 + 10
-	if !okSeconds || !okNanos || seconds <= label || seconds-label > 1<<35 || nanos >= 1e9 {
-		return headerNone
-	}
-	l.Time, l.Body = spoor.Stamp(int64(seconds-label)*second+int64(nanos/1000)), text[26:]
-	s.mark = mark(l.Time)
-	return headerTagged
-}
-
-func hexNumber(digits []byte) (uint64, bool) {
-	n := uint64(0)
-	for _, c := range digits {
-		switch {
-		case c >= '0' && c <= '9':
-			n = n<<4 | uint64(c-'0')
-		case c >= 'a' && c <= 'f':
-			n = n<<4 | uint64(c-'a'+10)
-		default:
-			return 0, false
-		}
-	}
-	return n, true
 }

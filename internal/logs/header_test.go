@@ -40,6 +40,17 @@ func TestHeadersAreTakenApart(t *testing.T) {
 		{"RFC 5424", `<22>1 2026-11-23T11:32:15.345364Z mx1 qmail 812 - [x@1 a="]\"" b="c"][y] ` + "\xef\xbb\xbfnew msg 4", "2026-11-23T11:32:15.345364Z", "mx1", "qmail", 812, "new msg 4"},
 		{"multilog", "@400000006b0424491494a37c status: local 0/10", "2026-11-23T11:32:15.345285Z", "", "", -1, "status: local 0/10"},
 		{"tai64nlocal", "2026-11-23 11:32:15.345274500 status: local 0/10", "2026-11-23T11:32:15.345274Z", "", "", -1, "status: local 0/10"},
+		{"Exim", "2026-11-23 10:37:55 Start queue run: pid=29035", "2026-11-23T10:37:55Z", "", "", -1, "Start queue run: pid=29035"},
+		{"Exim with a PID", "2026-11-23 10:38:05 [29971] 1vMabc-0007n3-1A Completed", "2026-11-23T10:38:05Z", "", "", 29971, "1vMabc-0007n3-1A Completed"},
+		{"Exim with all", "2026-11-23 10:38:05.123 -0730 [29971] 1vMabc-0007n3-1A Completed", "2026-11-23T18:08:05.123Z", "", "", 29971, "1vMabc-0007n3-1A Completed"},
+		{"Exim, a zone alone", "2026-11-23 10:38:05 +0100 1vMabc-0007n3-1A Completed", "2026-11-23T09:38:05Z", "", "", -1, "1vMabc-0007n3-1A Completed"},
+		{"Exim, no PID", "2026-11-23 10:38:05 [192.0.2.7] x", "2026-11-23T10:38:05Z", "", "", -1, "[192.0.2.7] x"},
+		{"Dovecot", "2026-11-23 10:38:05 imap-login: Info: Login: user=<a>", "2026-11-23T10:38:05Z", "", "imap-login", -1, "Info: Login: user=<a>"},
+		{"Dovecot, a user", "2026-11-23 10:38:05 imap(a@example.com)<7><x>: Error: x", "2026-11-23T10:38:05Z", "", "imap(a@example.com)<7><x>", -1, "Error: x"},
+		{"Dovecot as syslog", "Nov 23 10:06:13 auth: Info: passwd-file(a@example.com): x", "2026-11-23T10:06:13Z", "", "auth", -1, "Info: passwd-file(a@example.com): x"},
+		{"journalctl -o short-precise", "Nov 23 10:06:13.345364 mx1 postfix/smtpd[7]: b", "2026-11-23T10:06:13.345364Z", "mx1", "postfix/smtpd", 7, "b"},
+		{"journalctl -o short-iso", "2026-11-23T11:06:13+0100 mx1 postfix/smtpd[7]: b", "2026-11-23T10:06:13Z", "mx1", "postfix/smtpd", 7, "b"},
+		{"journalctl -o short-full", "Tue 2026-11-24 10:06:13 CET mx1 postfix/smtpd[7]: b", "2026-11-24T10:06:13Z", "mx1", "postfix/smtpd", 7, "b"},
 		{"splogger alone", "1795433754.288260 status: local 0/10", "2026-11-23T11:35:54.28826Z", "", "", -1, "status: local 0/10"},
 	}
 	for _, test := range tests {
@@ -61,7 +72,7 @@ func TestLinesWithoutHeader(t *testing.T) {
 	for _, line := range []string{
 		"", "ir/)", "Now is not a month", "Nov 23 11:32:15", "Nov 23 24:00:00 mx1 a: b", "Nov 41 11:32:15 mx1 a: b", "Nov 23 11:32:15mx1 a: b x",
 		"@400000006b0424491494a37 status", "@ffffffffffffffff1494a37c x", "2026-13-23T11:32:15Z mx1 a: b", "<22>", "<999999>Nov 23 11:32:15 mx1 a: b",
-		"<22>1 2026-11-23T11:32:15Z mx1 a b c [x", "0000000000.000000 status: x",
+		"<22>1 2026-11-23T11:32:15Z mx1 a b c [x", "Tue 2026-11-24 10:06:13 ", "Tue 2026-11-24 10:06:13 mx1.example.com postfix: b", "Tue 2026-11-24T10:06:13 CET mx1 b: c", "Nov 23 11:32:15.mx1 a: b", "0000000000.000000 status: x",
 	} {
 		if _, h, _ := splitOne(line); h != headerNone {
 			t.Errorf("%q has a header: %d", line, h)
@@ -90,7 +101,7 @@ func TestStampsOfAllDays(t *testing.T) {
 func FuzzHeader(f *testing.F) {
 	for _, line := range []string{
 		"Nov 23 11:32:15 mx1 qmail[3]: x", "<22>1 2026-11-23T11:32:15Z a b 3 - [x y=\"\\\"]\"] z", "@400000006b0424491494a37c status: x",
-		"2026-11-23 11:32:15.5 x", "1795433754.288260 x", "<1>Nov  3 11:32:15 :", "2026-11-23T11:32:15+9", "Nov 23 11:32:15  [1]",
+		"2026-11-23 11:32:15.5 x", "2026-11-23 11:32:15.5 +0100 [7] x", "2026-11-23 11:32:15 a: Info: b", "Mon 2026-11-23 11:32:15 UTC a b: c", "Nov 23 11:32:15.5 a b: c", `{"MESSAGE":"x"}`, "1795433754.288260 x", "<1>Nov  3 11:32:15 :", "2026-11-23T11:32:15+9", "Nov 23 11:32:15  [1]",
 	} {
 		f.Add([]byte(line))
 	}

@@ -50,7 +50,7 @@ func compressed(t *testing.T, kind Compression, text string) []byte {
 // bzip2(1): Go cannot write it.
 const bzipped = "BZ\x68\x39\x31\x41\x59\x26\x53\x59\xb1\x06\x5d\x45\x00\x00\x12\x5d\x80\x00\x10\x40\x00\x78\x10\x00\x01\x32\x03\x85\x40\x20\x00\x50\xa1\xa6\x98\x00\x0a\xa9\xa8\xc9\xa7\xa8\x1b\x52\x67\x2d\x25\x9e\x6d\x1b\x11\x6a\x4a\xe8\x74\xf1\x8b\xa3\xb6\x14\x83\x4f\x94\x53\xf1\x77\x24\x53\x85\x09\x0b\x10\x65\xd4\x50"
 
-func TestCompressedFiles(t *testing.T) { // trap 19
+func TestTrap19CompressedFiles(t *testing.T) {
 	const first, second = "Nov 23 11:00:00 mx1 note: a\n", "Nov 23 11:00:01 mx1 note: b\n"
 	for _, kind := range Compressions() {
 		content := append(compressed(t, kind, first), compressed(t, kind, second)...) // members one after another
@@ -93,7 +93,7 @@ func TestDamagedCompressionCountsWhatCouldBeRead(t *testing.T) {
 	}
 }
 
-func TestFileGrowsOrShrinksWhileRead(t *testing.T) { // trap 20
+func TestTrap20FileGrowsOrShrinksWhileRead(t *testing.T) {
 	root := hosttest.Tree(t, map[string]string{"log": "Nov 23 11:00:00 mx1 note: a\nNov 23 11:00:01 mx1 note: half"})
 	src, err := openSource(root, "log")
 	if err != nil {

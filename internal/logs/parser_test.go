@@ -8,8 +8,8 @@ import (
 )
 
 // testParser understands a little of qmail: lines of the program "qmail" with
-// "STAMP new msg N", lines of "note" as events without a time of their own, and
-// lines of "half" that are cut and go on in the next line of "half".
+// "STAMP new msg N", lines of "note" as events without a time of their own, lines
+// of "id" as messages whose queue ID carries a time, and lines of "half" that are cut and go on in the next line of "half".
 type testParser struct{ cut []byte }
 
 func newTestParser() Parser { return &testParser{} }
@@ -28,6 +28,10 @@ func (p *testParser) Parse(l *spoor.Line, e *spoor.Event) spoor.LineSort {
 		return spoor.LineUnknown
 	case "note":
 		e.Kind, e.Text, e.PID = spoor.EventTrouble, l.Body, int32(l.PID)
+		return spoor.LineEvent
+	case "id": // id: 1795431600.500000 text: a message got its queue ID then
+		stamp, rest, _ := exactStamp(l)
+		e.Kind, e.Clock, e.Text = spoor.EventSubmitted, stamp, rest
 		return spoor.LineEvent
 	case "half":
 		if head, isCut := bytes.CutSuffix(l.Body, []byte("+")); isCut {

@@ -112,7 +112,7 @@ func exact(at time.Time, hoursEast int, id string) string {
 	return fmt.Sprintf("%s mx1 qmail: %d.%06d new msg %s\n", at.Add(time.Duration(hoursEast)*time.Hour).Format(time.Stamp), at.Unix(), at.Nanosecond()/1000, id)
 }
 
-func TestYearAndZoneAreProvedByTheMTA(t *testing.T) { // trap 5
+func TestTrap05YearAndZoneAreProvedByTheMTA(t *testing.T) {
 	r := scanText(t, "Nov 23 12:32:14 mx1 note: before\nNov 23 12:32:15 mx1 qmail: 1763893935.345274 new msg 1\nNov 23 12:32:16 mx1 note: after\n", Options{})
 	wantTimes(t, r, "2025-11-23T10:32:14", "2025-11-23T10:32:15.345274", "2025-11-23T10:32:16")
 	f := r.coverage.Files[0]
@@ -121,7 +121,7 @@ func TestYearAndZoneAreProvedByTheMTA(t *testing.T) { // trap 5
 	}
 }
 
-func TestYearTurnsWithinAFile(t *testing.T) { // trap 5
+func TestTrap05YearTurnsWithinAFile(t *testing.T) {
 	r := scanText(t, "Dec 31 23:59:59 mx1 note: a\nJan  1 00:00:00 mx1 note: b\nJun 23 00:00:00 mx1 note: c\nNov 23 00:00:00 mx1 note: d\n", Options{})
 	wantTimes(t, r, "2025-12-31T23:59:59", "2026-01-01T00:00:00", "2026-06-23T00:00:00", "2026-11-23T00:00:00")
 	if r.coverage.Files[0].Proved || len(r.coverage.Assumed) != 1 {
@@ -129,7 +129,7 @@ func TestYearTurnsWithinAFile(t *testing.T) { // trap 5
 	}
 }
 
-func TestFileIsOlderThanAYear(t *testing.T) { // trap 5
+func TestTrap05FileIsOlderThanAYear(t *testing.T) {
 	var text strings.Builder
 	for at := time.Date(2024, 9, 1, 0, 0, 0, 0, time.UTC); at.Before(testNow); at = at.Add(30 * 24 * time.Hour) {
 		fmt.Fprintf(&text, "%s mx1 note: %d\n", at.Format(time.Stamp), at.Year())
@@ -153,24 +153,24 @@ func TestStampsOfTheFutureBelongToTheYearBefore(t *testing.T) {
 	wantTimes(t, r, "2026-11-25T00:00:00")
 }
 
-func TestServersZoneIsUsedWhereNothingProvesOne(t *testing.T) {
+func TestTrap06ServersZoneIsUsedWhereNothingProvesOne(t *testing.T) {
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
 		t.Skip(err)
 	}
 	r := scanText(t, "Mar 29 01:59:59 mx1 note: winter\nMar 29 03:00:00 mx1 note: summer\nOct 25 02:59:59 mx1 note: still summer\n"+
-		"Oct 25 02:00:00 mx1 note: winter again\nOct 25 03:00:00 mx1 note: later\n", Options{Zone: berlin}) // trap 6
+		"Oct 25 02:00:00 mx1 note: winter again\nOct 25 03:00:00 mx1 note: later\n", Options{Zone: berlin})
 	wantTimes(t, r, "2026-03-29T00:59:59", "2026-03-29T01:00:00", "2026-10-25T00:59:59", "2026-10-25T01:00:00", "2026-10-25T02:00:00")
 }
 
-func TestSummerTimeEndsBetweenProofs(t *testing.T) { // trap 6
+func TestTrap06SummerTimeEndsBetweenProofs(t *testing.T) {
 	end := time.Date(2026, 10, 25, 1, 0, 0, 0, time.UTC)
 	r := scanText(t, exact(end.Add(-2*time.Second), 2, "1")+"Oct 25 02:59:59 mx1 note: a\nOct 25 02:00:01 mx1 note: b\n"+
 		exact(end.Add(2*time.Second), 1, "2")+"Oct 25 02:00:03 mx1 note: c\n", Options{})
 	wantTimes(t, r, "2026-10-25T00:59:58", "2026-10-25T00:59:59", "2026-10-25T01:00:01", "2026-10-25T01:00:02", "2026-10-25T01:00:03")
 }
 
-func TestSummerTimeBeginsBetweenProofs(t *testing.T) { // trap 6
+func TestTrap06SummerTimeBeginsBetweenProofs(t *testing.T) {
 	begin := time.Date(2026, 3, 29, 1, 0, 0, 0, time.UTC)
 	text := exact(begin.Add(-2*time.Second), 1, "1") + "Mar 29 03:00:01 mx1 note: a\n" + exact(begin.Add(2*time.Second), 2, "2") + "Mar 29 03:00:03 mx1 note: b\n"
 	berlin, err := time.LoadLocation("Europe/Berlin")
@@ -180,7 +180,7 @@ func TestSummerTimeBeginsBetweenProofs(t *testing.T) { // trap 6
 	wantTimes(t, scanText(t, text, Options{Zone: berlin}), "2026-03-29T00:59:58", "2026-03-29T01:00:01", "2026-03-29T01:00:02", "2026-03-29T01:00:03")
 }
 
-func TestTwoFormsOfHeaderInOneFile(t *testing.T) { // trap 9
+func TestTrap09TwoFormsOfHeaderInOneFile(t *testing.T) {
 	r := scanText(t, exact(time.Date(2026, 11, 23, 11, 0, 0, 0, time.UTC), 1, "1")+"2026-11-23T12:00:01.5+01:00 mx1 note: iso\n"+
 		"Nov 23 12:00:02 mx1 note: bsd\n@400000006b0424491494a37c new msg 2\n<22>1 2026-11-23T11:00:04Z mx1 note 9 - - rfc5424\n", Options{})
 	wantTimes(t, r, "2026-11-23T11:00:00", "2026-11-23T11:00:01.500000", "2026-11-23T11:00:02", "2026-11-23T11:32:15.345285", "2026-11-23T11:00:04.999999")
@@ -195,7 +195,7 @@ func TestSecondsDoNotGoBackBehindExactTimes(t *testing.T) {
 	wantTimes(t, r, "2026-11-23T11:00:00.700000", "2026-11-23T11:00:00.700000", "2026-11-23T10:59:58.999999", "2026-11-23T11:00:01")
 }
 
-func TestRepeatedMessages(t *testing.T) { // trap 10
+func TestTrap10RepeatedMessages(t *testing.T) {
 	r := scanText(t, "Nov 23 11:00:00 mx1 note[7]: hello\nNov 23 11:00:01 mx1 note: message repeated 3 times: [ again]\n"+
 		"Nov 23 11:00:01 mx2 note: other host\nNov 23 11:00:02 mx1 last message repeated 4 times\nNov 23 11:00:03 mx1 last message repeated 5 times\n"+
 		"Nov 23 11:00:04 mx1 cron: x\nNov 23 11:00:05 mx1 last message repeated 6 times\nNov 23 11:00:06 mx3 last message repeated 7 times\n"+
@@ -215,14 +215,14 @@ func TestRepeatedMessages(t *testing.T) { // trap 10
 	}
 }
 
-func TestEmbeddedNewlineStopsNothing(t *testing.T) { // trap 11
+func TestTrap11EmbeddedNewlineStopsNothing(t *testing.T) {
 	r := scanText(t, "Nov 23 11:00:00 mx1 note: a\nir/)\n\nNov 23 11:00:01 mx1 note: b\r\n", Options{})
 	if len(r.events) != 2 || r.events[1].text != "b" || r.coverage.Damaged != 2 || r.coverage.Lines != 4 || r.events[1].place.Line != 4 {
 		t.Errorf("events %+v, coverage %+v", r.events, r.coverage)
 	}
 }
 
-func TestNULBytesOfCopytruncate(t *testing.T) { // trap 12
+func TestTrap12NULBytesOfCopytruncate(t *testing.T) {
 	for _, size := range []int{1, 100, maxLine, 5 * maxLine, 1 << 20} {
 		for _, block := range []int{16, 0} {
 			text := "Nov 23 11:00:00 mx1 note: a\n" + strings.Repeat("\x00", size) + "Nov 23 11:00:01 mx1 note: b\nNov 23 11:00:02 mx1 note: c\n"
