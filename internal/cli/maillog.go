@@ -34,13 +34,21 @@ func (s *server) streams(o *options) ([]logs.Stream, error) {
 	case slices.Equal(o.logs, []string{noLog}):
 		return nil, nil
 	case len(o.logs) == 0:
-		return logs.Find(s.root, s.gaps), nil
+		return logs.Find(s.root, s.ownLogs(), s.gaps), nil
 	}
 	streams, err := logs.Named(s.root, o.logs)
 	if err != nil {
 		return nil, logProblem(err)
 	}
 	return streams, nil
+}
+
+// ownLogs are where the MTA may write its log itself.
+func (s *server) ownLogs() []string {
+	if q, ok := s.queue.(mta.LogFiler); ok {
+		return q.LogFiles()
+	}
+	return nil
 }
 
 func logProblem(err error) error {

@@ -51,6 +51,10 @@ func (d *Dir) OpenDir(name string) (*Dir, error) {
 	return &Dir{file: os.NewFile(uintptr(fd), full), fd: fd, name: full}, nil
 }
 
+// File is the open directory, to be handed to another program. It is d's: the
+// caller does not close it.
+func (d *Dir) File() *os.File { return d.file }
+
 // Name is the path of d below the root, with a leading slash.
 func (d *Dir) Name() string { return d.name }
 

@@ -21,9 +21,10 @@ type chunk struct {
 
 	tally
 	events []spoor.Event
-	lead   int   // events before the first that proves the clock
-	clock  clock // after the last event; to be used if proved
-	first  mark  // of its first and last line with a stamp
+	texts  []byte // that events alias, besides buf
+	lead   int    // events before the first that proves the clock
+	clock  clock  // after the last event; to be used if proved
+	first  mark   // of its first and last line with a stamp
 	last   mark
 	forms  stampForms
 	block  spoor.Block
@@ -54,6 +55,7 @@ func (w *worker) run(c *chunk) {
 	c.tally.reset()
 	c.clock = clock{zone: c.file.head.zone}
 	c.events, c.lead, c.first, c.last, c.forms = c.events[:0], 0, 0, 0, stampForms{}
+	w.split.scratch = c.texts[:0]
 	w.prime(c.buf[:c.start])
 	number := uint32(0)
 	for at := c.start; at < len(c.buf); number++ {
@@ -67,7 +69,7 @@ func (w *worker) run(c *chunk) {
 	if c.clock.proof == proofNone {
 		c.lead = len(c.events)
 	}
-	c.lines = int64(number)
+	c.lines, c.texts = int64(number), w.split.scratch
 }
 
 // freshParser gives the chunk a parser that remembers no line. One that can be
@@ -170,7 +172,7 @@ func (w *worker) stamped() {
 func (w *worker) parse(header header, at int) (spoor.LineSort, *spoor.Event) {
 	e := w.slot()
 	body := w.line.Body
-	if len(body) > 0 && body[0] == 'l' {
+	if len(body) > 0 && body[0] == 'l' && w.line.Text[0] != '{' { // the journal repeats everything
 		if n := lastRepeated(body); n > 0 {
 			return w.repeat(e, n, at), e
 		}

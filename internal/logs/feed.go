@@ -114,7 +114,7 @@ func (f *feed) receive(ctx context.Context) (*chunk, error) {
 // read cuts a file into chunks and gives them to the workers.
 func (s *scan) read(ctx context.Context, f *fileScan, pool chan *chunk) {
 	defer close(f.out)
-	src, err := openSource(s.root, f.Path)
+	src, err := openSource(ctx, s.root, f.Path)
 	if err != nil {
 		f.err = err
 		return

@@ -13,35 +13,20 @@ import (
 	"spoor/internal/host"
 )
 
-// knownLogs are where distributions and Plesk log mail without a word in a
-// configuration that we understand.
-var knownLogs = [...]rule{
-	{path: "/usr/local/psa/var/log/maillog", mail: allPriorities},
-	{path: "/opt/psa/var/log/maillog", mail: allPriorities},
-	{path: "/var/log/maillog", mail: allPriorities},
-	{path: "/var/log/mail.log", mail: allPriorities},
-}
-
-// narrowLogs are what Debian writes besides mail.log, with the same lines.
-var narrowLogs = [...]rule{{path: "/var/log/mail.info", mail: fromInfo}}
-
-// generalLogs hold mail where nothing else does.
-var generalLogs = [...]rule{
-	{path: "/var/log/messages", mail: allPriorities, general: true},
-	{path: "/var/log/syslog", mail: allPriorities, general: true},
-}
-
 // candidate is a log that may be one of the server's.
 type candidate struct {
 	rule
-	info fs.FileInfo
+	info   fs.FileInfo
+	stream int // its number, once it is one
 }
 
-// Find lists the mail logs of the server below root: where syslog's configuration
-// sends mail, the usual places, and multilog's folders. Two names of one file are
-// one log. A log whose lines are all in another one is left out, and said so in
-// that one's NotRead. What cannot be looked at is a gap.
-func Find(root *host.Root, gaps *spoor.Gaps) []Stream {
+// Find lists the mail logs of the server below root: those that the MTA's
+// configuration names (more), where syslog's configuration sends mail, the usual
+// places, and multilog's folders; where none of these is, the general logs, or the
+// journal. Two names of one file are one log. A log whose lines are all in
+// another one is left out, and said so in that one's NotRead. What cannot be
+// looked at is a gap.
+func Find(root *host.Root, more []string, gaps *spoor.Gaps) []Stream {
 	configured := present(root, rules(root, gaps))
 	known := present(root, knownLogs[:])
 	narrow := present(root, narrowLogs[:])
@@ -55,6 +40,7 @@ func Find(root *host.Root, gaps *spoor.Gaps) []Stream {
 		return int(b.mail) - int(a.mail)
 	})
 	f := finder{root: root, gaps: gaps}
+	f.own(more)
 	for _, c := range configured {
 		f.add(c, true)
 	}
@@ -64,13 +50,47 @@ func Find(root *host.Root, gaps *spoor.Gaps) []Stream {
 	for _, c := range narrow {
 		f.add(c, true)
 	}
-	f.streams = append(f.streams, multilogs(root, gaps)...)
-	if len(f.streams) == 0 {
-		for _, c := range present(root, generalLogs[:]) {
-			f.add(c, true)
-		}
+	services := multilogs(root, gaps)
+	f.streams = append(f.streams, services...)
+	if !f.certain && f.mail == 0 && len(services) == 0 { // what is left may be the log of another MTA, of old
+		f.addGeneral()
+	}
+	for _, c := range present(root, dovecotLogs(root)) {
+		f.add(c, false)
 	}
 	return f.streams
+}
+
+// addGeneral adds what holds mail where nothing else does.
+func (f *finder) addGeneral() {
+	for _, c := range present(f.root, generalLogs[:]) {
+		f.add(c, true)
+	}
+	if f.mail == 0 {
+		f.streams = append(f.streams, journals(f.root, f.gaps)...)
+	}
+}
+
+// own adds the logs that the MTA writes itself. Where its configuration puts the
+// date into their names, only those with a date are there.
+func (f *finder) own(paths []string) {
+	for _, name := range paths {
+		if name = absolute(name); name == "" {
+			continue
+		}
+		if found := present(f.root, []rule{{path: name}}); len(found) > 0 {
+			f.add(found[0], false)
+			f.certain = true
+			continue
+		}
+		if !f.root.Exists(path.Dir(name)) {
+			continue
+		}
+		if files := siblings(f.root, name, f.gaps); len(files) > 0 && !isRejectlog(name) {
+			f.streams = append(f.streams, Stream{Name: name, Files: files})
+			f.certain = true
+		}
+	}
 }
 
 // present returns the rules whose file is there.
@@ -91,7 +111,8 @@ type finder struct {
 	gaps    *spoor.Gaps
 	streams []Stream
 	taken   []candidate
-	mail    priorities // that the streams taken hold
+	mail    priorities // that the streams of syslog taken hold
+	certain bool       // the MTA's configuration names a stream taken
 	refused []string   // paths that were left out
 }
 
@@ -101,17 +122,21 @@ func (f *finder) add(c candidate, byRule bool) {
 	if slices.Contains(f.refused, c.path) {
 		return
 	}
-	for i, other := range f.taken {
+	for _, other := range f.taken {
+		if f.repeats(c, other) {
+			f.leaveOut(other, c.path, "what Exim rejects is in "+other.path+" too")
+			return
+		}
 		if os.SameFile(c.info, other.info) {
 			return
 		}
 		if sameHead(f.root, c.path, other.path) {
-			f.leaveOut(i, c.path, "it begins as "+other.path+" does")
+			f.leaveOut(other, c.path, "it begins as "+other.path+" does")
 			return
 		}
 	}
-	if byRule && len(f.taken) > 0 && c.mail&^f.mail == 0 {
-		f.leaveOut(0, c.path, "its lines of mail are in "+f.taken[0].path+" too")
+	if i := slices.IndexFunc(f.taken, func(other candidate) bool { return other.mail != 0 }); i >= 0 && byRule && c.mail&^f.mail == 0 {
+		f.leaveOut(f.taken[i], c.path, "its lines of mail are in "+f.taken[i].path+" too")
 		return
 	}
 	name := c.path
@@ -123,13 +148,25 @@ func (f *finder) add(c candidate, byRule bool) {
 		f.gaps.Add(name, "could not be read: "+cause(err))
 		return
 	}
+	c.stream = len(f.streams)
 	f.taken, f.mail = append(f.taken, c), f.mail|c.mail
 	f.streams = append(f.streams, Stream{Name: name, Files: append(siblings(f.root, name, f.gaps), current)})
 }
 
-func (f *finder) leaveOut(stream int, name, reason string) {
+// repeats reports whether a log is a rejectlog of Exim's, and another one the
+// mainlog that has the same rejections.
+func (f *finder) repeats(c, main candidate) bool {
+	name := mainlogOf(c.path)
+	if name == "" {
+		return false
+	}
+	info, err := f.root.Stat(name)
+	return err == nil && os.SameFile(info, main.info)
+}
+
+func (f *finder) leaveOut(other candidate, name, reason string) {
 	f.refused = append(f.refused, name)
-	s := &f.streams[stream]
+	s := &f.streams[other.stream]
 	s.NotRead = append(s.NotRead, spoor.Gap{File: name, Reason: "left out: " + reason, Count: 1})
 }
 
@@ -166,8 +203,8 @@ func fileOf(root *host.Root, name string) (File, error) {
 }
 
 // Named makes a stream of each file that the user named, below root, as it is:
-// what was rotated away from it is not added. A folder is one of multilog's. The
-// same file named twice is one stream. Errors are those of opening the file:
+// what was rotated away from it is not added. A folder is one of multilog's, or
+// one of the journal. The same file named twice is one stream. Errors are those of opening the file:
 // fs.ErrNotExist, fs.ErrPermission, host.ErrNotRegular, host.ErrEscapes.
 func Named(root *host.Root, paths []string) ([]Stream, error) {
 	var streams []Stream
@@ -184,6 +221,14 @@ func Named(root *host.Root, paths []string) ([]Stream, error) {
 		seen = append(seen, info)
 		if info.IsDir() {
 			if stream, ok := multilog(root, name); ok {
+				streams = append(streams, stream)
+				continue
+			}
+			stream, ok, err := journal(root, name)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+			if ok {
 				streams = append(streams, stream)
 				continue
 			}

@@ -102,7 +102,7 @@ func TestFind(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var gaps spoor.Gaps
 			root := hosttest.Tree(t, test.files)
-			if got := describe(Find(root, &gaps)); got != test.want {
+			if got := describe(Find(root, nil, &gaps)); got != test.want {
 				t.Errorf("found\n%swant\n%s", got, test.want)
 			}
 			if gaps.Total() != 0 {
@@ -117,7 +117,7 @@ func TestHardLinksAreOneLog(t *testing.T) {
 	if err := os.Link(filepath.Join(root.Dir(), "var/log/maillog"), filepath.Join(root.Dir(), "var/log/mail.log")); err != nil {
 		t.Fatal(err)
 	}
-	if got := describe(Find(root, &spoor.Gaps{})); got != "/var/log/maillog: maillog\n" {
+	if got := describe(Find(root, nil, &spoor.Gaps{})); got != "/var/log/maillog: maillog\n" {
 		t.Errorf("found %s", got)
 	}
 	if got := named(t, root, "/var/log/maillog", "var/log/mail.log"); len(got) != 1 {
@@ -209,7 +209,7 @@ func TestCapturedServer(t *testing.T) {
 	}
 	defer func() { _ = root.Close() }()
 	var gaps spoor.Gaps
-	streams := Find(root, &gaps)
+	streams := Find(root, nil, &gaps)
 	if got := describe(streams); got != "/usr/local/psa/var/log/maillog: maillog\n" || gaps.Total() != 0 {
 		t.Fatalf("found %s, gaps %v", got, gaps.List())
 	}

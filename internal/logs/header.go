@@ -21,6 +21,7 @@ type splitter struct {
 	isoTime int64
 	host    [64]byte // with the space after it
 	hostLen int
+	scratch []byte // texts of the journal without their escapes
 }
 
 // header is what split found out about a line beside its parts.
@@ -47,6 +48,8 @@ func (s *splitter) split(l *spoor.Line) header {
 		return s.splitDigits(text, l)
 	case c == '@':
 		return s.splitTAI(text, l)
+	case c == '{':
+		return s.splitJSON(text, l)
 	case c == '<':
 		rest, ok := cutPriority(text)
 		switch {

@@ -30,12 +30,13 @@ const (
 	Bzip2
 	XZ
 	Zstd
+	Journal // of systemd, as journalctl reads it
 )
 
-var compressionNames = [...]string{"plain", "gzip", "bzip2", "xz", "zstd"}
+var compressionNames = [...]string{"plain", "gzip", "bzip2", "xz", "zstd", "journal"}
 
 // Compressions lists every Compression, in the order of their constants.
-func Compressions() []Compression { return []Compression{Plain, Gzip, Bzip2, XZ, Zstd} }
+func Compressions() []Compression { return []Compression{Plain, Gzip, Bzip2, XZ, Zstd, Journal} }
 
 // String returns the word for c.
 func (c Compression) String() string {

@@ -1,8 +1,10 @@
 package logs
 
 import (
+	"bufio"
 	"bytes"
 	"compress/bzip2"
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -32,6 +34,7 @@ type source struct {
 	kind  Compression
 	disk  diskReader
 	close func()
+	made  bool // the text is made of an export of the journal
 }
 
 // diskReader counts what is read of a file.
@@ -47,11 +50,18 @@ func (d *diskReader) Read(p []byte) (int, error) {
 }
 
 // openSource opens a file of a log and its decompressor. Of a plain file it gives
-// what was there at this moment.
-func openSource(root *host.Root, name string) (*source, error) {
+// what was there at this moment. A folder is one of the journal, which journalctl
+// reads, as it does files of the journal; it ends with the context.
+func openSource(ctx context.Context, root *host.Root, name string) (*source, error) {
+	if info, err := root.Stat(name); err == nil && info.IsDir() {
+		return openJournal(ctx, root, name)
+	}
 	file, err := root.OpenFile(name)
 	if err != nil {
 		return nil, err
+	}
+	if isJournalFile(file) {
+		return runJournalctl(ctx, file, "--file="+handedOver)
 	}
 	info, err := file.Stat()
 	if err != nil {
@@ -65,7 +75,24 @@ func openSource(root *host.Root, name string) (*source, error) {
 		s.Close()
 		return nil, err
 	}
+	s.convert()
 	return s, nil
+}
+
+// convert makes lines of an export of the journal.
+func (s *source) convert() {
+	if s.kind == Plain {
+		var head [exportHead]byte
+		n, _ := s.file.ReadAt(head[:], 0)
+		s.made = isExport(head[:n])
+	} else {
+		reader := bufio.NewReaderSize(s.Reader, exportHead)
+		head, _ := reader.Peek(exportHead)
+		s.Reader, s.made = reader, isExport(head)
+	}
+	if s.made {
+		s.Reader = newExportReader(s.Reader)
+	}
 }
 
 // decompress puts the decompressor between disk and reader.
@@ -117,7 +144,13 @@ func (e *expanded) Read(p []byte) (int, error) {
 // Close releases the file.
 func (s *source) Close() {
 	s.close()
-	_ = s.file.Close()
+	s.closeFile()
+}
+
+func (s *source) closeFile() {
+	if s.file != nil {
+		_ = s.file.Close()
+	}
 }
 
 // grew reports whether a plain file got longer since it was opened, and shrank
@@ -128,6 +161,9 @@ func (s *source) grew() bool {
 }
 
 func (s *source) shrank() bool { return s.kind == Plain && s.disk.read < s.size }
+
+// seekable reports whether the text is what the file holds.
+func (s *source) seekable() bool { return s.kind == Plain && !s.made }
 
 var magics = []struct {
 	kind  Compression

@@ -52,7 +52,7 @@ const bzipped = "BZ\x68\x39\x31\x41\x59\x26\x53\x59\xb1\x06\x5d\x45\x00\x00\x12\
 
 func TestTrap19CompressedFiles(t *testing.T) {
 	const first, second = "Nov 23 11:00:00 mx1 note: a\n", "Nov 23 11:00:01 mx1 note: b\n"
-	for _, kind := range Compressions() {
+	for _, kind := range []Compression{Plain, Gzip, Bzip2, XZ, Zstd} {
 		content := append(compressed(t, kind, first), compressed(t, kind, second)...) // members one after another
 		if kind == Bzip2 {
 			content = []byte(bzipped)
@@ -95,7 +95,7 @@ func TestDamagedCompressionCountsWhatCouldBeRead(t *testing.T) {
 
 func TestTrap20FileGrowsOrShrinksWhileRead(t *testing.T) {
 	root := hosttest.Tree(t, map[string]string{"log": "Nov 23 11:00:00 mx1 note: a\nNov 23 11:00:01 mx1 note: half"})
-	src, err := openSource(root, "log")
+	src, err := openSource(t.Context(), root, "log")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestTrap20FileGrowsOrShrinksWhileRead(t *testing.T) {
 	if s.coverage.Files[0].Complete || len(s.coverage.NotRead) != 1 {
 		t.Errorf("a file that shrank is complete: %+v", s.coverage)
 	}
-	again, err := openSource(root, "log")
+	again, err := openSource(t.Context(), root, "log")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package logs
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"io"
 	"slices"
 
@@ -15,7 +16,7 @@ const quoteBytes = 1000
 
 // Quote reads lines of a scan again, at most 1000 bytes of each. The result is
 // parallel to places; it is "" where a line cannot be read. A compressed file is
-// decompressed once. The lines are as they were logged: anybody may have written
+// decompressed once, and a journal is read once. The lines are as they were logged: anybody may have written
 // them.
 func Quote(root *host.Root, files []spoor.LogFile, places []spoor.LogPlace) []string {
 	texts := make([]string, len(places))
@@ -27,7 +28,7 @@ func Quote(root *host.Root, files []spoor.LogFile, places []spoor.LogPlace) []st
 	}
 	for number, wanted := range byFile {
 		slices.SortFunc(wanted, func(a, b int) int { return int(min(max(places[a].Offset-places[b].Offset, -1), 1)) })
-		src, err := openSource(root, files[number].Path)
+		src, err := openSource(context.Background(), root, files[number].Path)
 		if err != nil {
 			continue
 		}
@@ -39,7 +40,7 @@ func Quote(root *host.Root, files []spoor.LogFile, places []spoor.LogPlace) []st
 
 // quoteFile quotes the wanted lines, which are in the order of the file.
 func quoteFile(src *source, wanted []int, places []spoor.LogPlace, texts []string) {
-	if src.kind == Plain {
+	if src.seekable() {
 		var buf [quoteBytes]byte
 		for _, i := range wanted {
 			n, _ := src.file.ReadAt(buf[:], places[i].Offset)
@@ -49,10 +50,17 @@ func quoteFile(src *source, wanted []int, places []spoor.LogPlace, texts []strin
 	}
 	reader, at := bufio.NewReaderSize(src, 64<<10), int64(0)
 	for _, i := range wanted {
-		n, err := io.CopyN(io.Discard, reader, places[i].Offset-at)
+		n, err := io.CopyN(io.Discard, reader, max(places[i].Offset-at-1, 0))
 		at += n
 		if err != nil {
 			return
+		}
+		if at < places[i].Offset {
+			before, err := reader.ReadByte()
+			at++
+			if err != nil || src.made && before != '\n' {
+				return // old entries have left the journal meanwhile
+			}
 		}
 		text, _ := reader.Peek(quoteBytes)
 		texts[i] = quoted(text, places[i])

@@ -11,7 +11,9 @@ type continuing struct{ testParser }
 
 func (*continuing) Continues(text []byte) bool { return len(text) > 2 && text[:2][0] == 'P' }
 
-func (p *continuing) Parse(l *spoor.Line, e *spoor.Event) spoor.LineSort { return p.testParser.Parse(l, e) }
+func (p *continuing) Parse(l *spoor.Line, e *spoor.Event) spoor.LineSort {
+	return p.testParser.Parse(l, e)
+}
 
 func TestLinesThatContinueAnEntryAreNotDamaged(t *testing.T) {
 	o := Options{NewParser: func() Parser { return &continuing{} }, Now: testNow}

@@ -69,3 +69,11 @@ type Policies interface {
 	// MailPolicy adds what the configuration says.
 	MailPolicy(p *spoor.MailPolicy)
 }
+
+// LogFiler is implemented by queues whose MTA can write its log itself, not by
+// syslog.
+type LogFiler interface {
+	// LogFiles are the paths below the root where the log may be, the likeliest
+	// first. Not all need to be there.
+	LogFiles() []string
+}

@@ -17,6 +17,7 @@ type Config struct {
 	Spool    string // spool_directory
 	Hostname string // primary_hostname; "" if unknown
 	UserUID  int    // of exim_user; -1 if unknown
+	LogPath  string // log_file_path as it is written; "" if it is not set
 
 	served  map[string]bool
 	aliases []map[string]bool // keys of alias files; a key "@domain" is a catch-all
@@ -214,6 +215,8 @@ func (r *configReader) option(name, value, line string) {
 	switch {
 	case name == "spool_directory":
 		r.conf.Spool = strings.Trim(value, `"`)
+	case name == "log_file_path":
+		r.conf.LogPath = strings.Trim(value, `"`)
 	case name == "primary_hostname":
 		r.conf.Hostname = strings.Trim(value, `"`)
 	case name != "" && name[0] >= 'A' && name[0] <= 'Z' && !strings.ContainsAny(name, " \t"):

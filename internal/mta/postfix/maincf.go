@@ -346,11 +346,13 @@ func ReadConfig(root *host.Root, passwd *host.Passwd, gaps *spoor.Gaps) (Config,
 		Dirs: []string{main.Get("queue_directory")}, Hostname: main.Get("myhostname"), OwnerUID: -1,
 		Serves: served.serves, Alias: main.alias(), Realm: main.Get("smtpd_sasl_local_domain"),
 	}
+	conf.addLogFile(main)
 	if owner, ok := passwd.ByLogin(main.Get("mail_owner")); ok {
 		conf.OwnerUID = owner.UID
 	}
 	for _, folder := range main.List("multi_instance_directories") {
 		other := ReadMainCF(root, folder, gaps)
+		conf.addLogFile(other)
 		if dir := other.Get("queue_directory"); dir != conf.Dirs[0] {
 			conf.Dirs = append(conf.Dirs, dir)
 		}

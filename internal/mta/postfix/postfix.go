@@ -38,6 +38,7 @@ type Config struct {
 	// Alias names the entry of the alias maps that an address in lower case falls
 	// under: itself or, for a catch-all, "@domain". nil if not known.
 	Alias func(address string) string
+	Logs  []string // maillog_file of each instance that writes its log itself
 }
 
 // Queue is the queue of one server, of all its instances. It implements

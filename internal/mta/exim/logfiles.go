@@ -1,0 +1,47 @@
+package exim
+
+import (
+	"path"
+	"strings"
+)
+
+// logs are the values of log_file_path that distributions compile in.
+var logs = [...]string{"/var/log/exim4/%slog", "/var/log/exim/%slog", "/var/log/exim/%s.log", "/var/log/exim_%slog"}
+
+// LogFiles implements mta.LogFiler: mainlog and rejectlog, where log_file_path
+// says and in the usual places.
+func (q *Queue) LogFiles() []string {
+	var files []string
+	for _, pattern := range append(q.conf.logPatterns(), logs[:]...) {
+		for _, name := range [...]string{"main", "reject"} {
+			files = append(files, strings.Replace(pattern, "%s", name, 1))
+		}
+	}
+	return files
+}
+
+// logPatterns are the files in log_file_path, each with %s for the name of the
+// log. The date in a name, %D or %M, comes last and is left out: files with it
+// look as if they had been rotated (spec.txt, "Where the logs are written").
+func (c *Config) logPatterns() []string {
+	list, separator := c.LogPath, ":"
+	if rest, ok := strings.CutPrefix(list, "<"); ok && rest != "" {
+		separator, list = rest[:1], rest[1:]
+	}
+	var patterns []string
+	for item := range strings.SplitSeq(list, separator) {
+		item = strings.NewReplacer("$spool_directory", c.Spool, "$primary_hostname", c.Hostname).Replace(strings.TrimSpace(item))
+		for _, date := range [...]string{"%D", "%M"} {
+			if before, ok := strings.CutSuffix(item, date); ok {
+				item = strings.TrimRight(before, "-._")
+			}
+		}
+		if strings.HasPrefix(item, "/") && strings.Count(item, "%") == 1 && strings.Contains(item, "%s") {
+			patterns = append(patterns, item)
+		}
+	}
+	if len(patterns) == 0 && c.Spool != "" {
+		patterns = append(patterns, path.Join(c.Spool, "log/%slog"))
+	}
+	return patterns
+}
