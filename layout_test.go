@@ -38,6 +38,7 @@ var rooms = map[string][]string{
 	"spoor/internal/host/hosttest":         {"spoor/internal/host"},
 	"spoor/internal/panel/plesk/plesktest": {},
 	"spoor/e2e/plesk":                      {"spoor/internal/host/hosttest", "spoor/internal/panel/plesk/plesktest"},
+	"spoor/e2e/journal":                    {"spoor/internal/host/hosttest"},
 	"spoor/bench/qmailgen":                 {},
 	"spoor/bench/maillog":                  {},
 	"spoor/bench/floor":                    {"spoor/bench/qmailgen"},

@@ -261,6 +261,7 @@ var ingredients = []string{
 	"\n", "junk", "Nov 23 11:00:02 mx1 half: x+\n", "Nov 23 11:00:02 mx1 half: y\n", "Oct 25 02:30:00 mx1 note: f\n", "Oct 25 01:30:00 mx1 note: g\n",
 	"Nov 23 11:00:03 mx1 note: message repeated 2 times: [ h]\n", "Nov 23 13:00:04 mx1 id: 1795431600.500000 m\n", "Nov 23 12:00:04 mx1 id: 1795431600.500000 m\n",
 	"Oct 25 02:30:00 mx1 id: 1792888200.000000 m\n", "Oct 25 02:30:00 mx1 id: 1792891800.000000 m\n", "2026-11-23 12:00:04 +0100 [7] m\n", "Mon 2026-11-23 11:00:05 CET mx1 note: n\n", "Nov 23 11:00:06.5 mx1 note: p\n",
+	`{"__REALTIME_TIMESTAMP":"1795431607000000","SYSLOG_IDENTIFIER":"note","MESSAGE":"q\n\u00e4"}` + "\n", `{"MESSAGE":[1,2],"__REALTIME_TIMESTAMP":"1795431607000000","SYSLOG_IDENTIFIER":"half"}` + "\n",
 	"<1>1 - mx1 note 3 - - i\n", strings.Repeat("long ", 20000), strings.Repeat("\x00", 70000),
 }
 

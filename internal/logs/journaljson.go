@@ -59,10 +59,11 @@ func (e *entry) processID() int {
 	return -1
 }
 
-// time is 0 if there is none that can be right.
+// time is 0 if there is none that can be right: as old as readISO takes.
 func (e *entry) time() spoor.Stamp {
+	const year2002, year10000 = year2001 + 365*day, 253_402_300_800 * second
 	micros, ok := number(e.realtime)
-	if !ok || len(e.realtime) > 17 || int64(micros) < year2001 {
+	if !ok || len(e.realtime) > 17 || int64(micros) < year2002 || int64(micros) >= year10000 {
 		return 0
 	}
 	return spoor.Stamp(micros)
