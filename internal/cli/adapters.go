@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -73,7 +74,7 @@ func inUse(list []mta.Adapter, s *mta.Server) *mta.Adapter {
 }
 
 // openQueue opens the queue of the MTA in use.
-func (s *server) openQueue(o *options) error {
+func (s *server) openQueue(ctx context.Context, o *options) error {
 	list, err := o.chosen()
 	if err != nil {
 		return err
@@ -81,13 +82,13 @@ func (s *server) openQueue(o *options) error {
 	m := s.mtaServer()
 	adapter := inUse(list, m)
 	if adapter == nil {
-		return s.withoutQueue(o, list, m)
+		return s.withoutQueue(ctx, o, list, m)
 	}
 	s.adapter = *adapter
 	s.queue, err = adapter.Open(m)
 	switch {
 	case errors.Is(err, mta.ErrNoQueue):
-		return s.withoutQueue(o, list, m)
+		return s.withoutQueue(ctx, o, list, m)
 	case errors.Is(err, fs.ErrPermission):
 		return &statusError{status: exitNoMTA, err: &spoor.Problem{
 			What: fmt.Sprintf("cannot read the %s queue %s: permission denied", adapter.Name, adapter.Place(m)),
@@ -98,7 +99,7 @@ func (s *server) openQueue(o *options) error {
 }
 
 // withoutQueue goes on without a queue if there is a log that may be an MTA's.
-func (s *server) withoutQueue(o *options, list []mta.Adapter, m *mta.Server) error {
+func (s *server) withoutQueue(ctx context.Context, o *options, list []mta.Adapter, m *mta.Server) error {
 	var places []string
 	for i := range list {
 		places = append(places, list[i].Place(m))
@@ -115,7 +116,7 @@ func (s *server) withoutQueue(o *options, list []mta.Adapter, m *mta.Server) err
 	if len(streams) == 0 {
 		return s.noQueue
 	}
-	s.adapter = list[max(0, logs.Recognise(s.root, streams, parsers(list)))]
+	s.adapter = list[max(0, logs.Recognise(ctx, s.root, streams, parsers(list)))]
 	s.queue = s.adapter.LogOnly(m)
 	return nil
 }

@@ -64,7 +64,7 @@ func (s *server) open(ctx context.Context, o *options) error {
 	if err := s.openPanel(ctx, o.panel); err != nil {
 		return err
 	}
-	if err := s.openQueue(o); err != nil {
+	if err := s.openQueue(ctx, o); err != nil {
 		return err
 	}
 	s.host = s.hostName()

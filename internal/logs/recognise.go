@@ -2,6 +2,7 @@ package logs
 
 import (
 	"bytes"
+	"context"
 
 	"spoor"
 	"spoor/internal/host"
@@ -9,14 +10,14 @@ import (
 
 // Recognise returns which of some parsers knows most lines at the head of the
 // newest file of each stream, and -1 if none knows any. Of equals the first wins.
-func Recognise(root *host.Root, streams []Stream, parsers []func() Parser) int {
+func Recognise(ctx context.Context, root *host.Root, streams []Stream, parsers []func() Parser) int {
 	known := make([]int, len(parsers))
 	for i := range streams {
 		files := streams[i].Files
 		if len(files) == 0 {
 			continue
 		}
-		src, err := openSource(root, files[len(files)-1].Path)
+		src, err := openSource(ctx, root, files[len(files)-1].Path)
 		if err != nil {
 			continue // the scan says so
 		}

@@ -6,55 +6,29 @@ import (
 	"spoor"
 )
 
+// filters are programs that stand beside an MTA: content filters, policy servers,
+// mailing lists. What they say of a message, the MTA says too.
+var filters = map[string]bool{
+	"amavis": true, "amavisd": true, "amavisd-new": true, "amavis-services": true, "spamd": true, "spamc": true, "spampd": true, "spamassassin": true, "spamass-milter": true, "rspamd": true, "rspamd_proxy": true, "rmilter": true, "bogofilter": true,
+	"clamd": true, "clamav-milter": true, "clamsmtpd": true, "freshclam": true, "clamd@amavisd": true, "drweb": true, "drwebd": true, "drweb-clientd": true, "kav4lms": true, "maiad": true, "mimedefang": true, "mimedefang.pl": true, "mimedefang-multiplexor": true, "MailScanner": true, "mailscanner": true,
+	"opendkim": true, "opendmarc": true, "dkim-filter": true, "dkim-milter": true, "dkimproxy.in": true, "dkimproxy.out": true, "openarc": true, "dk-filter": true, "dkimpy-milter": true, "authentication_milter": true, "spf-milter": true, "smf-spf": true, "smf-sav": true, "milter-regex": true,
+	"policyd-spf": true, "pypolicyd-spf": true, "policy-spf": true, "policyd": true, "policyd-weight": true, "postfwd": true, "postfwd2": true, "postfwd3": true, "cbpolicyd": true, "policyd2": true, "postgrey": true, "sqlgrey": true, "gld": true, "milter-greylist": true, "greylist": true, "greyfix": true, "tumgreyspf": true,
+	"postsrsd": true, "pfix-srsd": true, "srs-milter": true, "mailgraph": true, "p3scan": true, "sieve": true, "mailman": true, "mailman3": true, "majordomo": true, "sympa": true, "sympa_msg": true, "schleuder": true, "vacation": true, "procmail": true, "maildrop": true, "fetchmail": true, "getmail": true,
+	"postfix-mta-sts-resolver": true, "mta-sts-daemon": true, "mta-sts-resolver": true, "postfix-tlspol": true, "zmmailboxd": true, "update.bad.phishing.sites": true, "update.phishing.sites": true, "update.spamassassin": true, "psa-pc-remote": true,
+}
+
 // ParseFilter reads the programs that stand beside an MTA: SASL daemons, content
 // filters, policy servers. program is the last element of the line's program.
 // Programs that have nothing to do with mail are foreign.
 func ParseFilter(l *spoor.Line, program []byte, e *spoor.Event) spoor.LineSort {
 	switch string(program) {
-	case "plesk_saslauthd", "saslauthd":
+	case "plesk_saslauthd":
+		return pleskSaslauthd(l.Body, e)
+	case "saslauthd":
 		return saslauthd(l.Body, e)
 	}
-	for _, filter := range [...]string{
-		"amavis", "amavisd", "spamd", "clamd", "clamav-milter", "clamsmtpd", "opendkim", "opendmarc", "milter-greylist", "postgrey", "policyd", "policyd-spf", "rspamd",
-		"spamass-milter", "dkim-filter", "dkimproxy.in", "dkimproxy.out", "mailgraph", "greylist", "postsrsd", "psa-pc-remote", "drweb", "drwebd", "spamassassin", "sieve",
-		"mimedefang", "mimedefang.pl", "MailScanner", "cbpolicyd", "sqlgrey", "pypolicyd-spf", "p3scan", "gld", "spampd",
-	} {
-		if string(program) == filter {
-			return spoor.LineKnown
-		}
-	}
-	if bytes.HasPrefix(program, []byte("psa-pc-")) || bytes.HasPrefix(program, []byte("mailman")) {
+	if filters[string(program)] || bytes.HasPrefix(program, []byte("psa-pc-")) || bytes.HasPrefix(program, []byte("mailman")) || bytes.HasPrefix(program, []byte("sympa")) {
 		return spoor.LineKnown
 	}
 	return spoor.LineForeign
-}
-
-// saslauthd reads who failed to log in. Plesk's logs no address.
-//
-//	No such user 'U' in mail authorization database
-//	failed mail authentication attempt for user 'U' (password len=8)
-//	do_auth : auth failure: [user=U] [service=smtp] [realm=] [mech=pam] [reason=PAM auth error]
-func saslauthd(b []byte, e *spoor.Event) spoor.LineSort {
-	var user []byte
-	if rest, ok := bytes.CutPrefix(b, []byte("No such user '")); ok {
-		user = before(rest, "' in mail ")
-	} else if rest, ok := bytes.CutPrefix(b, []byte("failed mail authentication attempt for user '")); ok {
-		user = before(rest, "' (password")
-	} else if at := bytes.Index(b, []byte("auth failure: [user=")); at >= 0 {
-		user = before(b[at+len("auth failure: [user="):], "] [service=")
-	}
-	if user == nil {
-		return spoor.LineKnown
-	}
-	e.Kind, e.Address = spoor.EventLoginFailed, user
-	return spoor.LineEvent
-}
-
-// before returns what stands before the last end, or nil.
-func before(b []byte, end string) []byte {
-	at := bytes.LastIndex(b, []byte(end))
-	if at < 0 {
-		return nil
-	}
-	return b[:at]
 }

@@ -1,0 +1,178 @@
+package mta
+
+import (
+	"bytes"
+
+	"spoor"
+)
+
+// dovecotProcess is a process of Dovecot, by the name that it logs under.
+type dovecotProcess uint8
+
+const (
+	dovecotOther     dovecotProcess = iota // one that carries out what a user may do
+	dovecotMailbox                         // a login service for mailboxes
+	dovecotSubmitter                       // the login service for sending
+	dovecotAuth                            // what knows the passwords
+)
+
+// dovecotNames are the processes of Dovecot 1 to 2.4.
+var dovecotNames = map[string]dovecotProcess{
+	"imap-login": dovecotMailbox, "pop3-login": dovecotMailbox, "managesieve-login": dovecotMailbox, "lmtp-login": dovecotMailbox, "imap-urlauth-login": dovecotMailbox,
+	"submission-login": dovecotSubmitter,
+	"auth":             dovecotAuth, "auth-worker": dovecotAuth, "dovecot-auth": dovecotAuth,
+	"imap": 0, "pop3": 0, "lmtp": 0, "submission": 0, "managesieve": 0, "sieve": 0, "IMAP": 0, "POP3": 0, "MANAGESIEVE": 0, "lda": 0, "deliver": 0, "script": 0, "script-login": 0,
+	"master": 0, "log": 0, "config": 0, "anvil": 0, "stats": 0, "old-stats": 0, "dict": 0, "dict-async": 0, "dict-expire": 0, "ssl-params": 0, "ssl-build-param": 0, "indexer": 0, "indexer-worker": 0, "doveadm": 0, "doveadm-server": 0,
+	"replicator": 0, "aggregator": 0, "director": 0, "ipc": 0, "dns_client": 0, "dns-client": 0, "imap-urlauth": 0, "imap-urlauth-worker": 0, "imap-hibernate": 0, "quota-status": 0,
+	"dsync-local": 0, "dsync-server": 0, "dsync": 0, "tcpwrap": 0, "health-check": 0, "expire-tool": 0, "fts": 0, "decode2text": 0, "notify": 0, "welcome": 0, "quota-warning": 0,
+}
+
+func (p dovecotProcess) isLogin() bool { return p == dovecotMailbox || p == dovecotSubmitter }
+
+func (p dovecotProcess) isAuth() bool { return p == dovecotAuth }
+
+// dovecotTag reads the name of a process, with what stands behind it in brackets.
+//
+//	imap-login  auth(default)  auth-worker(4711)  imap(anna@example.com)<77><YADINsQCDs5BH8Pg>
+func dovecotTag(tag []byte) (dovecotProcess, bool) {
+	end := 0
+	for end < len(tag) && tag[end] != '(' && tag[end] != '<' {
+		end++
+	}
+	p, ok := dovecotNames[string(tag[:end])] // no allocation
+	return p, ok
+}
+
+// dovecot reads lines of the common program name of Dovecot's processes, or of
+// its own log where the level comes first.
+//
+//	imap-login: Login: user=<a@example.com>, method=PLAIN, rip=198.51.100.7, lip=192.0.2.1, mpid=77, TLS
+//	Dovecot v1.2.17 starting up (core dumps disabled)
+func dovecot(b []byte, e *spoor.Event) spoor.LineSort {
+	b = bytes.TrimPrefix(b, []byte("dovecot: "))
+	b, grave := cutLevel(b)
+	if grave {
+		return spoor.LineKnown
+	}
+	if end := bytes.Index(b, []byte(": ")); end > 0 {
+		if process, ok := dovecotTag(b[:end]); ok {
+			return process.read(b[end+2:], e)
+		}
+	}
+	if hasAny(b, "pam_") {
+		return pam(b, e)
+	}
+	if hasAny(b, "Dovecot v", "Dovecot starting up", "SIGHUP received", "Killed with signal ", "Generating Diffie-Hellman parameters", "SSL parameters regeneration completed", "Generating DH parameters",
+		"Auth process died too early", "If you have trouble with authentication failures", "This message goes away", "Login process died too early", "Time moved ", "Received SIG") {
+		return spoor.LineKnown
+	}
+	return spoor.LineUnknown
+}
+
+// cutLevel takes the level of a line off; grave ones say nothing of logins.
+func cutLevel(b []byte) (text []byte, grave bool) {
+	for _, level := range [...]string{"Info: ", "Warn: "} {
+		if hasAny(b, level) {
+			return b[len(level):], false
+		}
+	}
+	return b, hasAny(b, "Error: ", "Fatal: ", "Panic: ", "Warning: ", "Debug: ", "Raw backtrace: ")
+}
+
+// read reads what a process says.
+func (p dovecotProcess) read(b []byte, e *spoor.Event) spoor.LineSort {
+	b, grave := cutLevel(b)
+	switch {
+	case grave || p == dovecotOther:
+		return spoor.LineKnown
+	case p == dovecotAuth:
+		return dovecotPassdb(b, e)
+	}
+	return p.login(b, e)
+}
+
+// login reads a login service. What the client chose stands between "user=<" and
+// the address, which is the last one; why it went stands before.
+//
+//	Login: user=<a@example.com>, method=PLAIN, rip=198.51.100.7, lip=192.0.2.1, mpid=77, TLS, session=<YADINsQCDs5BH8Pg>
+//	Disconnected: Connection closed (auth failed, 3 attempts in 12 secs): user=<a@example.com>, method=PLAIN, rip=198.51.100.7, lip=192.0.2.1
+//	Login aborted: Connection closed (auth failed, 1 attempts in 2 secs) (auth_failed): user=<a>, method=PLAIN, rip=198.51.100.7, lip=192.0.2.1
+func (p dovecotProcess) login(b []byte, e *spoor.Event) spoor.LineSort {
+	reason, client := splitLogin(b)
+	ok, failed := spoor.EventAccess, spoor.EventAccessFailed
+	if p == dovecotSubmitter {
+		ok, failed = spoor.EventLogin, spoor.EventLoginFailed
+	}
+	switch {
+	case string(reason) == "Login":
+		e.Kind = ok
+	case hasAny(reason, "proxy("):
+		if !bytes.Contains(reason, []byte("tarted proxying to ")) {
+			return spoor.LineKnown
+		}
+		e.Kind = ok
+	case hasAny(reason, "Disconnected", "Aborted login", "Login aborted", "Maximum number of connections from user+IP exceeded", "Internal login failure", "Connection closed", "Login failed"):
+		if !authFailed(reason) {
+			return spoor.LineKnown
+		}
+		e.Kind = failed
+	case hasAny(b, "SSL", "TLS", "Killed with signal", "Shutting down", "Server shutting down", "Too many ", "Auth process ", "conn ", "Connection queue full", "process ", "read(", "client "):
+		return spoor.LineKnown
+	default:
+		return spoor.LineUnknown
+	}
+	return readLogin(client, e)
+}
+
+// splitLogin parts why a session ended from whose it was.
+func splitLogin(b []byte) (reason, client []byte) {
+	for from := 0; ; {
+		colon := bytes.Index(b[from:], []byte(": "))
+		if colon < 0 {
+			return b, nil
+		}
+		colon += from
+		if hasAny(b[colon+2:], "user=<", "method=", "rip=") {
+			return b[:colon], b[colon+2:]
+		}
+		from = colon + 2
+	}
+}
+
+// authFailed reports whether a session ended after a wrong password.
+func authFailed(reason []byte) bool {
+	for _, words := range [...]string{"(auth failed, ", "(auth_failed)", " authentication attempts)"} {
+		if bytes.Contains(reason, []byte(words)) {
+			return true
+		}
+	}
+	return false
+}
+
+// readLogin reads whose session it was.
+//
+//	user=<a@example.com>, method=PLAIN, rip=198.51.100.7, lip=192.0.2.1, mpid=77, TLS
+func readLogin(b []byte, e *spoor.Event) spoor.LineSort {
+	const address = "rip="
+	at := bytes.LastIndex(b, []byte(", "+address))
+	switch {
+	case at >= 0:
+		at += len(", ")
+	case hasAny(b, address):
+		at = 0
+	default:
+		return spoor.LineUnknown
+	}
+	rip := b[at+len(address):]
+	if end := bytes.IndexByte(rip, ','); end >= 0 {
+		rip = rip[:end]
+	}
+	e.Client = ipOf(rip)
+	if user, ok := bytes.CutPrefix(b[:at], []byte("user=<")); ok {
+		if method := bytes.LastIndex(user, []byte(">, method=")); method >= 0 {
+			user = user[:method]
+		}
+		e.Address = bytes.TrimSuffix(bytes.TrimSuffix(user, []byte(", ")), []byte{'>'})
+	}
+	return spoor.LineEvent
+}

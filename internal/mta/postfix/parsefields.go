@@ -1,0 +1,151 @@
+package postfix
+
+import (
+	"bytes"
+
+	"spoor"
+)
+
+const noQueue = "NOQUEUE"
+
+// minID is the shortest queue ID: five digits and an inode.
+const minID = 6
+
+// cutID takes a queue ID, or NOQUEUE, and ": " off the start.
+func cutID(b []byte) (id, rest []byte, ok bool) {
+	end, digit, hex := 0, false, true
+	for ; end < len(b) && end <= maxID && b[end] != ':'; end++ {
+		switch c := b[end]; {
+		case c >= '0' && c <= '9':
+			digit = true
+		case c >= 'A' && c <= 'F':
+		case c >= 'G' && c <= 'Z', c >= 'a' && c <= 'z':
+			hex = false
+		default:
+			return nil, b, false
+		}
+	}
+	if end < minID || end > maxID || len(b) < end+2 || b[end] != ':' || b[end+1] != ' ' {
+		return nil, b, false
+	}
+	if !digit && !hex && string(b[:end]) != noQueue {
+		return nil, b, false // a word; long IDs have a digit or two in seconds and microseconds
+	}
+	return b[:end], b[end+2:], true
+}
+
+func setID(e *spoor.Event, id []byte) { e.ID, e.Key = id, spoor.IDHash(id) }
+
+// setClock takes the time out of a long queue ID, on the line that is logged as
+// soon as the ID is given.
+func setClock(e *spoor.Event) {
+	if t, ok := idTime(e.ID); ok {
+		e.Clock = spoor.StampOf(t)
+	}
+}
+
+// isID reports whether all of b is a queue ID.
+func isID(b []byte) bool { return len(b) >= minID && isQueueID(b) }
+
+// idAt is the queue ID at the start, or nil.
+func idAt(b []byte) []byte {
+	end := 0
+	for end < len(b) && isAlnum(b[end]) {
+		end++
+	}
+	if end < minID || end > maxID {
+		return nil
+	}
+	return b[:end]
+}
+
+func cut(b []byte, prefix string) ([]byte, bool) {
+	if len(b) < len(prefix) || string(b[:len(prefix)]) != prefix {
+		return b, false
+	}
+	return b[len(prefix):], true
+}
+
+// starts reports whether b begins with one of some texts.
+func starts(b []byte, texts ...string) bool {
+	for _, text := range texts {
+		if len(b) >= len(text) && string(b[:len(text)]) == text {
+			return true
+		}
+	}
+	return false
+}
+
+// ends reports whether b ends with a text.
+func ends(b []byte, text string) bool {
+	return len(b) >= len(text) && string(b[len(b)-len(text):]) == text
+}
+
+// knownIf is LineKnown or LineUnknown.
+func knownIf(ok bool) spoor.LineSort {
+	if ok {
+		return spoor.LineKnown
+	}
+	return spoor.LineUnknown
+}
+
+// lastDigits takes decimal digits off the end.
+func lastDigits(b []byte) (n int64, rest []byte, ok bool) {
+	at, unit := len(b), int64(1)
+	for at > 0 && len(b)-at < 18 && b[at-1] >= '0' && b[at-1] <= '9' {
+		at--
+		n += int64(b[at]-'0') * unit
+		unit *= 10
+	}
+	return n, b[:at], at < len(b)
+}
+
+// cutSuffix takes a text off the end.
+func cutSuffix(b []byte, text string) ([]byte, bool) {
+	if !ends(b, text) {
+		return b, false
+	}
+	return b[:len(b)-len(text)], true
+}
+
+// clientAt reads name[address] or name[address]:port at the start. The name is
+// one of the DNS, or unknown: it holds no bracket. address is nil where it is not
+// known.
+func clientAt(b []byte) (address, rest []byte, ok bool) {
+	open := bytes.IndexByte(b, '[')
+	if open < 0 || bytes.IndexByte(b[:open], ' ') >= 0 {
+		return nil, b, false
+	}
+	end := bytes.IndexByte(b[open:], ']')
+	if end < 0 {
+		return nil, b, false
+	}
+	address, rest = ipOf(b[open+1:open+end]), b[open+end+1:]
+	if len(rest) > 0 && rest[0] == ':' {
+		port := rest[1:]
+		for len(port) > 0 && port[0] >= '0' && port[0] <= '9' {
+			port = port[1:]
+		}
+		if len(port) < len(rest)-1 {
+			rest = port
+		}
+	}
+	return address, rest, true
+}
+
+// ipOf returns an address of IPv4 or IPv6 without its prefix of RFC 5321 §4.1.3;
+// nil for anything else.
+func ipOf(b []byte) []byte {
+	if rest, ok := cut(b, "IPv6:"); ok {
+		b = rest
+	}
+	if len(b) < 2 || len(b) > 45 {
+		return nil
+	}
+	for _, c := range b {
+		if (c < '0' || c > ':') && (c < 'a' || c > 'f') && (c < 'A' || c > 'F') && c != '.' {
+			return nil
+		}
+	}
+	return b
+}
