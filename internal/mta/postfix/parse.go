@@ -64,7 +64,7 @@ func (p *Parser) parseDaemon(d daemon, b []byte, e *spoor.Event) spoor.LineSort 
 	case daemonQmgr:
 		return p.qmgr(b, e)
 	case daemonCleanup:
-		return cleanup(b, e)
+		return p.cleanup(b, e)
 	case daemonPickup:
 		return pickup(b, e)
 	case daemonBounce:

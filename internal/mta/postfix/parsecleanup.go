@@ -45,7 +45,7 @@ func pickup(b []byte, e *spoor.Event) spoor.LineSort {
 //	4FA8DC0101: message-id=<1795428397315.23137.4@example.com>
 //	4FA8DC0101: milter-reject: END-OF-MESSAGE from client2.isp.test[198.51.100.2]: 5.7.1 Limit exceeded; from=<…> to=<…> proto=ESMTP helo=<x>
 //	4FA8DC0101: reject: header Subject: cheap pills from client2.isp.test[198.51.100.2]; from=<…> to=<…> proto=ESMTP helo=<x>: 5.7.1 no
-func cleanup(b []byte, e *spoor.Event) spoor.LineSort {
+func (p *Parser) cleanup(b []byte, e *spoor.Event) spoor.LineSort {
 	id, rest, ok := cutID(b)
 	if !ok {
 		return remark(b, e)
@@ -54,6 +54,9 @@ func cleanup(b []byte, e *spoor.Event) spoor.LineSort {
 	if text, ok := cut(rest, "message-id="); ok {
 		e.Kind, e.Text = spoor.EventNamed, text
 		return spoor.LineEvent
+	}
+	if starts(rest, "to=") { // it bounces what sendmail(1) has queued
+		return p.delivery(b, daemonSMTP, e)
 	}
 	action, what, _ := bytes.Cut(rest, []byte(": "))
 	switch string(action) {
@@ -72,8 +75,6 @@ func cleanup(b []byte, e *spoor.Event) spoor.LineSort {
 	case "removed (canceled)", "removed (discarded)":
 		e.Kind, e.Text = spoor.EventRemoved, rest
 		return spoor.LineEvent
-	case "message-id", "resent-message-id":
-		return spoor.LineKnown
 	}
-	return knownIf(headerCheck(rest) || starts(rest, "resent-message-id=", "ignoring redundant or conflicting milter reply: "))
+	return knownIf(headerCheck(rest) || starts(rest, "resent-message-id=", "status=deferred (", "ignoring redundant or conflicting milter reply: "))
 }

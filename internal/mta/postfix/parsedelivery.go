@@ -219,7 +219,7 @@ func headerCheck(b []byte) bool {
 //	connect to mx.bigmail.test[203.0.113.9]:25: Connection refused
 func deliveryRemark(b []byte, e *spoor.Event) spoor.LineSort {
 	if starts(b, "connect to ", "Host offered STARTTLS: [", "Host or domain name not found", "lost connection with ", "conversation with ", "host ", "skipping SRV lookup for ",
-		"discarding EHLO keywords: ", "Using ESMTP PIPELINING", "Using LMTP PIPELINING", "server features: ", "unable to look up ", "Name service error ", "mail for ") {
+		"discarding EHLO keywords: ", "Using ESMTP PIPELINING", "Using LMTP PIPELINING", "server features: ", "SMTPS wrappermode (TCP port 465) requires setting ", "unable to look up ", "Name service error ", "mail for ") {
 		return spoor.LineKnown
 	}
 	return remark(b, e)

@@ -3,6 +3,7 @@ package postfix
 import (
 	"bytes"
 	"strconv"
+	"time"
 
 	"spoor"
 )
@@ -22,6 +23,11 @@ func splitLine(text []byte) spoor.Line {
 	case text[0] == '@':
 		skip()
 	case text[0] >= 'A' && text[0] <= 'Z':
+		if fields := bytes.Fields(text); len(fields) > 3 {
+			if at, err := time.Parse("Jan 2 15:04:05", string(bytes.Join(fields[:3], []byte{' '}))); err == nil {
+				l.Time = spoor.StampOf(at.AddDate(2000, 0, 0))
+			}
+		}
 		skip()
 		skip()
 		skip()

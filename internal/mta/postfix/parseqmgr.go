@@ -75,7 +75,7 @@ func bounce(b []byte, e *spoor.Event) spoor.LineSort {
 	}
 	what, related, ok := bytes.Cut(rest, []byte(" notification: "))
 	if !ok {
-		return knownIf(starts(rest, "no trace file -- not sending ", "not sending trace/success notification ", "to=<", "status=deferred ("))
+		return knownIf(starts(rest, "no trace file -- not sending ", "not sending trace/success notification ", "status=deferred ("))
 	}
 	switch string(what) {
 	case "sender non-delivery", "sender delay", "sender delivery status", "postmaster non-delivery", "postmaster delay":

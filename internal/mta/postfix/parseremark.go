@@ -71,6 +71,9 @@ func smtpdWarning(whole, text []byte, e *spoor.Event) spoor.LineSort {
 		"bad ETRN ", "reject: ETRN ", "prepending '.' to malformed line: ", "malformed domain name in resource data of ", "don't know ", "restriction permit_", "NOQUEUE: ", "ns_name_ntop: ") {
 		return spoor.LineKnown
 	}
+	if isPeerWarning(text) {
+		return spoor.LineKnown
+	}
 	address, rest, ok := clientAt(text)
 	if !ok {
 		return warning(whole, text, e)
@@ -81,7 +84,22 @@ func smtpdWarning(whole, text []byte, e *spoor.Event) spoor.LineSort {
 	if sasl, ok := cut(rest, "SASL "); ok {
 		return loginFailed(whole, sasl, address, e)
 	}
-	return knownIf(starts(rest, "request longer than ", "malformed ", "too many ", "address not listed for hostname ", "verification failed", "TLS ", "Invalid TLS ") || bytes.HasSuffix(rest, []byte("...")))
+	if starts(rest, "request longer than ", "SNI ", "ignoring too long SNI ") {
+		return spoor.LineKnown
+	}
+	return trouble(whole, text, e)
+}
+
+// isPeerWarning is what old versions say of a client without a name.
+//
+//	warning: 192.0.2.4: hostname bad.example.com verification failed: Name or service not known
+func isPeerWarning(text []byte) bool {
+	for _, words := range [...]string{": hostname ", ": address not listed for hostname "} {
+		if at := bytes.Index(text, []byte(words)); at > 0 && ipOf(text[:at]) != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // loginFailed reads why a login failed. The client chooses method and account;
@@ -114,15 +132,15 @@ func isTLS(b []byte) bool {
 	switch b[0] {
 	case 'A', 'U', 'T', 'V':
 		_, rest, ok := bytes.Cut(b, []byte{' '})
-		return ok && starts(rest, "TLS connection ") || starts(b, "TLS SNI ", "TLSRPT: status=", "Verified ", "TLS protocol trace for ")
+		return ok && starts(rest, "TLS connection ") || starts(b, "TLS SNI ", "TLS connection ", "TLSRPT: status=", "Verified ", "TLS protocol trace for ")
 	case 'S':
 		return starts(b, "SSL_accept error from ", "SSL_accept:", "SSL_connect error to ", "SSL_connect:", "SSL3 alert ", "Server certificate ")
 	case 's', 'i', 'c', 'l':
 		return starts(b, "setting up TLS connection ", "initializing the client-side TLS engine", "initializing the server-side TLS engine", "certificate verification failed for ",
 			"server certificate verification failed for ", "client certificate verification failed for ", "certificate peer name verification failed for ",
-			"looking for session ", "save session ", "lookup smtp", "issuer=", "subject=", "cannot load Certification Authority data", "lookup smtpd session", "close smtp", "close lmtp")
+			"looking for session ", "save session ", "lookup smtp", "lookup lmtp", "issuer=", "subject=", "cannot load Certification Authority data", "cannot set default OpenSSL ", "close smtp", "close lmtp")
 	case 'r', 'p', 'w', 'd', 'o':
-		return starts(b, "reloaded session ", "remove session ", "put smtp", "read from ", "write to ", "write smtp", "read smtp", "delete smtp", "open smtp_scache", "open smtpd_scache")
+		return starts(b, "reloaded session ", "remove session ", "put smtp", "read from ", "write to ", "write smtp", "read smtp", "delete smtp", "open smtp", "put lmtp", "write lmtp", "read lmtp", "delete lmtp", "open lmtp")
 	case '0':
 		return len(b) > 7 && starts(b[4:], " - ", " ") // a dump
 	case 'P':
@@ -141,7 +159,9 @@ func isLifecycle(b []byte) bool {
 	case 'c':
 		return starts(b, "cache ") && bytes.Contains(b, []byte(" cleanup: retained=")) || starts(b, "connection established", "connection closed", "connect to subsystem ", "close database ")
 	case 'u':
-		return starts(b, "using backwards-compatible default setting ")
+		return starts(b, "using backwards-compatible default setting ", "using using backwards-compatible default setting ", "using config files in ")
+	case '/':
+		return bytes.Contains(b, []byte(": using backwards-compatible default setting "))
 	case 'm':
 		return starts(b, "master disconnect -- ", "master exit time has arrived")
 	case 'i':

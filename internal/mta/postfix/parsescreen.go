@@ -11,6 +11,9 @@ import (
 //	CONNECT from [192.0.2.9]:4242 to [192.0.2.1]:25
 //	NOQUEUE: reject: RCPT from [192.0.2.9]:4242: 550 5.7.1 Service unavailable; client [192.0.2.9] blocked using bl.example.org; from=<a@x.test>, to=<b@y.test>, proto=ESMTP, helo=<x>
 func postscreen(b []byte, e *spoor.Event) spoor.LineSort {
+	if len(b) == 0 {
+		return spoor.LineUnknown
+	}
 	if text, ok := cut(b, "NOQUEUE: "); ok {
 		return screened(text, e)
 	}
@@ -23,7 +26,7 @@ func postscreen(b []byte, e *spoor.Event) spoor.LineSort {
 	if starts(b, "entering STRESS mode ", "leaving STRESS mode ", "postscreen_command_time_limit: stress=", "closing connection ", "creating connection ", "retrieving connection ") {
 		return spoor.LineKnown
 	}
-	if b, ok := cutScreened(b); ok && starts(b, ": discarding EHLO keywords: ", ": replacing command ") {
+	if b[0] == '[' && (bytes.Contains(b, []byte(": discarding EHLO keywords: ")) || bytes.Contains(b, []byte(": replacing command "))) {
 		return spoor.LineKnown
 	}
 	return remark(b, e)
@@ -31,9 +34,6 @@ func postscreen(b []byte, e *spoor.Event) spoor.LineSort {
 
 // screenTest is one of the tests of postscreen, or a step of a session.
 func screenTest(b []byte) bool {
-	if len(b) == 0 {
-		return false
-	}
 	switch b[0] {
 	case 'C':
 		return starts(b, "CONNECT from [", "COMMAND PIPELINING from [", "COMMAND TIME LIMIT from [", "COMMAND COUNT LIMIT from [", "COMMAND LENGTH LIMIT from [")
@@ -64,15 +64,6 @@ func screened(b []byte, e *spoor.Event) spoor.LineSort {
 		return knownIf(sessionEnds(b))
 	}
 	return refused(b, text, e)
-}
-
-// cutScreened takes [address]:port off the start.
-func cutScreened(b []byte) (rest []byte, ok bool) {
-	if len(b) == 0 || b[0] != '[' {
-		return b, false
-	}
-	_, rest, ok = clientAt(b)
-	return rest, ok
 }
 
 // statistics is how anvil(8) and scache(8) begin.

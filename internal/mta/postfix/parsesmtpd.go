@@ -118,7 +118,7 @@ func cutOrigClient(b []byte) (rest, address []byte, ok bool) {
 func smtpdAction(b []byte, e *spoor.Event) spoor.LineSort {
 	colon := bytes.Index(b, []byte(": "))
 	if colon < 0 || colon > len("reply filter out") {
-		return knownIf(sessionEnds(b))
+		return knownIf(sessionEnds(b) || starts(b, "status=deferred (") || isQMQP(b))
 	}
 	switch string(b[:colon]) {
 	case "reject", "milter-reject", "hangup":
@@ -132,7 +132,15 @@ func smtpdAction(b []byte, e *spoor.Event) spoor.LineSort {
 		"proxy-accept", "proxy-reject", "replace", "abort", "reply filter in", "reply filter out", "trigger", "strip", "dunno":
 		return spoor.LineKnown
 	}
-	return knownIf(sessionEnds(b))
+	return knownIf(sessionEnds(b) || isQMQP(b))
+}
+
+// isQMQP is how a session of qmqpd(8) ends early.
+//
+//	4FA8DC0101: h.test[192.0.2.4]: lost connection while receiving sender
+func isQMQP(b []byte) bool {
+	_, rest, ok := clientAt(b)
+	return ok && starts(rest, ": ") && bytes.Contains(rest, []byte(" while "))
 }
 
 // rejected is a refusal. One at the end of a message that has a queue ID takes
