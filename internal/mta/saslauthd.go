@@ -34,8 +34,9 @@ func saslauthd(b []byte, e *spoor.Event) spoor.LineSort {
 	if hasAny(b, "pam_") {
 		return pam(b, e)
 	}
-	_, failure, ok := bytes.Cut(b, []byte(": auth failure: [user="))
-	if !ok || !hasAny(b, "do_auth") {
+	action, isAuth := bytes.CutPrefix(b, []byte("do_auth"))
+	failure, ok := bytes.CutPrefix(bytes.TrimLeft(action, " "), []byte(": auth failure: [user="))
+	if !ok || !isAuth {
 		if hasAny(b, "do_auth", "detach_tty", "ipc_init", "server_exit", "do_request", "get_accept_lock", "rel_accept_lock", "have_baby", "handle_sigchld", "auth_", "zmauth: ", "zmpost: ", "DEBUG: ",
 			"PAM ", "master ", "cache_", "released accept lock", "acquired accept lock", "num_procs", "mech_option", "run_path", "auth_mech", "main ", "lak_", "Entry not found", "user ldap_", "Retrying authentication", "Authentication failed for ") {
 			return spoor.LineKnown
