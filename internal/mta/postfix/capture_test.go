@@ -144,7 +144,7 @@ func TestTheCapturedDeliveriesAreAllCounted(t *testing.T) {
 		spoor.EventDelivered:   `(?m)postfix/(?:smtp|local|lmtp|virtual|pipe|error|discard)\[\d+\]: \w+: to=<.*, status=sent \(`,
 		spoor.EventDeferred:    `(?m)postfix/\w+\[\d+\]: \w+: to=<.*, dsn=4[.\d]+, status=deferred \(`,
 		spoor.EventFailed:      `(?m)postfix/\w+\[\d+\]: \w+: (?:to=<.*, dsn=5[.\d]+, status=bounced \(|from=<.*>, status=expired)`,
-		spoor.EventAccepted:    `(?m)postfix/qmgr\[\d+\]: \w+: from=<.*\(queue active\)$`,
+		spoor.EventQueued:    `(?m)postfix/qmgr\[\d+\]: \w+: from=<.*\(queue active\)$`,
 		spoor.EventNamed:       `(?m)postfix/cleanup\[\d+\]: \w+: message-id=`,
 		spoor.EventEnded:       `(?m)postfix/qmgr\[\d+\]: \w+: removed$`,
 		spoor.EventBounced:     `(?m)postfix/bounce\[\d+\]: \w+: sender [\w -]+ notification: \w+$`,

@@ -25,7 +25,7 @@ func parsed(program, body string) string {
 	if e.Channel != spoor.ChannelUndecided {
 		add("%s", e.Channel)
 	}
-	if e.Kind == spoor.EventAccepted {
+	if e.Kind == spoor.EventQueued {
 		add("size=%d count=%d", e.Size, e.Count)
 	}
 	if e.Address != nil {
@@ -204,9 +204,9 @@ func TestCleanupSaysWhatAPolicyDid(t *testing.T) {
 
 func TestQmgrSaysWhatIsInTheQueue(t *testing.T) {
 	f := table(t, "postfix/qmgr")
-	f("4FA8DC0101: from=<pedro@parcel.test>, size=907, nrcpt=4 (queue active)", "accepted id=4FA8DC0101 size=907 count=4 <pedro@parcel.test>")
-	f("4FA8DC0101: from=<>, size=2907, nrcpt=1 (queue active)", "accepted id=4FA8DC0101 size=2907 count=1 <>")
-	f("7E0E6196: from=<xxx@hotmail.test>, size=1141 (queue active)", "accepted id=7E0E6196 size=1141 count=0 <xxx@hotmail.test>")
+	f("4FA8DC0101: from=<pedro@parcel.test>, size=907, nrcpt=4 (queue active)", "queued id=4FA8DC0101 size=907 count=4 <pedro@parcel.test>")
+	f("4FA8DC0101: from=<>, size=2907, nrcpt=1 (queue active)", "queued id=4FA8DC0101 size=2907 count=1 <>")
+	f("7E0E6196: from=<xxx@hotmail.test>, size=1141 (queue active)", "queued id=7E0E6196 size=1141 count=0 <xxx@hotmail.test>")
 	f("4FA8DC0101: removed", "ended id=4FA8DC0101")
 	f("4FA8DC0101: from=<pedro@parcel.test>, status=expired, returned to sender", `failed id=4FA8DC0101 (too-old) "expired, returned to sender"`)
 	f("4FA8DC0101: from=<>, status=force-expired, returned to sender", `failed id=4FA8DC0101 (too-old) "force-expired, returned to sender"`)

@@ -73,7 +73,7 @@ func checkEvent(t *testing.T, e *spoor.Event) {
 		t.Fatalf("client %q, %d recipients, %d bytes, UID %d", e.Client, e.Count, e.Size, e.UID)
 	}
 	switch e.Kind {
-	case spoor.EventSubmitted, spoor.EventAccepted, spoor.EventNamed, spoor.EventDelivered, spoor.EventDeferred, spoor.EventFailed, spoor.EventEnded, spoor.EventBounced, spoor.EventRemoved:
+	case spoor.EventSubmitted, spoor.EventQueued, spoor.EventNamed, spoor.EventDelivered, spoor.EventDeferred, spoor.EventFailed, spoor.EventEnded, spoor.EventBounced, spoor.EventRemoved:
 		if len(e.ID) == 0 {
 			t.Fatalf("%v without an ID", e.Kind)
 		}

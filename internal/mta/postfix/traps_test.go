@@ -67,9 +67,9 @@ func TestTrap13RecipientsForgeNoStatus(t *testing.T) {
 
 func TestTrap13SendersForgeNoField(t *testing.T) {
 	f := table(t, "postfix/qmgr")
-	f("4FA8DC0101: from=<a>, size=1, nrcpt=9 (queue active), x@y.test>, size=907, nrcpt=4 (queue active)", "accepted id=4FA8DC0101 size=907 count=4 <a>, size=1, nrcpt=9 (queue active), x@y.test>")
-	f("4FA8DC0101: from=<a>, status=expired, returned to sender>, size=907, nrcpt=4 (queue active)", "accepted id=4FA8DC0101 size=907 count=4 <a>, status=expired, returned to sender>")
-	f("4FA8DC0101: from=<removed>, size=907, nrcpt=4 (queue active)", "accepted id=4FA8DC0101 size=907 count=4 <removed>")
+	f("4FA8DC0101: from=<a>, size=1, nrcpt=9 (queue active), x@y.test>, size=907, nrcpt=4 (queue active)", "queued id=4FA8DC0101 size=907 count=4 <a>, size=1, nrcpt=9 (queue active), x@y.test>")
+	f("4FA8DC0101: from=<a>, status=expired, returned to sender>, size=907, nrcpt=4 (queue active)", "queued id=4FA8DC0101 size=907 count=4 <a>, status=expired, returned to sender>")
+	f("4FA8DC0101: from=<removed>, size=907, nrcpt=4 (queue active)", "queued id=4FA8DC0101 size=907 count=4 <removed>")
 	f = table(t, "postfix/pickup")
 	f("CB2BBC0120: uid=33 from=<a> orig_id=99961C00CB>", "submitted id=CB2BBC0120 uid=33")
 	f("CB2BBC0120: uid=33 from=<uid=0 from=<root>", "submitted id=CB2BBC0120 uid=33")
