@@ -14,7 +14,8 @@ import (
 // What it returns aliases the line. The authority is the source of Postfix: the
 // formats are those of its calls of msg_info().
 type Parser struct {
-	tags     map[string]tag // by program, as logged
+	tags     map[string]knownTag // by program, as logged
+	recent   [32]knownTag        // those of late: looked at before the map
 	answers  *mta.Classifier
 	host     []byte // of the line before
 	hostHash uint64
@@ -22,26 +23,14 @@ type Parser struct {
 
 // NewParser returns a parser.
 func NewParser() *Parser {
-	return &Parser{tags: map[string]tag{}, answers: mta.NewClassifier()}
+	return &Parser{tags: map[string]knownTag{}, answers: mta.NewClassifier()}
 }
-
-// maxTags bounds the tags that are remembered.
-const maxTags = 1 << 12
 
 // Parse implements mta.Parser. The program decides first.
 func (p *Parser) Parse(l *spoor.Line, e *spoor.Event) spoor.LineSort {
 	e.PID, e.UID = -1, -1
-	t, ok := p.tags[string(l.Program)] // no allocation
-	if !ok {
-		t = readTag(l.Program)
-		if len(p.tags) < maxTags {
-			p.tags[string(l.Program)] = t
-		}
-	}
+	t := p.tag(l.Program)
 	e.Time = l.Time
-	if t.daemon == notMail {
-		return spoor.LineForeign
-	}
 	if !bytes.Equal(l.Host, p.host) {
 		p.host = append(p.host[:0], l.Host...)
 		p.hostHash = spoor.IDHash(l.Host)
@@ -52,6 +41,37 @@ func (p *Parser) Parse(l *spoor.Line, e *spoor.Event) spoor.LineSort {
 	}
 	e.PID = int32(l.PID)
 	return p.parseDaemon(t.daemon, l.Body, e)
+}
+
+// knownTag is a tag that was read before.
+type knownTag struct {
+	name string
+	tag  tag
+}
+
+// maxTags bounds the tags that are remembered.
+const maxTags = 1 << 12
+
+// tag reads the program of a line.
+func (p *Parser) tag(program []byte) tag {
+	if len(program) == 0 {
+		return tag{daemon: beside}
+	}
+	slot := &p.recent[(uint(len(program))*5+uint(program[len(program)-1]))%uint(len(p.recent))]
+	if slot.name == string(program) {
+		return slot.tag
+	}
+	known, ok := p.tags[string(program)] // no allocation
+	if !ok {
+		known.tag = readTag(program)
+		if len(p.tags) >= maxTags {
+			return known.tag
+		}
+		known.name = string(program)
+		p.tags[known.name] = known
+	}
+	*slot = known
+	return known.tag
 }
 
 // parseDaemon reads a line of a part of Postfix.

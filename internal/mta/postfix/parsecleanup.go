@@ -29,7 +29,7 @@ func pickup(b []byte, e *spoor.Event) spoor.LineSort {
 		return spoor.LineUnknown
 	}
 	const origID = "> orig_id="
-	if at := bytes.LastIndex(text, []byte(origID)); at >= 0 && isID(text[at+len(origID):]) {
+	if at := lastIndex(text, origID); at >= 0 && isID(text[at+len(origID):]) {
 		e.Related = text[at+len(origID):]
 	} else if !ends(text, ">") {
 		return spoor.LineUnknown

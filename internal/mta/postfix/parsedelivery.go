@@ -173,7 +173,7 @@ func successor(relay []byte, e *spoor.Event) {
 	const queued = "queued as "
 	if after, ok := cut(e.Text, "forwarded as "); ok && e.Channel == spoor.ChannelLocal {
 		e.Related = idAt(after)
-	} else if at := bytes.LastIndex(e.Text, []byte(queued)); at >= 0 && isHere(relay) {
+	} else if at := lastIndex(e.Text, queued); at >= 0 && isHere(relay) {
 		e.Related, e.Channel = idAt(e.Text[at+len(queued):]), spoor.ChannelRemote
 	}
 }

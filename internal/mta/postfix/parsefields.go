@@ -108,6 +108,20 @@ func cutSuffix(b []byte, text string) ([]byte, bool) {
 	return b[:len(b)-len(text)], true
 }
 
+// lastIndex is bytes.LastIndex, for texts that are rarely there: looking from the
+// front is much faster.
+func lastIndex(b []byte, text string) int {
+	last := -1
+	for from := 0; ; {
+		at := bytes.Index(b[from:], []byte(text))
+		if at < 0 {
+			return last
+		}
+		last = from + at
+		from = last + len(text)
+	}
+}
+
 // clientAt reads name[address] or name[address]:port at the start. The name is
 // one of the DNS, or unknown: it holds no bracket. address is nil where it is not
 // known.

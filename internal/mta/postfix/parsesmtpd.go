@@ -60,11 +60,11 @@ func submitted(b []byte, e *spoor.Event) spoor.LineSort {
 	if rest, e.Client, ok = cutOrigClient(rest); !ok {
 		e.Client = address
 	}
-	if at := bytes.LastIndex(rest, []byte(origQueueID)); at >= 0 && isID(rest[at+len(origQueueID):]) {
+	if at := lastIndex(rest, origQueueID); at >= 0 && isID(rest[at+len(origQueueID):]) {
 		e.Related, rest = rest[at+len(origQueueID):], rest[:at]
 	}
 	const saslSender = ", sasl_sender="
-	if at := bytes.LastIndex(rest, []byte(saslSender)); at >= 0 && bytes.IndexByte(rest[at+2:], ' ') < 0 { // xtext (RFC 3461 §4)
+	if at := lastIndex(rest, saslSender); at >= 0 && bytes.IndexByte(rest[at+2:], ' ') < 0 { // xtext (RFC 3461 §4)
 		rest = rest[:at]
 	}
 	if e.Account, ok = cutLogin(rest); !ok {
@@ -99,7 +99,7 @@ const (
 // cutOrigClient takes the client that a filter has forwarded (XFORWARD) off the
 // end.
 func cutOrigClient(b []byte) (rest, address []byte, ok bool) {
-	at := bytes.LastIndex(b, []byte(origClient))
+	at := lastIndex(b, origClient)
 	if at < 0 {
 		return b, nil, false
 	}

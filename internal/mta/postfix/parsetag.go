@@ -16,8 +16,7 @@ type tag struct {
 type daemon uint8
 
 const (
-	notMail daemon = iota
-	beside         // a program beside Postfix, or none that is known
+	beside daemon = iota // a program beside Postfix, or none that is known
 	daemonSMTPD
 	daemonPickup
 	daemonCleanup
