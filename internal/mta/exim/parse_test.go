@@ -92,6 +92,8 @@ func TestReceptionsAreRead(t *testing.T) {
 	f(oldStyle+" <= a@b.test H=(x) [192.0.2.7] P=esmtpa A=login:John Doe S=420", "accepted id="+oldStyle+" address=a@b.test client=192.0.2.7 account=John Doe size=420 count=0")
 	f(oldStyle+" <= a@b.test H=(x) [192.0.2.7] U=two words P=esmtp S=420", "accepted id="+oldStyle+" address=a@b.test client=192.0.2.7 size=420 count=0")
 	f(oldStyle+` <= "odd one"@b.test DS H=(x) [192.0.2.7] P=esmtp S=420`, "accepted id="+oldStyle+` address="odd one"@b.test client=192.0.2.7 size=420 count=0`)
+	f(oldStyle+` <= a@b.test H=(x) [192.0.2.7]:5 I=[192.0.2.1]:465 P=esmtpsa X=TLS1.0:x:256 CV=no SNI="b.test" A=plain:a S=420 from <a@b.test> for c@d.test`,
+		"accepted id="+oldStyle+" address=a@b.test client=192.0.2.7 account=a size=420 count=1")
 	f(oldStyle+" <= a@b.test H=(x) [192.0.2.7] P=esmtp", "unknown")
 	f(oldStyle+" <= a@b.test", "unknown")
 	f(oldStyle+" <= ", "unknown")
@@ -143,6 +145,11 @@ func TestDeliveriesAreRead(t *testing.T) {
 	f("== mia@x.test R=r T=t defer (-45) H=mx.x.test [192.0.2.1]:25 I=[192.0.2.9]:4000: SMTP error from remote mail server after MAIL FROM:<>: 450 no",
 		`deferred remote address=mia@x.test other "SMTP error from remote mail server after MAIL FROM:<>: 450 no"`)
 	f("== mia@x.test R=r T=t", "unknown")
+	f("== mia@x.test R=lookup T=smtp defer (60): Operation timed out", `deferred remote address=mia@x.test no-connection "Operation timed out"`)
+	f("** mia@x.test R=lookup T=smtp: SMTP error from remote mail server after RCPT TO:<mia@x.test>: host mx.x.test [192.0.2.1]: 550 5.7.1 blocked using list.test", // up to 4.8x
+		`failed remote address=mia@x.test blocked "SMTP error from remote mail server after RCPT TO:<mia@x.test>: host mx.x.test [192.0.2.1]: 550 5.7.1 blocked using list.test"`)
+	f("** mia@x.test R=virtual_aliases: No Such User Here", `failed address=mia@x.test user-unknown "No Such User Here"`)
+	f(`->   odd@bar.test <" odd"@baz.test> SRS=<SRS0=x@y.test> R=r T=t H=mx [192.0.2.1]`, `delivered remote address=odd@bar.test parent=" odd"@baz.test`)
 	f("** ines@nouser.test F=<anna@example.com> R=nouser T=to_reject H=mx.nouser.test [192.0.2.1] X=TLS1.3:x:256 CV=yes: SMTP error from remote mail server after RCPT TO:<ines@nouser.test>: 550 5.1.1 User unknown",
 		`failed remote address=ines@nouser.test user-unknown "SMTP error from remote mail server after RCPT TO:<ines@nouser.test>: 550 5.1.1 User unknown"`)
 	f("** ines@nouser.test <list@example.org>: Unrouteable address", `failed address=ines@nouser.test parent=list@example.org user-unknown "Unrouteable address"`)

@@ -78,6 +78,7 @@ func cutTarget(b []byte) (to target, ok bool) {
 	if to, ok = cutUnquoted(b); ok {
 		return to, true
 	}
+	b = bytes.TrimLeft(b, " ") // of a local part without its quotes
 	word, rest, ok := cutWord(b)
 	if len(word) == 0 {
 		return to, false
@@ -263,7 +264,7 @@ func (a *attempt) channel(to *target, kind spoor.EventKind) spoor.Channel {
 	case a.transport == nil:
 		return spoor.ChannelUndecided
 	}
-	for _, word := range [...]string{"host", "onnection", "etwork", "SMTP", "o route to", "MX"} {
+	for _, word := range [...]string{"host", "onnection", "etwork", "SMTP", "o route to", "MX", "timed out", "queue_smtp"} {
 		if bytes.Contains(a.text, []byte(word)) {
 			return spoor.ChannelRemote
 		}

@@ -66,9 +66,9 @@ func cutField(b []byte) (rest []byte, ok bool) {
 	if len(b) < 2 || b[0] != ' ' {
 		return b, false
 	}
-	if dn, found := cut(b, ` DN="`); found { // what it holds is not escaped
-		end := bytes.IndexByte(dn, '"')
-		return dn[end+1:], end >= 0
+	if name, found := cutEither(b, ` DN="`, ` SNI="`); found { // what it holds is not escaped
+		end := bytes.IndexByte(name, '"')
+		return name[end+1:], end >= 0
 	}
 	word := b[1:]
 	if end := bytes.IndexByte(word, ' '); end >= 0 {
