@@ -38,9 +38,9 @@ func (q *Queue) writeMessage(out *bufio.Writer, r *reader, m *spoor.Message) {
 	sender := m.Sender
 	fmt.Fprintf(out, "%s %s %s <%s>", q.age(m), sizeText(m.SizeBytes), m.ID, sender)
 	if r.header.frozen {
-		out.WriteString(" *** frozen ***")
+		_, _ = out.WriteString(" *** frozen ***")
 	}
-	out.WriteByte('\n')
+	_ = out.WriteByte('\n')
 	for one := range m.Recipients.All() {
 		mark := byte(' ')
 		if one.Done {
@@ -48,7 +48,7 @@ func (q *Queue) writeMessage(out *bufio.Writer, r *reader, m *spoor.Message) {
 		}
 		fmt.Fprintf(out, "        %c %s\n", mark, one.Address)
 	}
-	out.WriteByte('\n')
+	_ = out.WriteByte('\n')
 }
 
 // age writes how long a message has been in the queue: minutes up to 90, hours

@@ -149,7 +149,7 @@ func (r *configReader) read(name, text string) {
 			continue
 		}
 		if option, value, ok := strings.Cut(line, "="); ok {
-			r.option(strings.TrimSpace(option), strings.TrimSpace(value), line)
+			r.option(strings.TrimSpace(option), strings.TrimSpace(value))
 		}
 		r.aliasFiles(line)
 	}
@@ -211,7 +211,7 @@ func (r *configReader) expand(line string) string {
 	return line
 }
 
-func (r *configReader) option(name, value, line string) {
+func (r *configReader) option(name, value string) {
 	switch {
 	case name == "spool_directory":
 		r.conf.Spool = strings.Trim(value, `"`)

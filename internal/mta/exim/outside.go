@@ -50,6 +50,7 @@ func (r *reader) outside(block []byte) {
 			continue
 		case mta.FieldContentType:
 			contentType = value
+		default:
 		}
 		mta.Describe(m, known, value, field.Line)
 	}

@@ -16,8 +16,8 @@ import (
 var showqOrder = [...]spoor.State{spoor.StateMaildrop, spoor.StateActive, spoor.StateIncoming, spoor.StateDeferred, spoor.StateHold}
 
 // writePostqueue writes what postqueue -j prints (showq.c, showq_json.c): one
-// object a line, with the recipients that were put off first. Within a queue, messages come in the order of their IDs; showq(8) has
-// the order of the directory.
+// object a line, with the recipients that were put off first. Within a queue, messages come in
+// the order of their IDs; showq(8) has the order of the directory.
 func writePostqueue(queue mta.Queue, w io.Writer) error {
 	q, ok := queue.(*Queue)
 	if !ok {
@@ -49,14 +49,14 @@ func writeObject(out *bufio.Writer, m *spoor.Message, delays []delay, expired bo
 	first := true
 	write := func(address, reason string) {
 		if !first {
-			out.WriteString(", ")
+			_, _ = out.WriteString(", ")
 		}
 		first = false
 		fmt.Fprintf(out, `{"address": %s`, quote(address))
 		if reason != "" {
 			fmt.Fprintf(out, `, "delay_reason": %s`, quote(reason))
 		}
-		out.WriteByte('}')
+		_ = out.WriteByte('}')
 	}
 	told := map[string]bool{}
 	for _, one := range delays {
@@ -70,7 +70,7 @@ func writeObject(out *bufio.Writer, m *spoor.Message, delays []delay, expired bo
 			write(one.Address, "")
 		}
 	}
-	out.WriteString("]}\n")
+	_, _ = out.WriteString("]}\n")
 }
 
 func senderOf(m *spoor.Message) string {
