@@ -2,8 +2,11 @@ package exim
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"spoor"
 	"spoor/internal/mta"
@@ -19,6 +22,7 @@ func writeBP(queue mta.Queue, w io.Writer) error {
 	q.listing.Lock()
 	l := q.list(&gaps)
 	q.listing.Unlock()
+	slices.SortStableFunc(l.slots, func(a, b slot) int { return compareBP(a.id, b.id) })
 	out := bufio.NewWriterSize(w, 1<<16)
 	r := newReader(q, mta.Want{Addresses: true}, &gaps)
 	for _, s := range l.slots {
@@ -29,18 +33,38 @@ func writeBP(queue mta.Queue, w io.Writer) error {
 	return out.Flush()
 }
 
+// compareBP orders messages by second and fraction of a second, and not by PID
+// (merge_queue_lists() of queue.c). Where both are the same, Exim has the order
+// of the directory.
+func compareBP(a, b string) int {
+	return cmp.Or(strings.Compare(a[:secondLen], b[:secondLen]), strings.Compare(fraction(a), fraction(b)))
+}
+
+func fraction(id string) string { return id[strings.LastIndexByte(id, '-'):] }
+
 func (q *Queue) writeMessage(out *bufio.Writer, r *reader, m *spoor.Message) {
 	if r.damaged != nil {
-		fmt.Fprintf(out, "      %s\n", m.ID)
-		fmt.Fprintf(out, "    *** spool format error: size=%d ***\n\n", r.fileSize)
+		fmt.Fprintf(out, "%s %s\n    *** spool format error: size=%d ***\n\n", sizeText(0), m.ID, r.fileSize)
 		return
 	}
-	sender := m.Sender
-	fmt.Fprintf(out, "%s %s %s <%s>", q.age(m), sizeText(m.SizeBytes), m.ID, sender)
+	size := int64(0)
+	if r.hasData {
+		size = r.bodySize + r.header.counted + 1 // the empty line
+	}
+	fmt.Fprintf(out, "%s %s %s <%s>", q.age(m), sizeText(size), m.ID, m.Sender)
+	if r.header.untrusted {
+		fmt.Fprintf(out, " (%s)", r.header.login)
+	}
+	if r.badHeader {
+		fmt.Fprintf(out, "\n    *** spool format error: size=%d ***", r.fileSize)
+	}
 	if r.header.frozen {
 		_, _ = out.WriteString(" *** frozen ***")
 	}
 	_ = out.WriteByte('\n')
+	if m.Recipients.Len() == 0 {
+		return
+	}
 	for one := range m.Recipients.All() {
 		mark := byte(' ')
 		if one.Done {
@@ -52,14 +76,14 @@ func (q *Queue) writeMessage(out *bufio.Writer, r *reader, m *spoor.Message) {
 }
 
 // age writes how long a message has been in the queue: minutes up to 90, hours
-// up to 72, then days up to 99.
+// up to 72, then days.
 func (q *Queue) age(m *spoor.Message) string {
 	n := (q.now().Unix() - m.Arrived.Unix()) / 60
 	unit := byte('m')
 	if n > 90 {
 		n, unit = (n+30)/60, 'h'
 		if n > 72 {
-			n, unit = min((n+12)/24, 99), 'd'
+			n, unit = (n+12)/24, 'd'
 		}
 	}
 	return fmt.Sprintf("%2d%c", n, unit)

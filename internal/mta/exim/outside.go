@@ -26,7 +26,7 @@ func (r *reader) headerText(s slot) (io.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.header.parse(text, s.id); err != nil {
+	if err := r.header.parse(text, s.id); err != nil && !errors.Is(err, errHeaders) {
 		return nil, err
 	}
 	header, _ := r.header.appendHeader(nil) // what was read before a damage is shown

@@ -46,6 +46,9 @@ type reader struct {
 	domain     []byte
 	served     bool
 	damaged    error
+	badHeader  bool  // the envelope is sound, and the header lines are not
+	hasData    bool  // there is a -D file
+	bodySize   int64 // of the body, bytes
 	fileSize   int64 // of the -H file, bytes
 	unreadable int
 }
@@ -85,13 +88,25 @@ func (r *reader) read(s slot) (m *spoor.Message, ok bool) {
 		return nil, false
 	}
 	r.fileSize = st.SizeBytes
-	if r.damaged = r.header.parse(text, s.id); r.damaged != nil {
-		r.gaps.Add(r.message.Path(), r.damaged.Error())
+	r.damaged = r.header.parse(text, s.id)
+	if r.badHeader = errors.Is(r.damaged, errHeaders); r.badHeader {
+		r.damaged = nil
 	}
 	r.readBody(s)
 	r.envelope(s)
 	r.walk(s)
+	r.tellDamage()
 	return &r.message, true
+}
+
+// tellDamage adds one gap, whatever is damaged.
+func (r *reader) tellDamage() {
+	switch {
+	case r.damaged != nil:
+		r.gaps.Add(r.message.Path(), r.damaged.Error())
+	case r.badHeader:
+		r.gaps.Add(r.message.Path(), errHeaders.Error())
+	}
 }
 
 // readAll reads a file into a buffer, which grows as needed up to a limit.
@@ -130,6 +145,7 @@ func (r *reader) reset(s slot) {
 		CallerUID: -1, CallerGID: -1, Recipients: m.Recipients, Trail: m.Trail, Arrived: idTime(s.id),
 	}
 	r.text = r.text[:0]
+	r.badHeader, r.hasData = false, false
 	clear(r.done)
 }
 
@@ -150,7 +166,8 @@ func (r *reader) readBody(s slot) {
 	}
 	defer file.Close()
 	if st, err := file.Stat(); err == nil {
-		m.SizeBytes = max(0, st.SizeBytes-start)
+		r.bodySize, r.hasData = st.SizeBytes-start, true
+		m.SizeBytes = max(0, r.bodySize)
 	}
 	size := bodyBytes
 	if r.header.localError {
@@ -205,7 +222,9 @@ func (r *reader) readJournal(s slot) {
 		return
 	}
 	for line := range bytes.Lines(data) {
-		r.done[string(bytes.TrimRight(line, "\n"))] = true
+		if address, whole := bytes.CutSuffix(line, []byte{'\n'}); whole { // the last one may be half written
+			r.done[string(address)] = true
+		}
 	}
 }
 
@@ -232,9 +251,8 @@ func (r *reader) walk(s slot) {
 		return
 	}
 	var err error
-	if r.text, err = h.appendHeader(r.text); err != nil && r.damaged == nil {
-		r.gaps.Add(m.Path(), err.Error())
-	}
+	r.text, err = h.appendHeader(r.text)
+	r.badHeader = r.badHeader || err != nil && r.damaged == nil
 	m.SizeBytes += int64(len(r.text)) + 1 // the empty line
 	text := string(r.text)
 	hop := r.origin()

@@ -12,34 +12,35 @@ import (
 // spoolHeader is what a -H file says (spool_in.c, and "Format of the -H file" in
 // the specification). Its slices alias the file's text.
 type spoolHeader struct {
-	login        []byte
-	uid          int
-	sender       []byte
-	received     time.Time
-	frozen       bool
-	local        bool // -local: submitted by a process, not over the network
-	localError   bool // -localerror: made by Exim
-	hostAuth     []byte
-	authID       []byte
-	hostAddress  []byte
-	hostName     []byte
-	helo         []byte
-	ident        []byte
-	protocol     []byte
-	wireFormat   bool // of the -D file: CRLF
-	done         [][]byte
-	recipients   [][]byte // without the parents of errors_to and DSN data
-	parents      []int    // by recipient: the index of the one it was made from; -1
-	headers      []byte   // the rest: length, flag, text
-	headerStart  int      // offset of headers in the file
-	recipientsAt int
+	login       []byte
+	uid         int
+	sender      []byte
+	received    time.Time
+	frozen      bool
+	local       bool // -local: submitted by a process, not over the network
+	localError  bool // -localerror: made by Exim
+	untrusted   bool // -sender_set_untrusted: a user chose the sender
+	hostAuth    []byte
+	authID      []byte
+	hostAddress []byte
+	hostName    []byte
+	helo        []byte
+	ident       []byte
+	protocol    []byte
+	wireFormat  bool // of the -D file: CRLF
+	done        [][]byte
+	recipients  [][]byte // without the parents of errors_to and DSN data
+	parents     []int    // by recipient: the index of the one it was made from; -1
+	headers     []byte   // the rest: length, flag, text
+	headerStart int      // offset of headers in the file
+	counted     int64    // bytes of header lines as Exim adds them up: to the first that is damaged
 }
 
 var (
 	errFirstLine  = errors.New("does not begin with its own name: damaged")
 	errEnvelope   = errors.New("envelope is cut or damaged: Exim does not deliver the message")
 	errRecipients = errors.New("list of recipients is cut or damaged: Exim does not deliver the message")
-	errHeaders    = errors.New("a header line has a wrong length: what follows was not read")
+	errHeaders    = errors.New("header lines are cut or damaged")
 )
 
 // maxRecipients bounds a count that a damaged file claims.
@@ -79,8 +80,9 @@ func (h *spoolHeader) parse(text []byte, id string) error {
 	if err := h.addresses(&l); err != nil {
 		return err
 	}
+	h.headerStart = l.at
 	if line, ok := l.next(); !ok || len(line) != 0 {
-		return errRecipients
+		return errHeaders
 	}
 	h.headers, h.headerStart = text[l.at:], l.at
 	return nil
@@ -179,6 +181,8 @@ func (h *spoolHeader) variable(name, value []byte) {
 		h.frozen = true
 	case "local":
 		h.local = true
+	case "sender_set_untrusted":
+		h.untrusted = true
 	case "localerror":
 		h.localError = true
 	case "host_auth":
@@ -210,7 +214,6 @@ func (h *spoolHeader) addresses(l *lines) error {
 	if !ok || err != nil || count < 0 || count > maxRecipients {
 		return errRecipients
 	}
-	h.recipientsAt = l.at
 	for range count {
 		line, ok := l.next()
 		if !ok {
@@ -299,29 +302,42 @@ func cutLength(line []byte) (rest []byte, number int, ok bool) {
 
 // appendHeader appends the header as it is sent: "034F text" has a length of at
 // least three digits, a flag, a blank, and so many bytes. Lines that Exim has
-// rewritten or removed have the flag *.
-func (h *spoolHeader) appendHeader(text []byte) ([]byte, error) {
+// rewritten or removed have the flag *. It goes on behind a NUL, where Exim does
+// not, and ends at a length that cannot be.
+func (h *spoolHeader) appendHeader(text []byte) (header []byte, err error) {
+	h.counted = 0
 	rest := h.headers
 	for len(rest) > 0 {
-		digits := 0
-		n := 0
-		for digits < len(rest) && digits < 9 && rest[digits] >= '0' && rest[digits] <= '9' {
-			n = n*10 + int(rest[digits]-'0')
-			digits++
-		}
-		if digits < 3 || len(rest) < digits+2 || rest[digits+1] != ' ' || n > len(rest)-digits-2 {
+		n, digits := headerLength(rest)
+		if digits < 3 || len(rest) < digits+2 || rest[digits+1] != ' ' {
 			return text, errHeaders
 		}
-		line := rest[digits+2:][:n]
-		if rest[digits] != '*' {
+		sent := rest[digits] != '*'
+		if sent && err == nil {
+			h.counted += int64(n)
+		}
+		rest = rest[digits+2:]
+		line := rest[:min(n, len(rest))]
+		if len(line) < n || bytes.IndexByte(line, 0) >= 0 {
+			err = errHeaders
+		}
+		if sent {
 			text = append(text, line...)
-			if n == 0 || line[n-1] != '\n' {
+			if len(line) == 0 || line[len(line)-1] != '\n' {
 				text = append(text, '\n')
 			}
 		}
-		rest = rest[digits+2+n:]
+		rest = rest[len(line):]
 	}
-	return text, nil
+	return text, err
+}
+
+func headerLength(text []byte) (n, digits int) {
+	for digits < len(text) && digits < 9 && text[digits] >= '0' && text[digits] <= '9' {
+		n = n*10 + int(text[digits]-'0')
+		digits++
+	}
+	return n, digits
 }
 
 // state tells whether deliveries are tried.

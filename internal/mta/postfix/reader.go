@@ -26,7 +26,8 @@ const (
 
 // Mode bits of a queue file (mail_queue.h).
 const (
-	modeReady        = 0o100 // MAIL_QUEUE_STAT_READY; without it the file is being written
+	modeOwner        = 0o700
+	modeReady        = 0o700 // MAIL_QUEUE_STAT_READY; without it the file is being written, or corrupt
 	modeForceExpired = 0o010 // MAIL_QUEUE_STAT_EXPIRE
 )
 
@@ -120,7 +121,7 @@ func (r *reader) readFile(s slot, file host.File) (*spoor.Message, bool) {
 	m := &r.message
 	r.expired = st.Mode&modeForceExpired != 0
 	corrupt := m.State == spoor.StateCorrupt
-	if st.Mode&modeReady == 0 && !corrupt {
+	if st.Mode&modeOwner != modeReady && !corrupt {
 		return nil, false // still being written
 	}
 	if err := r.cursor.start(file); err != nil {
