@@ -22,6 +22,7 @@ var rooms = map[string][]string{
 	"spoor/internal/host":                  {"spoor"},
 	"spoor/internal/logs":                  {"spoor", "spoor/internal/host"},
 	"spoor/internal/mta":                   {"spoor", "spoor/internal/host"},
+	"spoor/internal/mta/mtatest":           {"spoor", "spoor/internal/mta", "spoor/internal/host", "spoor/internal/host/hosttest"},
 	"spoor/internal/mta/exim":              {"spoor", "spoor/internal/mta", "spoor/internal/host"},
 	"spoor/internal/mta/postfix":           {"spoor", "spoor/internal/mta", "spoor/internal/host"},
 	"spoor/internal/mta/qmail":             {"spoor", "spoor/internal/mta", "spoor/internal/host"},
@@ -49,7 +50,7 @@ var rooms = map[string][]string{
 }
 
 // testOnly are the packages that no product code imports.
-var testOnly = []string{"spoor/internal/host/hosttest", "spoor/internal/panel/plesk/plesktest"}
+var testOnly = []string{"spoor/internal/host/hosttest", "spoor/internal/mta/mtatest", "spoor/internal/panel/plesk/plesktest"}
 
 // sourceFiles yields the Go files of the project with their package paths.
 func sourceFiles(t *testing.T) map[string]string {

@@ -78,6 +78,9 @@ func (l *listing) walk(name string, top bool) {
 		case err != nil:
 			l.gaps.Add(name, "folder could not be listed to its end: "+cause(err))
 			l.partial = true
+		case top && len(entry.Name) == 1 && entry.Type == host.TypeSymlink:
+			l.gaps.Add(name+"/"+string(entry.Name), "symbolic link: not followed")
+			l.partial = true
 		case entry.Type == host.TypeDirectory:
 			if top && len(entry.Name) == 1 {
 				below = append(below, string(entry.Name))

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -75,17 +74,20 @@ func (l *listing) open(name string, queue int, state spoor.State) *folder {
 		return known
 	}
 	dir, err := l.queue.root.OpenDir(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
 	if err != nil {
-		l.gaps.Add(name, "folder could not be listed: "+cause(err))
-		l.partial = true
+		l.missing(name, err)
 		return nil
 	}
 	f := &folder{dir: dir, state: state, queue: queue}
 	l.queue.folders[name] = f
 	return f
+}
+
+// missing notes a folder that is not there, or is a link that leads nowhere:
+// Postfix makes all of them when it starts.
+func (l *listing) missing(name string, err error) {
+	l.gaps.Add(name, "folder could not be listed: "+cause(err))
+	l.partial = true
 }
 
 // walk lists a folder and its hash directories, whose names are one character
@@ -102,6 +104,9 @@ func (l *listing) walk(name string, queue int, state spoor.State, depth int) {
 		switch {
 		case err != nil:
 			l.gaps.Add(name, "folder could not be listed to its end: "+cause(err))
+			l.partial = true
+		case len(entry.Name) == 1 && entry.Type == host.TypeSymlink:
+			l.gaps.Add(name+"/"+string(entry.Name), "symbolic link: not followed")
 			l.partial = true
 		case entry.Type == host.TypeDirectory:
 			if len(entry.Name) == 1 && depth < maxDepth {

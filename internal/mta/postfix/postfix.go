@@ -164,7 +164,8 @@ func (q *Queue) Scan(ctx context.Context, want mta.Want) (*mta.Scan, error) {
 }
 
 // scanner hands readers, with their buffers, from part to part, and counts the
-// way postqueue(1) does: messages set aside as corrupt are not in the queue.
+// way postqueue(1) does: messages set aside as corrupt, and those without a
+// sender that can be read, are not in the queue.
 type scanner struct {
 	queue                             *Queue
 	want                              mta.Want
@@ -198,7 +199,7 @@ func (s *scanner) part(ctx context.Context, slots []slot) iter.Seq2[*spoor.Messa
 			if !ok {
 				continue
 			}
-			if m.State != spoor.StateCorrupt {
+			if m.State != spoor.StateCorrupt && m.HasEnvelope {
 				messages++
 			}
 			if m.Unprocessed {

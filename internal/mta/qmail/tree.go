@@ -14,6 +14,7 @@ import (
 
 // tree is the directories of a queue, open.
 type tree struct {
+	closed    bool
 	name      string // of the queue, below the root
 	split     int    // subdirectories of mess, info, local and remote
 	todoSplit bool   // todo and intd are split too (big-todo, ext-todo)
@@ -223,6 +224,10 @@ func (t *tree) shelves() []*shelf {
 }
 
 func (t *tree) close() error {
+	if t.closed {
+		return nil
+	}
+	t.closed = true
 	var errs []error
 	for _, s := range t.shelves() {
 		if s.top == nil {
