@@ -100,17 +100,19 @@ type listed struct {
 }
 
 // TestEveryMessageIsAttributedRight compares every message of a captured server
-// with what was staged: precision and recall are 1.
+// with what was staged, with the log and by the queue alone: precision and
+// recall are 1.
 func TestEveryMessageIsAttributedRight(t *testing.T) {
-	for _, name := range []string{"qmail", "qmail-forged"} {
-		t.Run(name, func(t *testing.T) { testAttribution(t, name) })
+	for _, name := range []string{"qmail", "qmail-forged", "postfix", "exim", "exim499"} {
+		root := hosttest.Unpack(t, name)
+		t.Run(name, func(t *testing.T) { testAttribution(t, name, "--root", root) })
+		t.Run(name+" without its log", func(t *testing.T) { testAttribution(t, name, "--root", root, "--log", "none") })
 	}
 }
 
-func testAttribution(t *testing.T, name string) {
-	root := hosttest.Unpack(t, name)
+func testAttribution(t *testing.T, name string, flags ...string) {
 	var out, problems bytes.Buffer
-	if status := Main([]string{"--root", root, "queue", "ls", "-o", "ndjson"}, testEnvironment(&out, &problems)); status != 0 {
+	if status := Main(append(flags, "queue", "ls", "-o", "ndjson"), testEnvironment(&out, &problems)); status != 0 {
 		t.Fatalf("status %d\n%s", status, problems.String())
 	}
 	truths := hosttest.ReadTruth(t, name)
@@ -120,7 +122,7 @@ func testAttribution(t *testing.T, name string) {
 			t.Fatalf("%v in %s", err, line)
 		}
 		truth, ok := truths[m.ID]
-		if !ok || !truth.Queued {
+		if !ok || !truth.Queued && m.State != "corrupt" { // Postfix' tools do not list those
 			t.Errorf("message %s is listed and was not in the queue", m.ID)
 			continue
 		}
@@ -137,7 +139,7 @@ func testAttribution(t *testing.T, name string) {
 				done++
 			}
 		}
-		if len(m.Recipients) != truth.Recipients || done != truth.Done {
+		if truth.Recipients >= 0 && (len(m.Recipients) != truth.Recipients || done != truth.Done) {
 			t.Errorf("message %s has %d recipients, %d done; truth %d, %d", m.ID, len(m.Recipients), done, truth.Recipients, truth.Done)
 		}
 	}

@@ -76,7 +76,7 @@ type Truth struct {
 	Accept           []string // the sources that are right; kind:* is any of a kind, * anything
 	Label            string   // what was staged
 	Sender           string
-	Recipients, Done int
+	Recipients, Done int // -1 where not known
 	State            string
 	Client, Note     string
 }
@@ -107,8 +107,8 @@ func ReadTruth(t testing.TB, name string) map[string]Truth {
 		if i == 0 || len(fields) < 10 {
 			continue
 		}
-		recipients, errRecipients := strconv.Atoi(fields[5])
-		done, errDone := strconv.Atoi(fields[6])
+		recipients, errRecipients := number(fields[5])
+		done, errDone := number(fields[6])
 		if errRecipients != nil || errDone != nil {
 			t.Fatalf("truth.tsv:%d: counts are not numbers: %q", i+1, line)
 		}
@@ -121,4 +121,12 @@ func ReadTruth(t testing.TB, name string) map[string]Truth {
 		t.Fatal("truth.tsv holds no message")
 	}
 	return truths
+}
+
+// number reads a count; an empty field is not known.
+func number(field string) (int, error) {
+	if field == "" {
+		return -1, nil
+	}
+	return strconv.Atoi(field)
 }
