@@ -1,191 +1,158 @@
 package postfix
 
 import (
-	"archive/tar"
+	"bufio"
 	"bytes"
-	"compress/gzip"
-	"errors"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
 	"os"
-	"regexp"
-	"strconv"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"spoor"
+	"spoor/internal/host"
+	"spoor/internal/host/hosttest"
+	"spoor/internal/mta"
 )
 
-// captured is the server whose truth is known.
-const captured = "../../../testdata/servers/postfix/"
-
-// capturedFile reads a file of the captured server.
-func capturedFile(t *testing.T, name string) []byte {
+// openRoot opens the queue of a root.
+func openRoot(t testing.TB, root *host.Root) *Queue {
 	t.Helper()
-	f, err := os.Open(captured + "root.tar.gz")
+	passwd, err := root.Passwd(&spoor.Gaps{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = f.Close() }()
-	unpacked, err := gzip.NewReader(f)
+	conf, _ := ReadConfig(root, passwd, &spoor.Gaps{})
+	q, err := Open(root, conf)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for files := tar.NewReader(unpacked); ; {
-		head, err := files.Next()
-		if errors.Is(err, io.EOF) {
-			t.Fatalf("the captured server has no %s", name)
+	t.Cleanup(func() {
+		if err := q.Close(); err != nil {
+			t.Error(err)
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.TrimPrefix(head.Name, "./") == name {
-			text, err := io.ReadAll(files)
+	})
+	return q
+}
+
+func openCapture(t testing.TB, name string) *Queue {
+	t.Helper()
+	root, err := host.Open(hosttest.Unpack(t, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = root.Close() })
+	return openRoot(t, root)
+}
+
+// scanAll reads every message of a queue.
+func scanAll(t testing.TB, q *Queue) (messages map[spoor.QueueID]*spoor.Message, scan *mta.Scan) {
+	t.Helper()
+	scan, err := q.Scan(t.Context(), mta.Want{Addresses: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages = map[spoor.QueueID]*spoor.Message{}
+	for _, part := range scan.Parts {
+		for m, err := range part {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return text
+			messages[m.ID] = m.Clone()
 		}
 	}
+	return messages, scan
 }
 
-// capturedEvents are the events of a captured log, each with a memory of its own.
-func capturedEvents(t *testing.T, name string) (events []spoor.Event) {
+func original(t *testing.T, capture, name string) []byte {
 	t.Helper()
-	p := NewParser()
-	for text := range bytes.Lines(capturedFile(t, name)) {
-		l := splitLine(bytes.TrimSuffix(text, []byte{'\n'}))
-		var e spoor.Event
-		switch p.Parse(&l, &e) {
-		case spoor.LineEvent:
-			events = append(events, e)
-		case spoor.LineUnknown, spoor.LineForeign, spoor.LineCut:
-			t.Errorf("not understood: %s", text)
-		case spoor.LineKnown:
-		}
-	}
-	return events
-}
-
-// uids are the system users of the captured server.
-func uids(t *testing.T) map[string]int32 {
-	t.Helper()
-	list := map[string]int32{}
-	for line := range strings.Lines(string(capturedFile(t, "etc/passwd"))) {
-		fields := strings.Split(line, ":")
-		uid, err := strconv.ParseInt(fields[2], 10, 32)
-		if err != nil {
-			t.Fatal(err)
-		}
-		list[fields[0]] = int32(uid)
-	}
-	return list
-}
-
-// TestTheCapturedLogTellsWhoSentWhat holds the first record of each message
-// against the truth of the staging.
-func TestTheCapturedLogTellsWhoSentWhat(t *testing.T) {
-	from, bounced := map[string]spoor.Event{}, map[string]bool{}
-	for _, e := range capturedEvents(t, "var/log/mail.log") {
-		switch id := string(e.ID); e.Kind {
-		case spoor.EventSubmitted:
-			if _, again := from[id]; again {
-				t.Errorf("%s was submitted twice", id)
-			}
-			from[id] = e
-		case spoor.EventBounced:
-			bounced[string(e.Related)] = true
-		}
-	}
-	truth, err := os.ReadFile(captured + "truth.tsv")
+	data, err := os.ReadFile(filepath.Join(hosttest.Capture(t, capture), name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	users, judged := uids(t), 0
-	for line := range strings.Lines(string(truth)) {
-		fields := strings.Split(line, "\t")
-		id := fields[0]
-		if fields[7] == "maildrop" {
-			continue // pickup has not seen it yet
+	return data
+}
+
+// TestParityWithPostqueue compares with what postqueue -j printed on the captured
+// server. Unpacking gives the directories another order.
+func TestParityWithPostqueue(t *testing.T) {
+	for _, capture := range []string{"postfix", "postfix-odd"} {
+		var out bytes.Buffer
+		if err := writePostqueue(openCapture(t, capture), &out); err != nil {
+			t.Fatal(err)
 		}
-		for accept := range strings.SplitSeq(fields[2], ",") {
-			kind, name, _ := strings.Cut(accept, ":")
-			e, ok := from[id]
-			switch kind {
-			case "account":
-				ok = ok && string(e.Account) == name && string(e.Client) == fields[8]
-			case "network":
-				ok = ok && e.Account == nil && string(e.Client) == name
-			case "user":
-				uid, known := users[name]
-				ok = ok && known && e.UID == uid && e.Client == nil
-			case "bounce":
-				ok = bounced[id]
-			default:
-				continue
-			}
-			if judged++; !ok {
-				t.Errorf("%s is of %s; the log has account %q, client %q, UID %d", id, accept, e.Account, e.Client, e.UID)
+		got := slices.Sorted(strings.Lines(out.String()))
+		want := slices.Sorted(strings.Lines(string(original(t, capture, "postqueue-j.json"))))
+		if len(got) != len(want) {
+			t.Errorf("%s: %d messages, postqueue prints %d", capture, len(got), len(want))
+		}
+		for i := range min(len(got), len(want)) {
+			if got[i] != want[i] {
+				t.Errorf("%s: postqueue prints\n%swe print\n%s", capture, want[i], got[i])
 			}
 		}
 	}
-	if judged < 100 {
-		t.Errorf("%d messages were judged", judged)
-	}
 }
 
-// TestTheCapturedDeliveriesAreAllCounted counts in another way.
-func TestTheCapturedDeliveriesAreAllCounted(t *testing.T) {
-	got := map[spoor.EventKind]int{}
-	for _, e := range capturedEvents(t, "var/log/mail.log") {
-		got[e.Kind]++
-	}
-	log := capturedFile(t, "var/log/mail.log")
-	for kind, pattern := range map[spoor.EventKind]string{
-		spoor.EventDelivered:   `(?m)postfix/(?:smtp|local|lmtp|virtual|pipe|error|discard)\[\d+\]: \w+: to=<.*, status=sent \(`,
-		spoor.EventDeferred:    `(?m)postfix/\w+\[\d+\]: \w+: to=<.*, dsn=4[.\d]+, status=deferred \(`,
-		spoor.EventFailed:      `(?m)postfix/\w+\[\d+\]: \w+: (?:to=<.*, dsn=5[.\d]+, status=bounced \(|from=<.*>, status=expired)`,
-		spoor.EventQueued:    `(?m)postfix/qmgr\[\d+\]: \w+: from=<.*\(queue active\)$`,
-		spoor.EventNamed:       `(?m)postfix/cleanup\[\d+\]: \w+: message-id=`,
-		spoor.EventEnded:       `(?m)postfix/qmgr\[\d+\]: \w+: removed$`,
-		spoor.EventBounced:     `(?m)postfix/bounce\[\d+\]: \w+: sender [\w -]+ notification: \w+$`,
-		spoor.EventLoginFailed: `(?m)smtpd\[\d+\]: warning: \S+: SASL \w+ authentication failed`,
-		spoor.EventSubmitted:   `(?m)(?:smtpd\[\d+\]: [0-9A-Za-z]+: client=|pickup\[\d+\]: \w+: uid=)`,
-	} {
-		if want := len(regexp.MustCompile(pattern).FindAll(log, -1)); got[kind] != want {
-			t.Errorf("%d times %v, want %d", got[kind], kind, want)
-		}
-	}
-	if got[spoor.EventDelivered] == 0 || got[spoor.EventDeferred] == 0 || got[spoor.EventFailed] == 0 {
-		t.Errorf("got %v", got)
-	}
-}
-
-func TestTheCapturedLogOfDovecotTellsWhoFailed(t *testing.T) {
-	events := capturedEvents(t, "var/log/dovecot.log")
-	for _, e := range events {
-		if e.Kind != spoor.EventAccessFailed || string(e.Address) != "anna@example.com" || string(e.Client) != "127.0.0.2" {
-			t.Errorf("%v of %s from %s", e.Kind, e.Address, e.Client)
-		}
-	}
-	if len(events) != 8 {
-		t.Errorf("%d events", len(events))
-	}
-}
-
-// TestTheClockOfEveryIDIsThatOfItsLine: IDs are given when the line is logged.
-func TestTheClockOfEveryIDIsThatOfItsLine(t *testing.T) {
-	clocks := 0
-	for _, e := range capturedEvents(t, "var/log/mail.log") {
-		if e.Clock == 0 {
+// TestContentIsWhatPostcatPrints holds for messages that a milter has edited too,
+// whose header and body are found through pointers.
+func TestContentIsWhatPostcatPrints(t *testing.T) {
+	q := openCapture(t, "postfix-odd")
+	for line := range strings.Lines(string(original(t, "postfix-odd", "postcat-bh.sha256"))) {
+		want, id, _ := strings.Cut(strings.TrimSpace(line), "  ")
+		content, err := q.Content(spoor.QueueID(id))
+		if err != nil {
+			t.Errorf("Content(%s): %v", id, err)
 			continue
 		}
-		clocks++
-		clock, line := e.Clock.Time(), e.Time.Time()
-		if clock.Month() != line.Month() || clock.Day() != line.Day() || clock.Minute() != line.Minute() {
-			t.Errorf("%s of %v is logged at %v", e.ID, clock, line)
+		hash := sha256.New()
+		_, err = io.Copy(hash, bufio.NewReader(content))
+		_ = content.Close()
+		if got := hex.EncodeToString(hash.Sum(nil)); got != want || err != nil {
+			t.Errorf("Content(%s) hashes to %s, %v; postcat printed %s", id, got, err, want)
 		}
 	}
-	if clocks < 50 {
-		t.Errorf("%d IDs carry a clock", clocks)
+}
+
+// TestEditedMessagesHaveTheirEditedEnvelope is about what a milter did: it
+// changed the sender, added a recipient and removed one.
+func TestEditedMessagesHaveTheirEditedEnvelope(t *testing.T) {
+	messages, _ := scanAll(t, openCapture(t, "postfix-odd"))
+	m := messages["0B27898D449"]
+	var got []string
+	for r := range m.Recipients.All() {
+		got = append(got, r.Address)
+	}
+	if want := []string{"x@y.test", "added@extra.test"}; !slices.Equal(got, want) || m.Sender != "newsender@changed.test" {
+		t.Errorf("from %s to %v, want %v", m.Sender, got, want)
+	}
+	if m.Subject != "changed by milter to something quite a bit longer than before" {
+		t.Errorf("subject %q", m.Subject)
+	}
+	if entry := m.Trail.Entry(); entry == nil || entry.Client.String() != "127.0.0.1" || entry.Line != 2 {
+		t.Errorf("entry %+v, want the client in the Received line below the inserted one", entry)
+	}
+}
+
+func TestStatesOfTheCapture(t *testing.T) {
+	messages, scan := scanAll(t, openCapture(t, "postfix-odd"))
+	count := map[spoor.State]int{}
+	for _, m := range messages {
+		count[m.State]++
+	}
+	want := map[spoor.State]int{spoor.StateMaildrop: 4, spoor.StateIncoming: 1, spoor.StateDeferred: 24, spoor.StateHold: 3, spoor.StateCorrupt: 1}
+	for state, n := range want {
+		if count[state] != n {
+			t.Errorf("%d messages are %s, want %d", count[state], state, n)
+		}
+	}
+	if _, ok := messages["4jZmZv3Nshz1STmG"]; ok {
+		t.Error("a file of mode 0600, which is still being written, is listed")
+	}
+	if gaps := scan.Gaps.List(); len(gaps) != 2 {
+		t.Errorf("gaps %v, want one for the cut file and one for the one set aside", gaps)
 	}
 }

@@ -34,7 +34,9 @@ type Entry struct {
 const (
 	configFolder = "/etc/postfix"
 	configBytes  = 64 << 20 // largest file of the configuration that is read
-	maxExpansion = 20       // parameters in parameters
+	maxNested    = 20       // parameters in parameters
+	maxExpansion = 1000     // parameters that one value may name, with those in them
+	maxExpanded  = 16 << 20 // bytes of a value
 )
 
 var defaults = map[string]string{
@@ -130,28 +132,37 @@ func (c *MainCF) Setting(name string) (Setting, bool) {
 }
 
 // Get returns a parameter with the parameters in it replaced.
-func (c *MainCF) Get(name string) string { return c.expand("$"+name, 0) }
+func (c *MainCF) Get(name string) string {
+	left := maxExpansion
+	return c.expand("$"+name, 0, &left)
+}
 
 // expand replaces $name, ${name}, $(name), ${name?text} and ${name:text}.
-// Comparisons between braces are left as they are.
-func (c *MainCF) expand(text string, depth int) string {
-	if depth > maxExpansion || !strings.Contains(text, "$") {
+// Comparisons between braces are left as they are. left is how many more names
+// may be replaced: parameters that name each other end with nothing.
+func (c *MainCF) expand(text string, depth int, left *int) string {
+	if !strings.Contains(text, "$") {
 		return text
+	}
+	if depth > maxNested {
+		return ""
 	}
 	var out strings.Builder
 	for {
 		before, rest, ok := strings.Cut(text, "$")
 		out.WriteString(before)
-		if !ok {
+		if !ok || *left <= 0 || out.Len() > maxExpanded/2 {
 			return out.String()
 		}
+		*left--
 		var name string
 		name, text = cutName(rest)
 		if name == "" {
 			out.WriteByte('$')
 			continue
 		}
-		out.WriteString(c.expand(c.conditional(name), depth+1))
+		value := c.expand(c.conditional(name), depth+1, left)
+		out.WriteString(value[:min(len(value), maxExpanded/2)])
 	}
 }
 
@@ -239,102 +250,6 @@ func (c *MainCF) Table(spec string) (table map[string]Entry, ok bool) {
 	}
 	c.maps[name] = table
 	return table, true
-}
-
-// domainLists are the parameters that list the domains which are taken as this
-// server's own.
-var domainLists = [...]string{"mydestination", "virtual_alias_domains", "virtual_mailbox_domains", "relay_domains"}
-
-// domains are domains that are served, and suffixes that begin with a dot.
-type domains struct {
-	exact    map[string]bool
-	suffixes []string
-}
-
-func (c *MainCF) domains() *domains {
-	d := &domains{exact: map[string]bool{}}
-	for _, list := range domainLists {
-		c.addDomains(d, c.List(list), 0)
-	}
-	return d
-}
-
-func (c *MainCF) addDomains(d *domains, items []string, depth int) {
-	for _, item := range items {
-		switch {
-		case strings.HasPrefix(item, "!"):
-		case strings.HasPrefix(item, "/") && depth < 3:
-			data, err := c.root.ReadFile(item, configBytes)
-			if err != nil {
-				c.gaps.Add(item, "list of domains cannot be read: "+cause(err))
-				continue
-			}
-			for line := range logicalLines(string(data)) {
-				c.addDomains(d, strings.Fields(line.text), depth+1)
-			}
-		case strings.Contains(item, ":"):
-			table, ok := c.Table(item)
-			if !ok && !strings.HasPrefix(item, "static:") {
-				c.gaps.Add(path.Join(c.folder, "main.cf"), "domains in "+item+" are not known: their content is not a text")
-			}
-			for key := range table {
-				if !strings.Contains(key, "@") && strings.Contains(key, ".") {
-					d.exact[key] = true
-				}
-			}
-		case strings.HasPrefix(item, "."):
-			d.suffixes = append(d.suffixes, strings.ToLower(item))
-		default:
-			d.exact[strings.ToLower(item)] = true
-		}
-	}
-}
-
-// serves reports whether a domain is one of d.
-func (d *domains) serves(domain string) bool {
-	if d.exact[domain] {
-		return true
-	}
-	lower := strings.ToLower(domain)
-	if d.exact[lower] {
-		return true
-	}
-	for _, suffix := range d.suffixes {
-		if strings.HasSuffix(lower, suffix) {
-			return true
-		}
-	}
-	return false
-}
-
-// alias names the entry of virtual_alias_maps for an address in lower case:
-// itself, the address without its extension, or the domain's catch-all
-// (virtual(5)); "" if there is none.
-func (c *MainCF) alias() func(address string) string {
-	var tables []map[string]Entry
-	for _, spec := range c.List("virtual_alias_maps") {
-		if table, ok := c.Table(spec); ok {
-			tables = append(tables, table)
-		}
-	}
-	delimiter := c.Get("recipient_delimiter")
-	return func(address string) string {
-		local, domain, _ := strings.Cut(address, "@")
-		keys := []string{address}
-		if delimiter != "" {
-			if end := strings.IndexAny(local, delimiter); end > 0 {
-				keys = append(keys, local[:end]+"@"+domain)
-			}
-		}
-		for _, key := range append(keys, "@"+domain) {
-			for _, table := range tables {
-				if _, ok := table[key]; ok {
-					return key
-				}
-			}
-		}
-		return ""
-	}
 }
 
 // ReadConfig reads the configuration of a server, with that of the instances
