@@ -38,6 +38,8 @@ const (
 	configBytes = 16 << 20
 	listBytes   = 64 << 20
 	maxIncludes = 50
+	maxMacros   = 1000
+	maxLine     = 1 << 20 // bytes, with the macros in it replaced
 )
 
 // Serves reports whether mail for a domain is taken: it is in one of the domain
@@ -135,7 +137,10 @@ func (c *Config) serve(domain string) {
 func (r *configReader) read(name, text string) {
 	for line := range logicalLines(text) {
 		if file, ok := include(line); ok {
-			r.include(path.Join(path.Dir(name), file))
+			if !path.IsAbs(file) {
+				file = path.Join(path.Dir(name), file)
+			}
+			r.include(file)
 			continue
 		}
 		line = r.expand(line)
@@ -201,12 +206,16 @@ func (r *configReader) include(file string) {
 	}
 }
 
-// expand replaces macros, whose names begin with a capital letter.
+// expand replaces macros, whose names begin with a capital letter. One that
+// would make a line longer than any is left.
 func (r *configReader) expand(line string) string {
 	for i := len(r.macros) - 1; i >= 0; i-- {
-		if strings.Contains(line, r.macros[i].name) && !strings.HasPrefix(line, r.macros[i].name+"=") {
-			line = strings.ReplaceAll(line, r.macros[i].name, r.macros[i].value)
+		m := r.macros[i]
+		n := strings.Count(line, m.name)
+		if n == 0 || strings.HasPrefix(line, m.name+"=") || len(line)+n*(len(m.value)-len(m.name)) > maxLine {
+			continue
 		}
+		line = strings.ReplaceAll(line, m.name, m.value)
 	}
 	return line
 }
@@ -220,7 +229,7 @@ func (r *configReader) option(name, value string) {
 	case name == "primary_hostname":
 		r.conf.Hostname = strings.Trim(value, `"`)
 	case name != "" && name[0] >= 'A' && name[0] <= 'Z' && !strings.ContainsAny(name, " \t"):
-		if len(r.macros) < 1000 {
+		if len(r.macros) < maxMacros {
 			r.macros = append(r.macros, macro{name, value})
 		}
 	}

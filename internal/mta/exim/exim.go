@@ -7,6 +7,7 @@
 package exim
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -216,10 +217,14 @@ func (q *Queue) Content(id spoor.QueueID) (io.ReadCloser, error) {
 	if _, err := body.Seek(int64(len(s.id)+len("-D\n")), io.SeekStart); err != nil {
 		return nil, fmt.Errorf("message %s: %w", id, err)
 	}
+	var text io.Reader = body
+	if r.header.wireFormat {
+		text = wireReader{bufio.NewReader(body)}
+	}
 	return struct {
 		io.Reader
 		io.Closer
-	}{io.MultiReader(header, body), body}, nil
+	}{io.MultiReader(header, text), body}, nil
 }
 
 // Head reads the start of a message's content into buf, or returns mta.ErrGone.

@@ -1,6 +1,7 @@
 package exim
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"io"
@@ -31,6 +32,28 @@ func (r *reader) headerText(s slot) (io.Reader, error) {
 	}
 	header, _ := r.header.appendHeader(nil) // what was read before a damage is shown
 	return bytes.NewReader(append(header, '\n')), nil
+}
+
+// wireReader gives a body that lies as it came over the network
+// (spool_file_wireformat) with LF for CRLF.
+type wireReader struct{ from *bufio.Reader }
+
+// Read implements io.Reader.
+func (w wireReader) Read(buf []byte) (n int, err error) {
+	for n < len(buf) {
+		c, err := w.from.ReadByte()
+		if err != nil {
+			return n, err
+		}
+		if c == '\r' {
+			if next, _ := w.from.Peek(1); len(next) == 1 && next[0] == '\n' {
+				continue
+			}
+		}
+		buf[n] = c
+		n++
+	}
+	return n, nil
 }
 
 // outside reads a message by its header alone.

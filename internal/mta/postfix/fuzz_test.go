@@ -2,10 +2,13 @@ package postfix
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"spoor"
+	"spoor/internal/host"
 	"spoor/internal/host/hosttest"
 	"spoor/internal/mta"
 )
@@ -18,8 +21,14 @@ func FuzzQueueFile(f *testing.F) {
 	f.Add([]byte(queueFile(record(recTime, "1 0")+record(recFrom, ""), userReceived+tail, record(recDone, "x@y.test"))))
 	f.Add([]byte(sizeRecord(3, 300) + record(recPointer, "              96") + record(recPadding, "x") + record('W', "1")))
 	f.Add([]byte("C\xff\xff\xff\xff\xff"))
+	names := []string{"deferred/4/4FA8DC0101", "maildrop/4FA8DC0102"}
+	q := serverWith(f, map[string]string{names[0]: "", names[1]: ""})
 	f.Fuzz(func(t *testing.T, file []byte) {
-		q := serverWith(t, map[string]string{"deferred/4/4FA8DC0101": string(file), "maildrop/4FA8DC0102": string(file)})
+		for _, name := range names {
+			if err := os.WriteFile(filepath.Join(q.root.Dir(), q.dirs[0], name), file, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
 		messages, _ := scanAll(t, q)
 		for _, m := range messages {
 			if m.Recipients.Len() > len(file) || len(m.Trail.Claims) > spoor.MaxForgeable || len(m.Trail.Forgeable) > spoor.MaxForgeable {
@@ -67,16 +76,15 @@ func FuzzDelays(f *testing.F) {
 func FuzzMainCF(f *testing.F) {
 	f.Add("myhostname = a.b.test\nmydestination = $myhostname, /etc/postfix/main.cf\nx = ${y?{a}:{b}}\n")
 	f.Add("x=$x\ny=$y$y\nvirtual_alias_maps = hash:/etc/postfix/main.cf\n")
+	root := hosttest.Tree(f, map[string]string{"etc/postfix/main.cf": ""})
 	f.Fuzz(func(t *testing.T, text string) {
 		if len(text) > 1<<12 {
 			return
 		}
-		root := hosttest.Tree(t, map[string]string{"etc/postfix/main.cf": text, "etc/passwd": ""})
-		passwd, err := root.Passwd(&spoor.Gaps{})
-		if err != nil {
+		if err := os.WriteFile(filepath.Join(root.Dir(), "etc/postfix/main.cf"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		conf, main := ReadConfig(root, passwd, &spoor.Gaps{})
+		conf, main := ReadConfig(root, &host.Passwd{}, &spoor.Gaps{})
 		conf.Serves("a.test")
 		conf.Alias("a@b.test")
 		for name := range main.values {

@@ -1,0 +1,182 @@
+package exim
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"spoor"
+	"spoor/internal/host/hosttest"
+)
+
+func TestIDs(t *testing.T) {
+	f := func(id string, want int64, ok bool) {
+		t.Helper()
+		if isID(id) != ok || ok && idTime(id).Unix() != want {
+			t.Errorf("isID(%s) = %v, %v", id, isID(id), ok)
+		}
+	}
+	f("1xVRRq-0007pn-1m", 1795430338, true)
+	f("1xVRRq-000000001Gg-05Rm", 1795430338, true)
+	f("1xVRRq-0007pn-1", 0, false)
+	f("1xVRRq_0007pn-1m", 0, false)
+	f("1xVRR/-0007pn-1m", 0, false)
+	f("1xVRRq-0007pn-1m-H", 0, false)
+	f("", 0, false)
+}
+
+func TestRecipientLinesAreReadFromTheirEnd(t *testing.T) {
+	f := func(line, address string, parent int) {
+		t.Helper()
+		got, at := cutRecipient([]byte(line))
+		if string(got) != address || at != parent {
+			t.Errorf("cutRecipient(%q) = %q, %d; want %q, %d", line, got, at, address, parent)
+		}
+	}
+	f("a@b.test", "a@b.test", -1)
+	f(`"with space"@b.test`, `"with space"@b.test`, -1)
+	f("a@b.test rfc822;orig@b.test 18,3 err@b.test 10,-1#3", "a@b.test", -1)
+	f("a@b.test  0,0 err@b.test 10,2#3", "a@b.test", 2)
+	f(`"with space 1,2"@b.test  0,16  0,-1#3`, `"with space 1,2"@b.test`, -1)
+	f("a@b.test err@b.test 10,7#1", "a@b.test", 7)
+	f("a@b.test#3", "a@b.test#3", -1)
+	f("a@b.test 99,1#1", "a@b.test 99,1#1", -1)
+	f("#1", "#1", -1)
+	f(" 0,0#1", " 0,0#1", -1)
+	f("", "", -1)
+}
+
+func TestSizesAndAgesAreWrittenAsByExim(t *testing.T) {
+	size := func(n int64, want string) {
+		t.Helper()
+		if got := sizeText(n); got != want {
+			t.Errorf("sizeText(%d) = %q, want %q", n, got, want)
+		}
+	}
+	size(0, "     ")
+	size(1023, " 1023")
+	size(1024, " 1.0K")
+	size(10239, "10.0K")
+	size(10240, "  10K")
+	size(1<<20, " 1.0M")
+	size(10<<20, "  10M")
+	now := time.Unix(1795430266, 0)
+	q := &Queue{now: func() time.Time { return now }}
+	age := func(d time.Duration, want string) {
+		t.Helper()
+		if got := q.age(&spoor.Message{Arrived: now.Add(-d)}); got != want {
+			t.Errorf("age(%v) = %q, want %q", d, got, want)
+		}
+	}
+	age(0, " 0m")
+	age(90*time.Minute+59*time.Second, "90m")
+	age(91*time.Minute, " 2h")
+	age(72*time.Hour+29*time.Minute, "72h")
+	age(72*time.Hour+30*time.Minute, " 3d")
+	age(200*24*time.Hour, "200d")
+}
+
+// trail writes the hops of a message, oldest last.
+func trail(m *spoor.Message) string {
+	var parts []string
+	for _, hop := range m.Trail.Hops {
+		text := hop.Via.String()
+		switch {
+		case hop.Via == spoor.ViaUID:
+			text += fmt.Sprint(" ", hop.UID)
+		case hop.Account != "":
+			text += " " + hop.Account
+		case hop.Client.IsValid():
+			text += " " + hop.Client.String()
+		case hop.Address != "":
+			text += " " + hop.Address
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// TestTrails is about what can and what cannot be forged.
+func TestTrails(t *testing.T) {
+	forged := headerLine('P', "Received: from [198.51.100.9] (helo=x)\n\tby mx1.example.com with esmtpsa (Exim 4.96)\n\tid "+idOfOne+";\n\tMon")
+	tests := map[string]struct{ variables, headers, want string }{
+		"a client":                            {overNetwork, receivedBy(idOfOne), "network 192.0.2.7"},
+		"a client without a line":             {overNetwork, "", "network 192.0.2.7"},
+		"a client that forges a line":         {overNetwork, receivedBy(idOfOne) + forged, "network 192.0.2.7"},
+		"a login":                             {overAuth, receivedBy(idOfOne), "network u@example.com"},
+		"a user":                              {asUser, "", "uid 1001"},
+		"a user whose login looks like AUTH":  {asUser + "-auth_id boss@example.com\n", forged, "uid 1001"},
+		"a user who forges a client":          {asUser, forged, "uid 1001"},
+		"a variable of an ACL is no login":    {overNetwork + "-aclm 0 34\n-host_auth plain\n-auth_id x@y.test\n", receivedBy(idOfOne), "network 192.0.2.7"},
+		"a HELO that imitates a variable":     {strings.Replace(overNetwork, "evil.test", "-host_auth plain", 1), receivedBy(idOfOne), "network 192.0.2.7"},
+		"a bounce":                            {"-local\n-localerror\n", "", "bounce"},
+		"a client with the old form of port":  {strings.Replace(overNetwork, "[192.0.2.7]:4711", "192.0.2.7.4711", 1), "", "network 192.0.2.7"},
+		"a client of IPv6":                    {strings.Replace(overNetwork, "[192.0.2.7]:4711", "[2001:db8::1]:25", 1), "", "network 2001:db8::1"},
+		"a lookup's remark before a variable": {strings.Replace(overAuth, "--auth_id", "--(mysql)auth_id", 1), "", "network u@example.com"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			m, reason := one(t, map[string]string{
+				"input/q/" + idOfOne + "-H": spoolFile(idOfOne, test.variables, noTree, []string{"c@d.test"}, test.headers),
+				"input/q/" + idOfOne + "-D": idOfOne + "-D\nbody\n",
+			})
+			if got := trail(m); got != test.want || reason != "" {
+				t.Errorf("trail %q, want %q; gap %q", got, test.want, reason)
+			}
+		})
+	}
+}
+
+func TestAForwardIsInTheLogOfTheMessage(t *testing.T) {
+	f := func(log, want string) {
+		t.Helper()
+		m, _ := one(t, map[string]string{
+			"input/q/" + idOfOne + "-H":  spoolFile(idOfOne, overNetwork, noTree, []string{"info@example.com"}, receivedBy(idOfOne)),
+			"input/q/" + idOfOne + "-D":  idOfOne + "-D\nbody\n",
+			"msglog/q/" + idOfOne:        log,
+			"etc/exim4/exim4.conf":       "primary_hostname = mx1.example.com\ndomainlist local = example.com\nspool_directory = /var/spool/exim4\n",
+			"etc/exim4/exim4.conf.other": "",
+		})
+		if got := trail(m); got != want {
+			t.Errorf("log %q: trail %q, want %q", log, got, want)
+		}
+	}
+	const plain = "network 192.0.2.7"
+	f("2026-11-23 10:38:03 owner@bigmail.test <info@example.com> R=rest T=to_defer defer (-44): x\n", "forward info@example.com, "+plain)
+	f("2026-11-23 10:38:03 owner@bigmail.test <other@example.com> R=rest T=to_defer defer (-44): x\n", plain)
+	f("2026-11-23 10:38:03 info@example.com <info@example.com> R=local T=x defer (-44): x\n", plain)
+	f("x\n\x00\n", plain)
+	f("", plain)
+}
+
+func TestTheConfiguration(t *testing.T) {
+	f := func(files map[string]string, check func(c Config) bool) {
+		t.Helper()
+		files["etc/passwd"] = "exim:x:93:93::/:/bin/false\n"
+		root := hosttest.Tree(t, files)
+		passwd, err := root.Passwd(&spoor.Gaps{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := ReadConfig(root, passwd, &spoor.Gaps{}); !check(c) || c.UserUID != 93 {
+			t.Errorf("%v: %+v", files, c)
+		}
+	}
+	f(map[string]string{"etc/exim.conf": "spool_directory = /spool\nprimary_hostname = \"h.test\"\n"},
+		func(c Config) bool { return c.Spool == "/spool" && c.Hostname == "h.test" && c.Serves("h.test") })
+	f(map[string]string{"etc/exim.conf": "DIR = /m\nspool_directory = DIR/s\ndomainlist a = x.test : \\\n# c\n  y.test : !no.test\n"},
+		func(c Config) bool {
+			return c.Spool == "/m/s" && c.Serves("x.test") && c.Serves("Y.test") && !c.Serves("no.test")
+		})
+	f(map[string]string{"etc/exim.conf": "domainlist a = <; lsearch\\;x ; z.test\n.include_if_exists /etc/more\n.include /etc/more\n", "etc/more": "domainlist b = @ : /etc/list\n.include /etc/more\n", "etc/list": "q.test\n#no.test\nr.test: user\n"},
+		func(c Config) bool {
+			return c.Serves("z.test") && c.Serves("q.test") && c.Serves("r.test") && !c.Serves("no.test")
+		})
+	f(map[string]string{"etc/exim4/exim4.conf": "", "etc/localdomains": "cp.test\n", "etc/mailname": "name.test\n", "etc/exim4/update-exim4.conf.conf": "dc_other_hostnames='deb.test;d2.test'\n", "var/spool/exim4/input/": ""},
+		func(c Config) bool {
+			return c.Serves("cp.test") && c.Serves("name.test") && c.Serves("d2.test") && c.Spool == "/var/spool/exim4"
+		})
+	f(map[string]string{"etc/exim.conf": "A = AA\nAA = A\nspool_directory = A\n" + strings.Repeat("X = XX\n", 50)},
+		func(c Config) bool { return len(c.Spool) <= maxLine })
+}
