@@ -119,7 +119,10 @@ func TestEveryInstanceIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, part := range s.Parts {
-		for m := range part {
+		for m, err := range part {
+			if err != nil {
+				t.Fatal(err)
+			}
 			list++
 			scan[m.Path()] = true
 		}
