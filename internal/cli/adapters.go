@@ -15,6 +15,9 @@ import (
 	"spoor/internal/mta/exim"
 	"spoor/internal/mta/postfix"
 	"spoor/internal/mta/qmail"
+	"spoor/internal/panel"
+	"spoor/internal/panel/plain"
+	"spoor/internal/panel/plesk"
 )
 
 // adapters are the MTAs that spoor knows. Without a queue and without --mta, the
@@ -27,6 +30,21 @@ func adapters() []mta.Adapter {
 func mtaWords() []string {
 	words := []string{"auto"}
 	for _, a := range adapters() {
+		words = append(words, a.Name)
+	}
+	return words
+}
+
+// panels are the control panels that spoor knows. The first that is found is
+// asked; plain is always found.
+func panels() []panel.Adapter {
+	return []panel.Adapter{plesk.Adapter(), plain.Adapter()}
+}
+
+// panelWords are the words for --panel.
+func panelWords() []string {
+	words := []string{"auto"}
+	for _, a := range panels() {
 		words = append(words, a.Name)
 	}
 	return words

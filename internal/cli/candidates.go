@@ -7,7 +7,6 @@ import (
 
 	"spoor"
 	"spoor/internal/panel"
-	"spoor/internal/panel/plesk"
 	"spoor/internal/trace"
 )
 
@@ -26,7 +25,8 @@ const (
 // sites, in the logs and web roots that the panel knows. What it cannot read is
 // a gap of the panel.
 func (s *server) addCandidates(ctx context.Context, traffic []spoor.Traffic) {
-	if s.plesk == nil {
+	scripts, ok := s.panel.(panel.Scripts)
+	if !ok {
 		return
 	}
 	searched := 0
@@ -36,48 +36,52 @@ func (s *server) addCandidates(ctx context.Context, traffic []spoor.Traffic) {
 			continue
 		}
 		searched++
-		t.Candidates = s.candidates(ctx, t)
+		t.Candidates = s.candidates(ctx, scripts, t)
 	}
 }
 
 // addMessageCandidates does the same for one message.
 func (s *server) addMessageCandidates(ctx context.Context, m *spoor.Message, a *spoor.Attribution) {
+	scripts, ok := s.panel.(panel.Scripts)
+	if !ok {
+		return
+	}
 	ledger := s.tracer.NewLedger()
 	ledger.Add(m)
 	for _, t := range ledger.Traffic() {
-		if s.plesk != nil && len(t.Arrivals) > 0 {
-			a.Candidates = s.candidates(ctx, &t)
+		if len(t.Arrivals) > 0 {
+			a.Candidates = s.candidates(ctx, scripts, &t)
 		}
 	}
 }
 
-func (s *server) candidates(ctx context.Context, t *spoor.Traffic) []spoor.Candidate {
-	query := plesk.Query{
+func (s *server) candidates(ctx context.Context, scripts panel.Scripts, t *spoor.Traffic) []spoor.Candidate {
+	query := panel.Query{
 		Window: panel.Window{
 			From:  t.Arrivals[0].Add(-logMarginStart),
 			Until: t.Arrivals[len(t.Arrivals)-1].Add(logMarginEnd),
 		},
 		UIDs: []int{t.UID},
 	}
-	hits, err := s.plesk.WebHits(ctx, query)
+	hits, err := scripts.WebHits(ctx, query)
 	if err != nil {
 		return nil // interrupted: the caller notices
 	}
-	mails, err := s.plesk.ScriptMails(ctx, query)
+	mails, err := scripts.ScriptMails(ctx, query)
 	if err != nil {
 		return nil
 	}
 	ranked := trace.RankScripts(t.Arrivals, hits, mails)
-	found := trace.AddNamed(ranked, s.namedScripts(ctx, t), t.Messages)
+	found := trace.AddNamed(ranked, s.namedScripts(ctx, scripts, t), t.Messages)
 	return found[:min(len(found), maxCandidates)]
 }
 
 // namedScripts searches the web roots for the scripts that messages name.
-func (s *server) namedScripts(ctx context.Context, t *spoor.Traffic) []trace.NamedScript {
+func (s *server) namedScripts(ctx context.Context, scripts panel.Scripts, t *spoor.Traffic) []trace.NamedScript {
 	roots := s.documentRoots(t.UID)
 	var named []trace.NamedScript
 	for _, script := range t.Scripts.Top[:min(len(t.Scripts.Top), maxNamed)] {
-		paths, err := s.plesk.FindScript(ctx, script.Value, roots)
+		paths, err := scripts.FindScript(ctx, script.Value, roots)
 		if err != nil {
 			return named
 		}

@@ -11,7 +11,6 @@ import (
 	"spoor/internal/host"
 	"spoor/internal/mta"
 	"spoor/internal/panel"
-	"spoor/internal/panel/plain"
 	"spoor/internal/panel/plesk"
 	"spoor/internal/report"
 	"spoor/internal/trace"
@@ -73,19 +72,20 @@ func (s *server) open(ctx context.Context, o *options) error {
 }
 
 func (s *server) openPanel(ctx context.Context, want string) error {
-	switch {
-	case want == "plesk" || want == "auto" && plesk.Detect(s.root):
-		p, err := plesk.Open(ctx, s.root, s.passwd)
+	on := &panel.Server{Root: s.root, Passwd: s.passwd}
+	for _, a := range panels() {
+		if want != a.Name && (want != "auto" || !a.Detect(on)) {
+			continue
+		}
+		p, err := a.Open(ctx, on)
 		if err != nil {
 			return err
 		}
-		s.plesk, s.panel = p, p
-	case want == "plain" || want == "auto":
-		s.panel = plain.Open(s.passwd)
-	default:
-		return usage(errors.New("--panel " + want + ": want auto, plesk or plain"))
+		s.panel = p
+		s.plesk, _ = p.(*plesk.Panel)
+		return nil
 	}
-	return nil
+	return usage(errors.New("--panel " + want + ": want " + orList(panelWords())))
 }
 
 func (s *server) isMailSystem(uid int) bool {

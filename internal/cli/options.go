@@ -36,7 +36,7 @@ func (o *options) addFlags(root *cobra.Command) {
 	f.StringVar(&o.until, "until", "", "only messages that arrived before `TIME`")
 	f.IntVar(&o.top, "top", report.DefaultTop, "show the `N` worst sources in text; JSON has all")
 	f.StringVar(&o.mta, "mta", "auto", "`MTA` to examine: "+orList(mtaWords()))
-	f.StringVar(&o.panel, "panel", "auto", "`PANEL` to ask: auto, plesk or plain")
+	f.StringVar(&o.panel, "panel", "auto", "`PANEL` to ask: "+orList(panelWords()))
 	f.StringArrayVar(&o.logs, "log", nil, "read this mail `FILE` below the root instead of those that are found (repeatable; none reads no log)")
 	f.StringVarP(&o.output, "output", "o", "table", "`FORMAT`: table, wide, json, ndjson, csv or ids")
 	f.BoolVar(&o.json, "json", false, "short for -o json")
@@ -44,7 +44,7 @@ func (o *options) addFlags(root *cobra.Command) {
 	f.BoolVar(&o.noColor, "no-color", false, "no colours; NO_COLOR in the environment does the same")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "list every gap: file by file what could not be read")
 	for name, words := range map[string][]string{
-		"mta": mtaWords(), "panel": {"auto", "plesk", "plain"}, "output": formats(),
+		"mta": mtaWords(), "panel": panelWords(), "output": formats(),
 	} {
 		_ = root.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 	}

@@ -30,6 +30,7 @@ type Site struct {
 	Domain        string
 	Subscription  string   // main domain of the subscription that it belongs to
 	UID           int      // that its scripts run under, unless the web server runs them; -1 if unknown
+	Home          string   // folder that its files lie in, below the root; customers' links lead nowhere else; "" if it has none
 	DocumentRoots []string // below the root, with a leading slash
 	AccessLogs    []string // below the root, with a leading slash; only those that exist
 }

@@ -3,6 +3,8 @@
 package plain
 
 import (
+	"context"
+
 	"spoor"
 	"spoor/internal/host"
 	"spoor/internal/panel"
@@ -15,6 +17,16 @@ var _ panel.Panel = (*Panel)(nil)
 
 // Open returns the panel of a server whose users are in passwd.
 func Open(passwd *host.Passwd) *Panel { return &Panel{passwd: passwd} }
+
+// Adapter is what the command line knows of servers without a panel. It is found
+// on every server, so it comes last.
+func Adapter() panel.Adapter {
+	return panel.Adapter{
+		Name:   "plain",
+		Detect: func(*panel.Server) bool { return true },
+		Open:   func(_ context.Context, s *panel.Server) (panel.Panel, error) { return Open(s.Passwd), nil },
+	}
+}
 
 // Name returns "plain".
 func (p *Panel) Name() string { return "plain" }

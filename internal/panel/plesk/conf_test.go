@@ -10,6 +10,7 @@ import (
 	"spoor"
 	"spoor/internal/host"
 	"spoor/internal/host/hosttest"
+	"spoor/internal/panel"
 )
 
 func TestParseConf(t *testing.T) {
@@ -94,7 +95,7 @@ func TestOpenOfADamagedServer(t *testing.T) {
 	if sites := p.Sites(); len(sites) != 0 {
 		t.Errorf("sites %+v", sites)
 	}
-	if _, err := p.WebHits(t.Context(), Query{}); err != nil {
+	if _, err := p.WebHits(t.Context(), panel.Query{}); err != nil {
 		t.Error(err)
 	}
 	wantGaps(t, p, "/etc/psa/psa.conf: line is not KEY VALUE",

@@ -13,6 +13,7 @@ import (
 	"spoor"
 	"spoor/internal/host"
 	"spoor/internal/host/hosttest"
+	"spoor/internal/panel"
 	"spoor/internal/panel/plesk/plesktest"
 )
 
@@ -108,7 +109,7 @@ func testNewSchema(t *testing.T, m *plesktest.MariaDB) {
 		"other.example of other.example 10010 [~other.example/httpdocs] []",
 		"shop.example of shop.example 10007 [~shop.example/httpdocs ~shop.example/cgi-bin] []",
 	)
-	wantHits(t, p, Query{Window: hour, UIDs: []int{10007}}, "addon.example /x.php ~shop.example/addon.example/x.php")
+	wantHits(t, p, panel.Query{Window: hour, UIDs: []int{10007}}, "addon.example /x.php ~shop.example/addon.example/x.php")
 	wantGaps(t, p)
 }
 

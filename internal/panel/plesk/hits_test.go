@@ -27,7 +27,7 @@ func posts(paths ...string) string {
 
 // wantHits compares the hits, one a line: site, URL and script; folders of the
 // sites written as ~.
-func wantHits(t *testing.T, p *Panel, q Query, want ...string) {
+func wantHits(t *testing.T, p *Panel, q panel.Query, want ...string) {
 	t.Helper()
 	hits, err := p.WebHits(t.Context(), q)
 	if err != nil {
@@ -65,7 +65,7 @@ func TestWebHitsNameTheScript(t *testing.T) {
 		"var/www/vhosts/shop.example/web_users/anna/y.php":           "",
 		"var/www/vhosts/other.example/httpdocs/o.php":                "",
 	})
-	wantHits(t, p, Query{Window: hour},
+	wantHits(t, p, panel.Query{Window: hour},
 		"shop.example /x.php ~shop.example/httpdocs/x.php",
 		"shop.example /x.php ~shop.example/httpsdocs/x.php",
 		"shop.example /forum/ ~shop.example/httpdocs/forum/index.php",
@@ -102,15 +102,15 @@ func TestWebHitsOfTheSitesThatAreMeant(t *testing.T) {
 	files["var/www/vhosts/b.example/httpdocs/"] = ""
 	p := open(t, files)
 	a, addon, b := "a.example /x.php ", "addon.example /x.php ", "b.example /x.php "
-	wantHits(t, p, Query{Window: hour}, a, addon, b)
-	wantHits(t, p, Query{Window: hour, UIDs: []int{48}}, a, addon, b)
-	wantHits(t, p, Query{Window: hour, UIDs: []int{10001}}, a, addon)
-	wantHits(t, p, Query{Window: hour, UIDs: []int{10002, 4711}}, b)
-	wantHits(t, p, Query{Window: hour, UIDs: []int{4711}})
-	wantHits(t, p, Query{Window: hour, Sites: []string{"a.example"}}, a, addon)
-	wantHits(t, p, Query{Window: hour, Sites: []string{"addon.example"}}, addon)
-	wantHits(t, p, Query{Window: hour, Sites: []string{"addon.example"}, UIDs: []int{10002}}, addon, b)
-	wantHits(t, p, Query{Window: panel.Window{From: noon.Add(time.Minute), Until: noon.Add(time.Hour)}})
+	wantHits(t, p, panel.Query{Window: hour}, a, addon, b)
+	wantHits(t, p, panel.Query{Window: hour, UIDs: []int{48}}, a, addon, b)
+	wantHits(t, p, panel.Query{Window: hour, UIDs: []int{10001}}, a, addon)
+	wantHits(t, p, panel.Query{Window: hour, UIDs: []int{10002, 4711}}, b)
+	wantHits(t, p, panel.Query{Window: hour, UIDs: []int{4711}})
+	wantHits(t, p, panel.Query{Window: hour, Sites: []string{"a.example"}}, a, addon)
+	wantHits(t, p, panel.Query{Window: hour, Sites: []string{"addon.example"}}, addon)
+	wantHits(t, p, panel.Query{Window: hour, Sites: []string{"addon.example"}, UIDs: []int{10002}}, addon, b)
+	wantHits(t, p, panel.Query{Window: panel.Window{From: noon.Add(time.Minute), Until: noon.Add(time.Hour)}})
 }
 
 func TestWebHitsReadNginxOnlyWhereApacheSaysNothing(t *testing.T) {
@@ -123,7 +123,7 @@ func TestWebHitsReadNginxOnlyWhereApacheSaysNothing(t *testing.T) {
 		"var/www/vhosts/system/b.example/logs/access_log":       "",
 		"var/www/vhosts/system/b.example/logs/proxy_access_log": posts("/fpm.php"),
 	})
-	wantHits(t, p, Query{Window: hour}, "a.example /behind ", "b.example /fpm.php ")
+	wantHits(t, p, panel.Query{Window: hour}, "a.example /behind ", "b.example /fpm.php ")
 }
 
 func TestWebHitsStopWithTheirContext(t *testing.T) {
@@ -134,7 +134,7 @@ func TestWebHitsStopWithTheirContext(t *testing.T) {
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if hits, err := p.WebHits(ctx, Query{Window: hour}); len(hits) != 0 || !errors.Is(err, context.Canceled) {
+	if hits, err := p.WebHits(ctx, panel.Query{Window: hour}); len(hits) != 0 || !errors.Is(err, context.Canceled) {
 		t.Errorf("%d hits, %v", len(hits), err)
 	}
 }
@@ -161,7 +161,7 @@ func TestScriptMailsOfEveryLogThatPHPIsToldOf(t *testing.T) {
 		"var/www/vhosts/a.example/httpdocs/": "",
 		"var/www/vhosts/b.example/httpdocs/": "",
 	})
-	want := func(q Query, want ...string) {
+	want := func(q panel.Query, want ...string) {
 		t.Helper()
 		q.Window = hour
 		mails, err := p.ScriptMails(t.Context(), q)
@@ -179,15 +179,15 @@ func TestScriptMailsOfEveryLogThatPHPIsToldOf(t *testing.T) {
 	one, two := "/var/www/vhosts/a.example/httpdocs/1.php /var/log/one:1", "/var/www/vhosts/b.example/httpdocs/2.php /var/log/same-as-two:1"
 	four := "/var/www/vhosts/a.example/addon/4.php /var/log/messages:1"
 	two = strings.Replace(two, "same-as-two", "two", 1)
-	want(Query{}, four, "/usr/share/webmail/3.php /var/log/phpmail.log:1", one, two)
-	want(Query{UIDs: []int{10001}}, four, one)
-	want(Query{Sites: []string{"b.example"}}, two)
-	want(Query{UIDs: []int{4711}})
+	want(panel.Query{}, four, "/usr/share/webmail/3.php /var/log/phpmail.log:1", one, two)
+	want(panel.Query{UIDs: []int{10001}}, four, one)
+	want(panel.Query{Sites: []string{"b.example"}}, two)
+	want(panel.Query{UIDs: []int{4711}})
 	wantGaps(t, p)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if mails, err := p.ScriptMails(ctx, Query{Window: hour}); len(mails) != 0 || !errors.Is(err, context.Canceled) {
+	if mails, err := p.ScriptMails(ctx, panel.Query{Window: hour}); len(mails) != 0 || !errors.Is(err, context.Canceled) {
 		t.Errorf("%d calls, %v", len(mails), err)
 	}
 }
@@ -203,16 +203,8 @@ func TestScriptMailsAreInTheServersZone(t *testing.T) {
 		"etc/php.ini":    "mail.log = syslog\n",
 		"var/log/syslog": "May  1 14:30:00 web1 php: mail() on [/x.php:1]: To: x@y.example -- Headers: \n",
 	})
-	mails, err := p.ScriptMails(t.Context(), Query{Window: hour})
+	mails, err := p.ScriptMails(t.Context(), panel.Query{Window: hour})
 	if err != nil || len(mails) != 1 || !mails[0].Time.Equal(noon.Add(30*time.Minute)) {
 		t.Errorf("%+v, %v", mails, err)
 	}
-}
-
-func FuzzMailLogOf(f *testing.F) {
-	f.Fuzz(func(t *testing.T, ini []byte) {
-		if name := mailLogOf(ini); strings.ContainsAny(name, "\x00\n") || len(name) > len(ini) {
-			t.Fatalf("%q", name)
-		}
-	})
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"spoor"
+	"spoor/internal/panel"
 )
 
 const passwdText = `root:x:0:0:root:/root:/bin/bash
@@ -85,8 +86,8 @@ func TestPanelServesManyAtOnce(t *testing.T) {
 			}
 			p.Sites()
 			p.Gaps()
-			_, _ = p.WebHits(t.Context(), Query{})
-			_, _ = p.ScriptMails(t.Context(), Query{})
+			_, _ = p.WebHits(t.Context(), panel.Query{})
+			_, _ = p.ScriptMails(t.Context(), panel.Query{})
 		})
 	}
 	all.Wait()

@@ -27,9 +27,13 @@ type Panel struct {
 	accounts map[int][]host.Account
 	records  *records // what psa said; empty where it was not reached
 	sites    func() []panel.Site
+	*panel.Web
 }
 
-var _ panel.Panel = (*Panel)(nil)
+var (
+	_ panel.Panel   = (*Panel)(nil)
+	_ panel.Scripts = (*Panel)(nil)
+)
 
 // Detect reports whether the server below root has Plesk.
 func Detect(root *host.Root) bool { return root.Exists(confFile) }
@@ -49,6 +53,7 @@ func Open(ctx context.Context, root *host.Root, passwd *host.Passwd) (*Panel, er
 		p.gaps.Add(p.conf.VHosts, "folder of the sites cannot be read: their files and logs are not known")
 	}
 	p.vhosts = vhosts
+	p.Web = panel.NewWeb(root, p, vhosts, &p.gaps)
 	if err := p.readDatabase(ctx); err != nil {
 		return nil, err
 	}

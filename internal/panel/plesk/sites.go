@@ -19,8 +19,20 @@ func (p *Panel) listSites() []panel.Site {
 	if len(p.records.domains) == 0 && p.hasVHosts() {
 		sites = p.foundSites()
 	}
+	for i := range sites {
+		sites[i].Home = p.homeOfSite(sites[i])
+	}
 	slices.SortStableFunc(sites, func(a, b panel.Site) int { return strings.Compare(a.Domain, b.Domain) })
 	return sites
+}
+
+// homeOfSite is the folder of the site's subscription, or "" where the site has
+// no files.
+func (p *Panel) homeOfSite(site panel.Site) string {
+	if len(site.DocumentRoots) == 0 {
+		return ""
+	}
+	return p.conf.VHosts + "/" + p.siteOfHome(site.DocumentRoots[0])
 }
 
 func (p *Panel) recordedSites() []panel.Site {
@@ -258,7 +270,3 @@ func (p *Panel) accessLogs(domain string) []string {
 	}
 	return logs
 }
-
-// isProxyLog reports whether a log is nginx's, which logs again what it hands
-// to Apache.
-func isProxyLog(name string) bool { return strings.HasPrefix(path.Base(name), "proxy_") }

@@ -1,4 +1,4 @@
-package plesk
+package panel
 
 import (
 	"cmp"
@@ -8,12 +8,11 @@ import (
 	"strings"
 
 	"spoor"
-	"spoor/internal/panel"
 )
 
 // Query says of which sites and of what time requests and mails are wanted.
 type Query struct {
-	Window panel.Window
+	Window Window
 	UIDs   []int    // the sites of these users; the web server's user means every site
 	Sites  []string // domains; a main domain means its whole subscription
 	// With neither UIDs nor Sites, every site is meant.
@@ -28,17 +27,17 @@ const (
 // WebHits returns the POST requests of a query, by time. Script is the file that
 // the path of the request names in a document root. The error is that of ctx,
 // with the hits found until then; everything else that is missing is a gap.
-func (p *Panel) WebHits(ctx context.Context, q Query) ([]spoor.WebHit, error) {
-	budget := &panel.Budget{PerFile: logBytes, Left: allLogBytes}
+func (w *Web) WebHits(ctx context.Context, q Query) ([]spoor.WebHit, error) {
+	budget := &Budget{PerFile: logBytes, Left: allLogBytes}
 	var hits []spoor.WebHit
-	sites, _ := p.selected(q)
+	sites, _ := w.selected(q)
 	for _, site := range sites {
 		if ctx.Err() != nil {
 			break
 		}
-		found := p.siteHits(site, q.Window, budget)
+		found := w.siteHits(site, q.Window, budget)
 		if room := maxHits - len(hits); len(found) > room {
-			p.gaps.Add("(access logs)", fmt.Sprintf("more than %d POST requests: the rest was left out", maxHits))
+			w.gaps.Add("(access logs)", fmt.Sprintf("more than %d POST requests: the rest was left out", maxHits))
 			hits = append(hits, found[:room]...)
 			break
 		}
@@ -51,25 +50,25 @@ func (p *Panel) WebHits(ctx context.Context, q Query) ([]spoor.WebHit, error) {
 }
 
 // selected lists the sites that a query means, and tells whether it means all.
-func (p *Panel) selected(q Query) ([]panel.Site, bool) {
+func (w *Web) selected(q Query) ([]Site, bool) {
 	if len(q.UIDs) == 0 && len(q.Sites) == 0 {
-		return p.Sites(), true
+		return w.panel.Sites(), true
 	}
 	wanted := map[string]bool{}
 	for _, domain := range q.Sites {
 		wanted[domain] = true
 	}
 	for _, uid := range q.UIDs {
-		owner := p.Owner(uid)
+		owner := w.panel.Owner(uid)
 		if owner.Role == spoor.RoleWebServer {
-			return p.Sites(), true
+			return w.panel.Sites(), true
 		}
 		for _, domain := range owner.Sites {
 			wanted[domain] = true
 		}
 	}
-	var sites []panel.Site
-	for _, site := range p.Sites() {
+	var sites []Site
+	for _, site := range w.panel.Sites() {
 		ofUser := site.UID >= 0 && slices.Contains(q.UIDs, site.UID)
 		if ofUser || wanted[site.Domain] || slices.Contains(q.Sites, site.Subscription) {
 			sites = append(sites, site)
@@ -80,16 +79,16 @@ func (p *Panel) selected(q Query) ([]panel.Site, bool) {
 
 // siteHits reads the logs of Apache; those of nginx only where Apache's tell of
 // no POST, since nginx logs again what it hands on.
-func (p *Panel) siteHits(site panel.Site, w panel.Window, budget *panel.Budget) []spoor.WebHit {
+func (w *Web) siteHits(site Site, window Window, budget *Budget) []spoor.WebHit {
 	var hits []spoor.WebHit
-	files := p.scriptFinder(site)
+	files := w.scriptFinder(site)
 	for _, proxy := range []bool{false, true} {
 		for _, name := range site.AccessLogs {
 			if isProxyLog(name) != proxy {
 				continue
 			}
-			log := panel.Log{Folder: p.vhosts, Name: name, Budget: budget, Gaps: &p.gaps}
-			for hit := range log.Posts(site.Domain, w) {
+			log := Log{Folder: w.folder, Name: name, Budget: budget, Gaps: w.gaps}
+			for hit := range log.Posts(site.Domain, window) {
 				if len(hits) > maxHits {
 					return hits
 				}

@@ -1,4 +1,4 @@
-package plesk
+package panel
 
 import (
 	"context"
@@ -8,31 +8,24 @@ import (
 	"slices"
 	"strings"
 
+	"spoor"
 	"spoor/internal/host"
-	"spoor/internal/panel"
 )
 
 // scriptFinder finds the files that the requests to one site name.
 type scriptFinder struct {
-	folder panel.Folder // of the subscription
+	folder Folder // of the subscription
 	home   string
 	roots  []string
 	known  map[string]string // by path, with a mark for TLS
 }
 
-func (p *Panel) scriptFinder(site panel.Site) *scriptFinder {
-	f := &scriptFinder{home: p.homeOfSite(site), roots: site.DocumentRoots, known: map[string]string{}}
-	f.folder, _ = p.vhosts.Sub(f.home) // the zero Folder holds nothing
-	return f
-}
-
-// homeOfSite is the folder of the site's subscription, or "" where the site has
-// no files.
-func (p *Panel) homeOfSite(site panel.Site) string {
-	if len(site.DocumentRoots) == 0 {
-		return ""
+func (w *Web) scriptFinder(site Site) *scriptFinder {
+	f := &scriptFinder{home: site.Home, roots: site.DocumentRoots, known: map[string]string{}}
+	if site.Home != "" {
+		f.folder, _ = w.folder.Sub(site.Home) // the zero Folder holds nothing
 	}
-	return p.conf.VHosts + "/" + p.siteOfHome(site.DocumentRoots[0])
+	return f
 }
 
 // Bounds on the path of a request, beyond which it names no script.
@@ -159,15 +152,16 @@ const (
 // X-PHP-Originating-Script names the script without its folder. Links are not
 // followed. Paths are absolute below the root and sorted. A search that was cut
 // short is a gap; the error is that of ctx.
-func (p *Panel) FindScript(ctx context.Context, name string, documentRoots []string) ([]string, error) {
+func (w *Web) FindScript(ctx context.Context, name string, documentRoots []string) ([]string, error) {
 	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\x00") {
 		return nil, nil
 	}
-	s := scriptSearch{panel: p, name: name, left: maxEntries}
+	s := scriptSearch{gaps: w.gaps, name: name, left: maxEntries}
+	homes := w.homes()
 	for _, root := range documentRoots {
-		dir, err := p.vhosts.OpenDir(root)
+		dir, err := w.openRoot(root, homes[root])
 		if err != nil {
-			p.gaps.Add(root, "document root cannot be searched: "+panel.Cause(err))
+			w.gaps.Add(root, "document root cannot be searched: "+Cause(err))
 			continue
 		}
 		s.walk(ctx, dir, path.Clean(host.Abs(root)), 0)
@@ -179,7 +173,7 @@ func (p *Panel) FindScript(ctx context.Context, name string, documentRoots []str
 
 // scriptSearch is one search, with what it may still look at.
 type scriptSearch struct {
-	panel *Panel
+	gaps  *spoor.Gaps
 	name  string
 	left  int
 	found []string
@@ -192,7 +186,7 @@ func (s *scriptSearch) walk(ctx context.Context, dir *host.Dir, folder string, d
 			return
 		}
 		if err != nil || s.left <= 0 {
-			s.panel.gaps.Add(folder, "folder was not searched to its end")
+			s.gaps.Add(folder, "folder was not searched to its end")
 			return
 		}
 		s.left--
@@ -206,12 +200,12 @@ func (s *scriptSearch) walk(ctx context.Context, dir *host.Dir, folder string, d
 	slices.Sort(deeper)
 	for _, name := range deeper {
 		if depth >= maxDepth || s.left <= 0 {
-			s.panel.gaps.Add(folder+"/"+name, "folder was not searched to its end")
+			s.gaps.Add(folder+"/"+name, "folder was not searched to its end")
 			return
 		}
 		sub, err := dir.OpenDir(name)
 		if err != nil {
-			s.panel.gaps.Add(folder+"/"+name, "folder was not searched: "+panel.Cause(err))
+			s.gaps.Add(folder+"/"+name, "folder was not searched: "+Cause(err))
 			continue
 		}
 		s.walk(ctx, sub, folder+"/"+name, depth+1)
