@@ -27,6 +27,8 @@ var rooms = map[string][]string{
 	"spoor/internal/mta/postfix":           {"spoor", "spoor/internal/mta", "spoor/internal/host"},
 	"spoor/internal/mta/qmail":             {"spoor", "spoor/internal/mta", "spoor/internal/host"},
 	"spoor/internal/panel":                 {"spoor", "spoor/internal/host"},
+	"spoor/internal/panel/cpanel":          {"spoor", "spoor/internal/panel", "spoor/internal/host"},
+	"spoor/internal/panel/directadmin":     {"spoor", "spoor/internal/panel", "spoor/internal/host"},
 	"spoor/internal/panel/plain":           {"spoor", "spoor/internal/panel", "spoor/internal/host"},
 	"spoor/internal/panel/plesk":           {"spoor", "spoor/internal/panel", "spoor/internal/host"},
 	"spoor/internal/trace":                 {"spoor"},
@@ -37,6 +39,7 @@ var rooms = map[string][]string{
 	"spoor/cmd/spoor":                      {"spoor/internal/cli"},
 	"spoor/cmd/spoor-docs":                 {"spoor/internal/cli"},
 	"spoor/internal/host/hosttest":         {"spoor/internal/host"},
+	"spoor/internal/panel/paneltest":       {"spoor", "spoor/internal/panel", "spoor/internal/host", "spoor/internal/host/hosttest"},
 	"spoor/internal/panel/plesk/plesktest": {},
 	"spoor/e2e/plesk":                      {"spoor/internal/host/hosttest", "spoor/internal/panel/plesk/plesktest"},
 	"spoor/e2e/journal":                    {"spoor/internal/host/hosttest"},
@@ -50,7 +53,9 @@ var rooms = map[string][]string{
 }
 
 // testOnly are the packages that no product code imports.
-var testOnly = []string{"spoor/internal/host/hosttest", "spoor/internal/mta/mtatest", "spoor/internal/panel/plesk/plesktest"}
+var testOnly = []string{
+	"spoor/internal/host/hosttest", "spoor/internal/mta/mtatest", "spoor/internal/panel/paneltest", "spoor/internal/panel/plesk/plesktest",
+}
 
 // sourceFiles yields the Go files of the project with their package paths.
 func sourceFiles(t *testing.T) map[string]string {

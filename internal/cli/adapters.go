@@ -16,6 +16,8 @@ import (
 	"spoor/internal/mta/postfix"
 	"spoor/internal/mta/qmail"
 	"spoor/internal/panel"
+	"spoor/internal/panel/cpanel"
+	"spoor/internal/panel/directadmin"
 	"spoor/internal/panel/plain"
 	"spoor/internal/panel/plesk"
 )
@@ -38,7 +40,7 @@ func mtaWords() []string {
 // panels are the control panels that spoor knows. The first that is found is
 // asked; plain is always found.
 func panels() []panel.Adapter {
-	return []panel.Adapter{plesk.Adapter(), plain.Adapter()}
+	return []panel.Adapter{plesk.Adapter(), cpanel.Adapter(), directadmin.Adapter(), plain.Adapter()}
 }
 
 // panelWords are the words for --panel.

@@ -70,6 +70,7 @@ func runsMail(login string) bool {
 		"postfix", "Debian-exim", "exim", "mailnull", "smmsp", "smmta", "mail", "courier",
 		"vmail", "dovecot", "dovenull", "cyrus", "fetchmail",
 		"mailman", "list", "majordom", "sympa",
+		"cpaneleximfilter", "cpaneleximscanner", "mailtrap", // cPanel
 		"clamav", "amavis", "vscan", "drweb", "spamd", "debian-spamd", "postgrey", "opendkim", "opendmarc":
 		return true
 	}
