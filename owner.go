@@ -33,7 +33,7 @@ type Owner struct {
 	Role  Role
 
 	Site  string   // RoleSite: the main domain of the subscription
-	Sites []string // RoleSite: every domain that runs under this UID, Site included, where known
+	Sites []string // every domain whose scripts run under this UID, Site included, where known; not for RoleWebServer
 
 	Exact bool       // the panel's own records name Site; false: inferred from the home folder
 	Proof []Evidence // the passwd line, the database rows

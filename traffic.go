@@ -44,6 +44,7 @@ type Traffic struct {
 
 	Arrivals   []time.Time // of every message, for sources that candidates are looked for; else empty
 	Scripts    Ranking     // names in X-PHP-Originating-Script that agree with the UID
+	ScriptURLs Ranking     // domains with paths in X-PHP-Script, of what local programs queued
 	Samples    []*Message  // a sample that does not depend on the order of the scan
 	Evidence   []Evidence
 	Conflicts  []Evidence

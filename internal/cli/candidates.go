@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"spoor"
@@ -86,6 +87,12 @@ func (s *server) namedScripts(ctx context.Context, scripts panel.Scripts, t *spo
 			return named
 		}
 		named = append(named, trace.NamedScript{Name: script.Value, Count: script.Count, Paths: paths})
+	}
+	for _, script := range t.ScriptURLs.Top[:min(len(t.ScriptURLs.Top), maxNamed)] {
+		domain, path, _ := strings.Cut(script.Value, "/")
+		if file := scripts.ScriptAt(domain, "/"+path); file != "" {
+			named = append(named, trace.NamedScript{Name: script.Value, URL: true, Count: script.Count, Paths: []string{file}})
+		}
 	}
 	return named
 }

@@ -18,6 +18,9 @@ type Scripts interface {
 	ScriptMails(ctx context.Context, q Query) ([]spoor.ScriptMail, error)
 	// FindScript searches document roots for files called name.
 	FindScript(ctx context.Context, name string, documentRoots []string) ([]string, error)
+	// ScriptAt returns the path of the file below the root that a path of a
+	// request to a site names, or "".
+	ScriptAt(domain, path string) string
 }
 
 // Directory is what a search needs to know of a panel.
@@ -41,6 +44,20 @@ var _ Scripts = (*Web)(nil)
 // lie in folder. Gaps gets what could not be read.
 func NewWeb(root *host.Root, panel Directory, folder Folder, gaps *spoor.Gaps) *Web {
 	return &Web{root: root, panel: panel, folder: folder, gaps: gaps}
+}
+
+// ScriptAt implements Scripts. A leading "www." of the domain may be left out by
+// the panel.
+func (w *Web) ScriptAt(domain, path string) string {
+	domain = strings.ToLower(domain)
+	for _, site := range w.panel.Sites() {
+		if site.Domain == domain || site.Domain == strings.TrimPrefix(domain, "www.") {
+			if script := w.scriptFinder(site).find(path, false); script != "" {
+				return script
+			}
+		}
+	}
+	return ""
 }
 
 // homes maps document roots to the home folders of their sites.

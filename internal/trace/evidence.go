@@ -199,6 +199,17 @@ func phpClaim(claim spoor.Claim) (uid int, script string, ok bool) {
 	return uid, strings.TrimSpace(script), found && err == nil
 }
 
+// phpScriptURL reads the domain and path that cPanel's PHP writes:
+//
+//	X-PHP-Script: shop.example/wp/mailer.php for 203.0.113.7
+func phpScriptURL(claim spoor.Claim) (url string, ok bool) {
+	if claim.Field != "X-PHP-Script" {
+		return "", false
+	}
+	url, _, ok = strings.Cut(claim.Value, " for ")
+	return strings.TrimSpace(url), ok && strings.IndexByte(url, '/') > 0
+}
+
 // imitates reports whether a Received field below the entry pretends to be of
 // this server's MTA. A webmail's own ("with HTTP") is none. Other servers run
 // qmail too, so its words mean something only in mail that was written here.

@@ -42,6 +42,7 @@ type page struct {
 	clients  map[netip.Addr]int
 	subjects map[string]int
 	scripts  map[string]int
+	urls     map[string]int // of scripts
 	contents map[uint64]int
 	samples  sampleHeap
 }
@@ -104,6 +105,7 @@ func (l *Ledger) page(r ruling) *page {
 		clients:  map[netip.Addr]int{},
 		subjects: map[string]int{},
 		scripts:  map[string]int{},
+		urls:     map[string]int{},
 		contents: map[uint64]int{},
 	}
 	l.pages[r.source] = p
@@ -137,7 +139,7 @@ func (p *page) book(m *spoor.Message, r ruling) {
 	t.Bulk += one(m.Bulk)
 	t.Outbound += one(m.Outbound)
 	t.WebServer += one(r.owner.Role == spoor.RoleWebServer)
-	if r.owner.Role == spoor.RoleWebServer || r.owner.Role == spoor.RoleSite {
+	if r.owner.Role == spoor.RoleWebServer || r.owner.Role == spoor.RoleSite || len(r.owner.Sites) > 0 {
 		t.Arrivals = append(t.Arrivals, m.Arrived)
 	}
 	increment(p.subjects, m.Subject[:min(len(m.Subject), maxSubject)])
@@ -200,7 +202,8 @@ func owns(r ruling, sender, domain string, served bool) bool {
 		return within(domain, r.owner.Site) || slices.ContainsFunc(r.owner.Sites, func(site string) bool { return within(domain, site) })
 	case spoor.KindUser:
 		login, _, _ := strings.Cut(sender, "@")
-		return served && login == r.owner.Login
+		own := slices.ContainsFunc(r.owner.Sites, func(site string) bool { return within(domain, site) })
+		return own || served && login == r.owner.Login
 	case spoor.KindForward, spoor.KindList:
 		return served
 	case spoor.KindUnknown, spoor.KindScript, spoor.KindNetwork, spoor.KindBounce:
@@ -234,6 +237,12 @@ func (p *page) bookTrail(m *spoor.Message, r ruling) {
 				increment(p.scripts, script)
 			}
 			break // the first is PHP's own; a script writes its headers below it
+		}
+	}
+	for _, claim := range m.Trail.Claims {
+		if url, ok := phpScriptURL(claim); ok && r.uid >= 0 {
+			increment(p.urls, url)
+			break
 		}
 	}
 }
@@ -286,6 +295,7 @@ func (p *page) merge(o *page) {
 	addCounts(p.clients, o.clients)
 	addCounts(p.subjects, o.subjects)
 	addCounts(p.scripts, o.scripts)
+	addCounts(p.urls, o.urls)
 	addCounts(p.contents, o.contents)
 	for _, s := range o.samples {
 		p.samples.push(s)
@@ -323,6 +333,7 @@ func (p *page) close(tracer *Tracer) spoor.Traffic {
 	t.Clients = rank(p.clients, netip.Addr.String)
 	t.Subjects = rank(p.subjects, func(s string) string { return s })
 	t.Scripts = rank(p.scripts, func(s string) string { return s })
+	t.ScriptURLs = rank(p.urls, func(s string) string { return s })
 	t.Contents = len(p.contents)
 	for _, n := range p.contents {
 		t.LargestCopy = max(t.LargestCopy, n)

@@ -10,10 +10,11 @@ import (
 	"spoor"
 )
 
-// NamedScript is a script that the messages themselves name, with the UID that
-// queued them (X-PHP-Originating-Script), and where files of that name are.
+// NamedScript is a script that the messages themselves name, and where files of
+// that name are.
 type NamedScript struct {
-	Name  string   // without its folder, as PHP writes it
+	Name  string   // as the header has it: without its folder, or with domain and path if URL is set
+	URL   bool     // named by X-PHP-Script; else by X-PHP-Originating-Script, with the UID that queued the message
 	Count int      // messages that name it
 	Paths []string // in the web roots that come into question
 }
@@ -53,6 +54,9 @@ func AddNamed(candidates []spoor.Candidate, named []NamedScript, messages int) [
 }
 
 func (s NamedScript) words(messages int) string {
+	if s.URL {
+		return fmt.Sprintf("%d of %d messages name %s in X-PHP-Script, which is this file", s.Count, messages, strings.TrimSpace(s.Name))
+	}
 	files := "the only file of that name in the web roots"
 	if n := len(s.Paths); n > 1 {
 		files = fmt.Sprintf("one of %d files of that name in the web roots", n)

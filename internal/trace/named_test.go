@@ -29,5 +29,7 @@ func TestNamedScripts(t *testing.T) {
 	ranks("two files share a name", AddNamed(nil, two, 10), script("/a/m.php", 0.35), script("/b/m.php", 0.35))
 	ranks("requests agree", AddNamed([]spoor.Candidate{script("/b/m.php", 0.8)}, two, 10), script("/b/m.php", 0.87), script("/a/m.php", 0.35))
 	ranks("never a fact", AddNamed([]spoor.Candidate{script("/a/m.php", 0.95)}, only, 10), script("/a/m.php", 0.95))
+	url := []NamedScript{{Name: "shop.test/m.php", URL: true, Count: 10, Paths: []string{"/a/m.php"}}}
+	ranks("named with domain and path", AddNamed(nil, url, 10), script("/a/m.php", 0.7))
 	ranks("no file", AddNamed([]spoor.Candidate{script("/x", 0.5)}, []NamedScript{{Name: "m.php", Count: 3}}, 10), script("/x", 0.5))
 }

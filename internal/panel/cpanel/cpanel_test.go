@@ -148,6 +148,20 @@ func TestScriptsAreFoundInLogsAndFolders(t *testing.T) {
 	}
 }
 
+func TestAPathOfARequestNamesAFile(t *testing.T) {
+	p := open(t, server())
+	for _, domain := range []string{"shop.example", "www.shop.example", "SHOP.example"} {
+		if got := p.ScriptAt(domain, "/mailer.php"); got != "/home/anna/public_html/mailer.php" {
+			t.Errorf("%s: %q", domain, got)
+		}
+	}
+	for _, one := range [][2]string{{"bert.example", "/mailer.php"}, {"shop.example", "/../../../etc/passwd"}, {"", ""}} {
+		if got := p.ScriptAt(one[0], one[1]); got != "" {
+			t.Errorf("%v: %q", one, got)
+		}
+	}
+}
+
 func TestWhatCustomersCanWriteLeadsNowhere(t *testing.T) {
 	files := server()
 	delete(files, "home/anna/public_html/mailer.php")
