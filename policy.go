@@ -1,6 +1,7 @@
 package spoor
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 )
@@ -34,6 +35,7 @@ type DomainPolicy struct {
 	Policy   NonexistentPolicy
 	Value    string // as it is recorded
 	Target   string // of a catch-all
+	Relayed  bool   // mail is handed on to another server, whose answer decides
 	Disabled bool   // the domain's mail service is off
 	Place    Evidence
 }
@@ -54,15 +56,67 @@ type SMTPService struct {
 	Place       Evidence
 }
 
+// WeaknessKind says what a setting of an MTA or of PHP lets happen.
+type WeaknessKind uint8
+
+// The kinds of weaknesses. Subject and Value of a Weakness are what is in
+// brackets.
+const (
+	WeakOpenRelay      WeaknessKind = iota + 1 // everybody may send everywhere [service or list]
+	WeakForgeableRelay                         // who says a certain thing of itself may [restriction; what it looks at]
+	WeakNamedRelay                             // clients may by their DNS name [list; the name]
+	WeakOutsideRelay                           // somebody else's list or DNS decides who may [restriction]
+	WeakWholeNetworks                          // all machines of the server's own networks may [mynetworks; the style]
+	WeakAnonymousLogin                         // a login without a password may [parameter]
+	WeakHiddenLogin                            // nobody is offered to log in [parameter]
+	WeakAcceptsUnknown                         // recipients are not verified [list]
+	WeakLimitsOff                              // limits end when the limiter does [parameter; milter]
+	WeakAnyoneSubmits                          // every system user may queue mail [parameter]
+	WeakTrustedUser                            // the web server's user may name any sender [parameter; login]
+	WeakNoScriptNames                          // PHP records no script, neither in mail nor in a log [file]
+	WeakNoScriptHeader                         // PHP records scripts in a log only [file; log]
+)
+
+var weaknessNames = [...]string{
+	"none", "open relay", "forgeable relay", "named relay", "outside relay", "whole networks", "anonymous login", "hidden login",
+	"accepts unknown", "limits off", "anyone submits", "trusted user", "no script names", "no script header",
+}
+
+// String returns words for k.
+func (k WeaknessKind) String() string {
+	if int(k) < len(weaknessNames) {
+		return weaknessNames[k]
+	}
+	return fmt.Sprintf("weakness(%d)", uint8(k))
+}
+
+// Weakness is a setting that lets spam in or out, or hides who sends it.
+type Weakness struct {
+	Kind    WeaknessKind
+	Subject string // the setting, as its administrator calls it
+	Value   string
+	Place   Evidence
+}
+
 // MailPolicy is what is known of a server's standing policy.
 type MailPolicy struct {
 	Domains  []DomainPolicy
 	Relay    []RelayEntry
 	Services []SMTPService
+	Weak     []Weakness
 
-	Unasked    bool     // the panel's database was not reached: Domains and Relay lack what it has
-	RcptHosts  bool     // qmail has a list of domains that it takes mail for
-	Short      bool     // logins without a domain are allowed
-	ShortPlace Evidence // where that is recorded
-	Gaps       []Gap
+	Unasked     bool     // the panel's database was not reached: Domains and Relay lack what it has
+	NoRcptHosts bool     // qmail has no list of domains that it takes mail for
+	Short       bool     // logins without a domain are allowed
+	ShortPlace  Evidence // where that is recorded
+	Gaps        []Gap
+}
+
+// Known lists the domains whose policy is known.
+func (p *MailPolicy) Known() map[string]bool {
+	known := make(map[string]bool, len(p.Domains))
+	for i := range p.Domains {
+		known[p.Domains[i].Domain] = true
+	}
+	return known
 }

@@ -17,9 +17,14 @@ import (
 const (
 	CheckNonexistentUser = "nonexistent-user"
 	CheckRelayList       = "relay-list"
+	CheckOpenRelay       = "open-relay"
 	CheckSMTPService     = "smtp-service"
+	CheckSMTPLogin       = "smtp-login"
 	CheckRcptHosts       = "rcpthosts"
 	CheckShortNames      = "short-names"
+	CheckLimitsOff       = "limits-off"
+	CheckSubmitUsers     = "submit-users"
+	CheckPHPMailHeader   = "php-mail-header"
 )
 
 const (
@@ -44,7 +49,10 @@ func Findings(f *Facts) []spoor.Finding {
 	}
 	list = append(list, f.relay()...)
 	list = append(list, f.services()...)
-	if !f.Policy.RcptHosts {
+	for i := range f.Policy.Weak {
+		list = append(list, weakness(&f.Policy.Weak[i]))
+	}
+	if f.Policy.NoRcptHosts {
 		list = append(list, spoor.Finding{
 			Check: CheckRcptHosts, Severity: high, Subject: "control/rcpthosts",
 			Text: "qmail has no rcpthosts, so it takes mail for every domain from anybody: an open relay",
@@ -84,6 +92,10 @@ func (f *Facts) domain(d *spoor.DomainPolicy) []spoor.Finding {
 	case spoor.NonexistentUnknown:
 		finding.Text = "has a policy for users that do not exist that is not known here: look at it"
 	}
+	if d.Relayed && d.Policy == spoor.NonexistentBounce {
+		finding.Severity = medium
+		finding.Text = "takes mail for every user and hands it on to another server; what that refuses is bounced to whoever the sender is said to be: backscatter"
+	}
 	if d.Disabled {
 		finding.Severity = low
 		finding.Text += "; its mail service is off at present"
@@ -102,11 +114,16 @@ const (
 func (f *Facts) relay() []spoor.Finding {
 	var list []spoor.Finding
 	temporary := 0
+	listed := map[netip.Prefix]int{} // to its place in list: a panel and the MTA may both have it
 	for i := range f.Policy.Relay {
 		entry := &f.Policy.Relay[i]
 		spam := f.spamFrom(entry.Prefix)
 		if entry.Temporary && len(spam) == 0 {
 			temporary++
+			continue
+		}
+		if at, ok := listed[entry.Prefix]; ok {
+			list[at].Evidence = append(list[at].Evidence, entry.Place)
 			continue
 		}
 		severity, text := judgeRange(entry.Prefix, f.NewPlesk)
@@ -115,6 +132,7 @@ func (f *Facts) relay() []spoor.Finding {
 			text = fmt.Sprintf("spam was seen from %s, which this entry lets relay without authentication", addresses(spam))
 		}
 		if severity != "" {
+			listed[entry.Prefix] = len(list)
 			list = append(list, spoor.Finding{
 				Check: CheckRelayList, Severity: severity, Subject: entry.Prefix.String(), Text: text, Evidence: []spoor.Evidence{entry.Place},
 			})

@@ -11,7 +11,7 @@ import (
 
 func facts() *Facts {
 	return &Facts{
-		Policy: spoor.MailPolicy{RcptHosts: true},
+		Policy: spoor.MailPolicy{},
 		Serves: func(domain string) bool { return domain == "here.example" },
 	}
 }
@@ -98,7 +98,7 @@ func TestDomainsByWhatTheyDo(t *testing.T) {
 
 func TestHowServersAreStarted(t *testing.T) {
 	f := facts()
-	f.Policy.RcptHosts, f.Policy.Short = false, true
+	f.Policy.NoRcptHosts, f.Policy.Short = true, true
 	f.Policy.Services = []spoor.SMTPService{{Name: "smtp_psa", RelayLock: true}, {Name: "smtps_psa"}, {Name: "submission_psa", RelayLock: true, RelayClient: true}}
 	want := "high rcpthosts control/rcpthosts, high short-names allow_short_pop3_names, high smtp-service submission_psa, medium smtp-service smtps_psa"
 	if got := inWords(Findings(f)); got != want {

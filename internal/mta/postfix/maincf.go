@@ -259,7 +259,7 @@ func ReadConfig(root *host.Root, passwd *host.Passwd, gaps *spoor.Gaps) (Config,
 	served := main.domains()
 	conf := Config{
 		Dirs: []string{main.Get("queue_directory")}, Hostname: main.Get("myhostname"), OwnerUID: -1,
-		Serves: served.serves, Alias: main.alias(), Realm: main.Get("smtpd_sasl_local_domain"),
+		Serves: served.serves, Alias: main.alias(), Realm: main.Get("smtpd_sasl_local_domain"), Mains: []*MainCF{main},
 	}
 	conf.addLogFile(main)
 	if owner, ok := passwd.ByLogin(main.Get("mail_owner")); ok {
@@ -268,6 +268,7 @@ func ReadConfig(root *host.Root, passwd *host.Passwd, gaps *spoor.Gaps) (Config,
 	for _, folder := range main.List("multi_instance_directories") {
 		other := ReadMainCF(root, folder, gaps)
 		conf.addLogFile(other)
+		conf.Mains = append(conf.Mains, other)
 		if dir := other.Get("queue_directory"); dir != conf.Dirs[0] {
 			conf.Dirs = append(conf.Dirs, dir)
 		}

@@ -39,6 +39,8 @@ type Config struct {
 	// under: itself or, for a catch-all, "@domain". nil if not known.
 	Alias func(address string) string
 	Logs  []string // maillog_file of each instance that writes its log itself
+	// Mains is the configuration of each instance, for MailPolicy.
+	Mains []*MainCF
 }
 
 // Queue is the queue of one server, of all its instances. It implements

@@ -19,7 +19,7 @@ var tcpRules = [...]string{
 // MailPolicy adds what qmail itself has of the standing policy: whether there is
 // a list of domains that mail is taken for, and who tcpserver lets relay.
 func (q *Queue) MailPolicy(policy *spoor.MailPolicy) {
-	policy.RcptHosts = q.root.Exists(path.Join(q.control.folder, "rcpthosts")) || !q.root.Exists(path.Join(q.control.folder, "me"))
+	policy.NoRcptHosts = q.root.Exists(path.Join(q.control.folder, "me")) && !q.root.Exists(path.Join(q.control.folder, "rcpthosts"))
 	for _, name := range tcpRules {
 		data, err := q.root.ReadFile(name, controlLimit)
 		if err != nil {

@@ -72,7 +72,7 @@ func TestDefaultPolicies(t *testing.T) {
 	if got := strings.Join(words, ", "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	if policy.RcptHosts {
+	if !policy.NoRcptHosts {
 		t.Error("a qmail without rcpthosts is no finding")
 	}
 }

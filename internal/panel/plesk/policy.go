@@ -15,7 +15,7 @@ import (
 // that cannot be reached: files that Plesk makes of it have to tell then. Columns
 // with passwords are never read.
 func (p *Panel) MailPolicy(ctx context.Context) (spoor.MailPolicy, error) {
-	policy := spoor.MailPolicy{RcptHosts: true}
+	policy := spoor.MailPolicy{}
 	server, err := p.findServer()
 	place := ""
 	if err == nil {
