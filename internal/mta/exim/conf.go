@@ -3,7 +3,6 @@ package exim
 import (
 	"errors"
 	"io/fs"
-	"path"
 	"strconv"
 	"strings"
 
@@ -38,8 +37,6 @@ const (
 	configBytes = 16 << 20
 	listBytes   = 64 << 20
 	maxIncludes = 50
-	maxMacros   = 1000
-	maxLine     = 1 << 20 // bytes, with the macros in it replaced
 )
 
 // Serves reports whether mail for a domain is taken: it is in one of the domain
@@ -77,14 +74,10 @@ func uidText(uid int) string { return strconv.Itoa(uid) }
 
 // configReader reads the configuration.
 type configReader struct {
-	root     *host.Root
-	gaps     *spoor.Gaps
-	conf     *Config
-	macros   []macro
-	includes int
+	root *host.Root
+	gaps *spoor.Gaps
+	conf *Config
 }
-
-type macro struct{ name, value string }
 
 // ReadConfig reads the configuration of a server. What cannot be found out has
 // the usual value.
@@ -97,9 +90,9 @@ func ReadConfig(root *host.Root, passwd *host.Passwd, gaps *spoor.Gaps) Config {
 	}
 	r := configReader{root: root, gaps: gaps, conf: &c}
 	for _, name := range configFiles {
-		if data, err := root.ReadFile(name, configBytes); err == nil {
+		if _, err := root.ReadFile(name, configBytes); err == nil {
 			c.File = name
-			r.read(name, string(data))
+			r.read(name)
 			break
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			gaps.Add(name, "cannot be read: "+cause(err))
@@ -134,17 +127,9 @@ func (c *Config) serve(domain string) {
 
 // read reads the options and lists of the main part, and the alias files that
 // routers name.
-func (r *configReader) read(name, text string) {
-	for line := range logicalLines(text) {
-		if file, ok := include(line); ok {
-			if !path.IsAbs(file) {
-				file = path.Join(path.Dir(name), file)
-			}
-			r.include(file)
-			continue
-		}
-		line = r.expand(line)
-		word, rest, _ := strings.Cut(line, " ")
+func (r *configReader) read(name string) {
+	for _, line := range readConf(r.root, name) {
+		word, rest, _ := strings.Cut(line.text, " ")
 		switch word {
 		case "domainlist":
 			_, list, _ := strings.Cut(rest, "=")
@@ -153,85 +138,21 @@ func (r *configReader) read(name, text string) {
 		case "hostlist", "addresslist", "localpartlist":
 			continue
 		}
-		if option, value, ok := strings.Cut(line, "="); ok {
+		if option, value, ok := strings.Cut(line.text, "="); ok {
 			r.option(strings.TrimSpace(option), strings.TrimSpace(value))
 		}
-		r.aliasFiles(line)
+		r.aliasFiles(line.text)
 	}
-}
-
-// logicalLines yields lines without comments; a backslash at the end joins the
-// next.
-func logicalLines(text string) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		joined := ""
-		for line := range strings.Lines(text) {
-			line = strings.TrimSpace(line)
-			if joined == "" && (line == "" || line[0] == '#') {
-				continue
-			}
-			if joined != "" && strings.HasPrefix(line, "#") {
-				continue
-			}
-			if rest, ok := strings.CutSuffix(line, "\\"); ok {
-				joined += rest
-				continue
-			}
-			if !yield(joined + line) {
-				return
-			}
-			joined = ""
-		}
-		if joined != "" {
-			yield(joined)
-		}
-	}
-}
-
-func include(line string) (file string, ok bool) {
-	for _, word := range [...]string{".include_if_exists", ".include"} {
-		if rest, ok := strings.CutPrefix(line, word); ok {
-			return strings.Trim(strings.TrimSpace(rest), `"`), true
-		}
-	}
-	return "", false
-}
-
-func (r *configReader) include(file string) {
-	if r.includes++; r.includes > maxIncludes {
-		return
-	}
-	if data, err := r.root.ReadFile(file, configBytes); err == nil {
-		r.read(file, string(data))
-	}
-}
-
-// expand replaces macros, whose names begin with a capital letter. One that
-// would make a line longer than any is left.
-func (r *configReader) expand(line string) string {
-	for i := len(r.macros) - 1; i >= 0; i-- {
-		m := r.macros[i]
-		n := strings.Count(line, m.name)
-		if n == 0 || strings.HasPrefix(line, m.name+"=") || len(line)+n*(len(m.value)-len(m.name)) > maxLine {
-			continue
-		}
-		line = strings.ReplaceAll(line, m.name, m.value)
-	}
-	return line
 }
 
 func (r *configReader) option(name, value string) {
-	switch {
-	case name == "spool_directory":
+	switch name {
+	case "spool_directory":
 		r.conf.Spool = strings.Trim(value, `"`)
-	case name == "log_file_path":
+	case "log_file_path":
 		r.conf.LogPath = strings.Trim(value, `"`)
-	case name == "primary_hostname":
+	case "primary_hostname":
 		r.conf.Hostname = strings.Trim(value, `"`)
-	case name != "" && name[0] >= 'A' && name[0] <= 'Z' && !strings.ContainsAny(name, " \t"):
-		if len(r.macros) < maxMacros {
-			r.macros = append(r.macros, macro{name, value})
-		}
 	}
 }
 

@@ -74,7 +74,7 @@ func FuzzConf(f *testing.F) {
 		c := ReadConfig(root, &host.Passwd{}, &spoor.Gaps{})
 		c.Serves("a.test")
 		c.nameOf("a@b.test")
-		if len(c.Spool) > maxLine || len(c.Hostname) > maxLine {
+		if len(c.Spool) > maxLineBytes || len(c.Hostname) > maxLineBytes {
 			t.Errorf("options of %d and %d bytes", len(c.Spool), len(c.Hostname))
 		}
 	})

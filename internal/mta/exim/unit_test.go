@@ -178,5 +178,5 @@ func TestTheConfiguration(t *testing.T) {
 			return c.Serves("cp.test") && c.Serves("name.test") && c.Serves("d2.test") && c.Spool == "/var/spool/exim4"
 		})
 	f(map[string]string{"etc/exim.conf": "A = BA\nBA = A\nspool_directory = A\n" + strings.Repeat("X = XX\n", 50)},
-		func(c Config) bool { return len(c.Spool) <= maxLine })
+		func(c Config) bool { return len(c.Spool) <= maxLineBytes })
 }
