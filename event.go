@@ -132,6 +132,7 @@ type Event struct {
 	Kind    EventKind
 	Channel Channel // of an attempt; of a handover: ChannelUndecided for the sender, else a recipient
 	Answer  Answer
+	Idle    bool   // of a deferral: nothing was tried, the time to wait is not over
 	Exact   bool   // Time is the program's own, to the microsecond; else the header's
 	Repeat  uint32 // how often the line stands for itself; 0 and 1 mean once
 

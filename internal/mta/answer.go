@@ -14,7 +14,7 @@ var answerWords = []struct {
 	meaning spoor.Answer
 	words   []string
 }{
-	{spoor.AnswerTooOld, []string{"has been in the queue too long"}},
+	{spoor.AnswerTooOld, []string{"has been in the queue too long", "retry timeout exceeded", "retry time exceeded"}},
 	{spoor.AnswerLocal, []string{
 		"unable to open message", "qmail-spawn", "qmail-remote crashed", "qmail-local crashed", "message has wrong owner", "report mangled",
 		"out of memory", "system resources", "unable to switch to home", "temporary error on maildir", "unable to run qmail-remote", "unable to read message",

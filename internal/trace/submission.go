@@ -178,6 +178,10 @@ func (j *Journal) reported(b *spoor.Block, e *spoor.Event) {
 		}
 		return
 	case spoor.EventDeferred:
+		if e.Idle {
+			j.idle(r)
+			return
+		}
 		times := max(1, e.Repeat)
 		r.state = waiting
 		f.deferrals += int32(times)
@@ -190,6 +194,14 @@ func (j *Journal) reported(b *spoor.Block, e *spoor.Event) {
 	}
 	r.answer, r.place = e.Answer, b.Place(e)
 	r.reason = j.reasons.number(e)
+}
+
+// idle notes a recipient that waits for its time. What was said at the last try is
+// why it waits.
+func (j *Journal) idle(r *recipient) {
+	if r.state == running {
+		r.state, r.answer = waiting, spoor.AnswerNoConnection
+	}
 }
 
 // direction notes whether a message goes out, and whether an alias here sends it

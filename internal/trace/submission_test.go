@@ -252,3 +252,11 @@ func TestAWebmailsMailIsOfTheMailboxThatItHadOpened(t *testing.T) {
 	}
 	wantFigures(t, found, "network:::1", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
 }
+
+func TestATimeThatIsNotOverIsNoDelivery(t *testing.T) {
+	p := newTape().client("4A", "198.51.100.7", "anna@here.test").queued("4A", "anna@here.test", 2).to("4A", "x@far.test", "deferred")
+	for _, address := range []string{"x@far.test", "y@far.test"} {
+		p.keyed(spoor.EventDeferred, "4A", func(e *spoor.Event) { e.Idle, e.Address = true, []byte(address) })
+	}
+	wantFigures(t, p.sources(t), "account:anna@here.test", "1 messages 2 recipients 0 delivered 0 failed 1 deferrals 2 waiting")
+}

@@ -153,7 +153,7 @@ func TestDeliveriesAreRead(t *testing.T) {
 	f("** ines@nouser.test F=<anna@example.com> R=nouser T=to_reject H=mx.nouser.test [192.0.2.1] X=TLS1.3:x:256 CV=yes: SMTP error from remote mail server after RCPT TO:<ines@nouser.test>: 550 5.1.1 User unknown",
 		`failed remote address=ines@nouser.test user-unknown "SMTP error from remote mail server after RCPT TO:<ines@nouser.test>: 550 5.1.1 User unknown"`)
 	f("** ines@nouser.test <list@example.org>: Unrouteable address", `failed address=ines@nouser.test parent=list@example.org user-unknown "Unrouteable address"`)
-	f("** ines@nouser.test: retry timeout exceeded", `failed address=ines@nouser.test no-connection "retry timeout exceeded"`)
+	f("** ines@nouser.test: retry timeout exceeded", `failed address=ines@nouser.test too-old "retry timeout exceeded"`)
 	f("** a@x.y mua_wrapper forced failure for deferred delivery", `failed address=a@x.y other "mua_wrapper forced failure for deferred delivery"`)
 	f("=> a@x.y", "unknown")
 	f("=> a@x.y and so on", "unknown")
