@@ -12,6 +12,7 @@ import (
 // flow gathers what tells why mail is slow.
 func (s *server) flow(o *options, survey *survey) verdict.Flow {
 	f := verdict.Flow{
+		Daemon: s.adapter.Daemon, Unseen: s.adapter.Unseen,
 		Now:   o.env.Now().UTC(),
 		Queue: survey.count,
 		Disk:  s.disk(),

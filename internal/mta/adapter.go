@@ -45,6 +45,11 @@ type Adapter struct {
 	LogOnly func(s *Server) Queue
 	// NewParser returns a parser of the MTA's log. Several goroutines call it.
 	NewParser func() Parser
+	// Daemon is the program that delivers, for people: "qmail-send".
+	Daemon string
+	// Unseen is what is said of messages that it has not seen yet, for people: "not
+	// yet preprocessed".
+	Unseen string
 	// Tools are the programs whose output Queue can be written as.
 	Tools []Tool
 }

@@ -113,7 +113,8 @@ func sampleFindings() []spoor.Finding {
 
 func sampleWho() *Who {
 	return &Who{
-		Root: "/", Host: "mail7.example.net", Time: now, MTA: "qmail", Panel: "plesk", Queue: sampleCount(),
+		Unseen: "not yet preprocessed",
+		Root:   "/", Host: "mail7.example.net", Time: now, MTA: "qmail", Panel: "plesk", Queue: sampleCount(),
 		Sources: []SourceLine{
 			siteLine(), accountLine(), normalLine("shop.test", 12), normalLine("club.test", 6), normalLine("a.test", 3),
 			normalLine("b.test", 1), normalLine("c.test", 1),

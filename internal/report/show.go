@@ -141,7 +141,7 @@ type counter struct {
 // counters lists what was counted of the messages of a source.
 func counters(t *spoor.Traffic) []counter {
 	return []counter{
-		{"unprocessed", "not yet preprocessed", t.Unprocessed},
+		{"unprocessed", "not yet taken up by the MTA", t.Unprocessed},
 		{"bouncing", "bouncing", t.Bouncing},
 		{"null_sender", "with the null sender", t.NullSender},
 		{"bulk", "with a list identity", t.Bulk},

@@ -17,6 +17,7 @@ type Who struct {
 	Time       time.Time // when the server was examined
 	MTA, Panel string    // "" where not known
 	Queue      spoor.QueueCount
+	Unseen     string       // what is said of messages that the MTA has not taken up yet
 	NoQueue    bool         // there is a log, and no queue was found
 	Sources    []SourceLine // worst first within one class
 
@@ -82,7 +83,7 @@ func (w *Who) writeQueue(p *page) {
 	}
 	c := &w.Queue
 	p.row(0, "Queue", plural(c.Messages, "message")+", "+
-		count(c.Unprocessed)+" not yet preprocessed, "+size(c.Bytes))
+		count(c.Unprocessed)+" "+w.Unseen+", "+size(c.Bytes))
 	p.row(0, "", plural(c.Recipients, "recipient")+": "+
 		count(c.Done)+" done, "+count(c.Recipients-c.Done)+" pending")
 	p.row(0, "", queueTrouble(c))

@@ -11,6 +11,8 @@ import (
 // Flow is what tells why mail is slow: figures of the queue, and what the log
 // has of deliveries.
 type Flow struct {
+	Daemon   string // of the MTA, that delivers
+	Unseen   string // what is said of messages that it has not seen yet
 	Now      time.Time
 	Live     bool      // the running machine's own server; else Now means nothing to it
 	Newest   time.Time // arrival of the newest message in the queue

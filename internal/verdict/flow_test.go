@@ -17,6 +17,7 @@ var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 // healthy is the flow of a busy server on which nothing is wrong.
 func healthy() Flow {
 	return Flow{
+		Daemon: "qmail-send", Unseen: "not yet preprocessed",
 		Now: noon, Live: true, Newest: noon.Add(-time.Minute), LastLine: noon.Add(-time.Second),
 		Queue:       spoor.QueueCount{Messages: 5000, Unprocessed: 99, Remote: 4800},
 		Concurrency: Concurrency{Samples: 4096, Saturated: 2047, MaxRemote: 20, LimitRemote: 20, LastRemote: 3},
@@ -80,10 +81,10 @@ func TestObstacles(t *testing.T) {
 			"deferrals medium 334: 334 of 343 recipients that were put off (97%) wait for receivers that cannot be reached or put the mail off: far.example (no-connection) 300, grey.example (greylisted) 20, old.example (no-host) 9, 1 other",
 		}},
 		{"a backlog", func(f *Flow) { f.Queue.Unprocessed = 250 }, []string{
-			`todo-backlog medium 250: 250 of 5,000 messages (5%) are not yet preprocessed: new mail waits before its first delivery (the "silly qmail" of a flooded server)`,
+			`todo-backlog medium 250: 250 of 5,000 messages (5%) are not yet preprocessed: new mail waits before its first delivery, as on a flooded server`,
 		}},
 		{"a large backlog", func(f *Flow) { f.Queue.Unprocessed = 4000 }, []string{
-			`todo-backlog high 4000: 4,000 of 5,000 messages (80%) are not yet preprocessed: new mail waits before its first delivery (the "silly qmail" of a flooded server)`,
+			`todo-backlog high 4000: 4,000 of 5,000 messages (80%) are not yet preprocessed: new mail waits before its first delivery, as on a flooded server`,
 		}},
 		{"a burst that is small for the queue", func(f *Flow) { f.Queue.Unprocessed = 249 }, nil},
 		{"a silent log", func(f *Flow) { f.LastLine = noon.Add(-40 * time.Minute) }, []string{
@@ -132,7 +133,7 @@ func TestObstacles(t *testing.T) {
 		}, []string{
 			"disk-full high 0: the disk of the queue is nearly full: 0 of 40,960 MB are free",
 			"blocked-by-receiver high 100: 100 of 600 recipients that were put off (17%) wait for receivers that refuse or slow down this server: google 100",
-			`todo-backlog medium 300: 300 of 5,000 messages (6%) are not yet preprocessed: new mail waits before its first delivery (the "silly qmail" of a flooded server)`,
+			`todo-backlog medium 300: 300 of 5,000 messages (6%) are not yet preprocessed: new mail waits before its first delivery, as on a flooded server`,
 			"deferrals medium 500: 500 of 600 recipients that were put off (83%) wait for receivers that cannot be reached or put the mail off: old.example (no-host) 500",
 		}},
 	} {

@@ -84,9 +84,9 @@ func loggerBlocked(f *Flow) []spoor.Obstacle {
 	}
 	return []spoor.Obstacle{{
 		Name: "logger-blocked", Severity: high, Count: f.Queue.Unprocessed,
-		Text: fmt.Sprintf("%s not yet preprocessed, and the MTA has logged nothing for %s: it is stopped, or waits for its logger",
-			counted(f.Queue.Unprocessed, "message"), counted(int(silent.Minutes()), "minute")),
-		Try:      "see whether qmail-send runs, and whether splogger, multilog or syslog still take its lines (a full log disk stops them)",
+		Text: fmt.Sprintf("%s %s, and the MTA has logged nothing for %s: it is stopped, or waits for its logger",
+			counted(f.Queue.Unprocessed, "message"), f.Unseen, counted(int(silent.Minutes()), "minute")),
+		Try:      "see whether " + f.Daemon + " runs, and whether syslog, or what else takes its lines, still does (a full log disk stops that)",
 		Evidence: []spoor.Evidence{{What: "log", Text: "last line of the MTA at " + f.LastLine.UTC().Format(time.RFC3339)}},
 	}}
 }
@@ -113,9 +113,9 @@ func backlog(f *Flow) []spoor.Obstacle {
 	return []spoor.Obstacle{{
 		Name: "todo-backlog", Severity: severity, Count: n,
 		Text: partOf(n, f.Queue.Messages, "messages") +
-			" are not yet preprocessed: new mail waits before its first delivery (the \"silly qmail\" of a flooded server)",
+			" are " + f.Unseen + ": new mail waits before its first delivery, as on a flooded server",
 		Try:      "stop what floods the queue first; the backlog then shrinks by itself",
-		Evidence: []spoor.Evidence{{What: "queue", Text: fmt.Sprintf("%d in todo, %d messages", n, f.Queue.Messages)}},
+		Evidence: []spoor.Evidence{{What: "queue", Text: fmt.Sprintf("%d %s, %d messages", n, f.Unseen, f.Queue.Messages)}},
 	}}
 }
 

@@ -16,6 +16,8 @@ func Adapter() mta.Adapter {
 	}
 	return mta.Adapter{
 		Name:   "postfix",
+		Daemon: "qmgr",
+		Unseen: "not yet taken by the queue manager",
 		Place:  func(s *mta.Server) string { return strings.Join(config(s).Dirs, ", ") },
 		Detect: func(s *mta.Server) (time.Time, bool) { return used(s.Root, config(s).Dirs) },
 		Open: func(s *mta.Server) (mta.Queue, error) {

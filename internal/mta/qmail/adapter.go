@@ -13,6 +13,8 @@ import (
 func Adapter() mta.Adapter {
 	return mta.Adapter{
 		Name:   "qmail",
+		Daemon: "qmail-send",
+		Unseen: "not yet preprocessed",
 		Place:  func(s *mta.Server) string { return queueDir(s.Home) },
 		Detect: detect,
 		Open: func(s *mta.Server) (mta.Queue, error) {
