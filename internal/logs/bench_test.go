@@ -75,3 +75,37 @@ func syntheticLog(size int) []byte {
 	}
 	return log.Bytes()
 }
+
+// BenchmarkJournal reads what journalctl exported, in both forms.
+func BenchmarkJournal(b *testing.B) {
+	var asJSON, asExport bytes.Buffer
+	for i := 0; asJSON.Len() < 16<<20; i++ {
+		e := journaled{1795433536345364 + int64(i)*1000, "qmail", "812", fmt.Sprintf("%d.%06d info msg %d: bytes 1365 from <user@site1.example> qp 24079 uid 10003", 1795433536+i/1000, i%1000*1000, i)}
+		asJSON.WriteString(e.json())
+		asExport.WriteString(e.export())
+	}
+	for name, text := range map[string][]byte{"json": asJSON.Bytes(), "export": asExport.Bytes()} {
+		b.Run(name, func(b *testing.B) {
+			dir := b.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, "log"), text, 0o600); err != nil {
+				b.Fatal(err)
+			}
+			root, err := host.Open(dir)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer func() { _ = root.Close() }()
+			streams, err := Named(root, []string{"log"})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				_, err := Scan(b.Context(), root, streams, Options{NewParser: func() Parser { return someParser{} }, Now: time.Unix(1795530000, 0)}, func(*spoor.Block) error { return nil })
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

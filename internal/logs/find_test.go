@@ -112,6 +112,65 @@ func TestFind(t *testing.T) {
 	}
 }
 
+func TestLogsThatTheMTAWritesItself(t *testing.T) {
+	const a, b = "2026-11-23 10:00:00 a\n", "Nov 23 11:00:01 mx1 note: b\n"
+	const left = " left out: what Exim rejects is in "
+	tests := []struct {
+		name  string
+		files map[string]string
+		more  []string
+		want  string
+	}{
+		{
+			"Debian",
+			map[string]string{
+				"var/log/exim4/mainlog": a, "var/log/exim4/rejectlog": a + a, "var/log/exim4/paniclog": a, "var/log/exim4/mainlog.1": a, "var/log/exim4/mainlog.2.gz": "x",
+				"var/log/exim4/rejectlog.1": a, "var/log/syslog": b,
+			},
+			[]string{"/var/log/exim4/mainlog", "/var/log/exim4/rejectlog"},
+			"/var/log/exim4/mainlog: mainlog.2.gz mainlog.1 mainlog (/var/log/exim4/rejectlog" + left + "/var/log/exim4/mainlog too)\n",
+		},
+		{
+			"cPanel", map[string]string{"var/log/exim_mainlog": a, "var/log/exim_rejectlog": b, "var/log/exim_mainlog-20261122.gz": "x", "var/log/exim_mainlog-20261121.gz": "x", "var/log/maillog": b},
+			nil, "/var/log/maillog: maillog\n/var/log/exim_mainlog: exim_mainlog-20261121.gz exim_mainlog-20261122.gz exim_mainlog (/var/log/exim_rejectlog" + left + "/var/log/exim_mainlog too)\n",
+		},
+		{
+			"DirectAdmin, through a link",
+			map[string]string{"var/log/exim": "-> /home/log", "home/log/mainlog": a, "home/log/rejectlog": b, "home/log/mainlog-20261122": a},
+			[]string{"/home/log/mainlog", "/home/log/rejectlog"},
+			"/home/log/mainlog: mainlog-20261122 mainlog (/home/log/rejectlog" + left + "/home/log/mainlog too) (/var/log/exim/rejectlog" + left + "/home/log/mainlog too)\n",
+		},
+		{"Red Hat", map[string]string{"var/log/exim/main.log": a, "var/log/exim/reject.log": b}, nil, "/var/log/exim/main.log: main.log (/var/log/exim/reject.log" + left + "/var/log/exim/main.log too)\n"},
+		{"only rejectlog", map[string]string{"var/log/exim4/rejectlog": a}, nil, "/var/log/exim4/rejectlog: rejectlog\n"},
+		{"exicyclog", map[string]string{"x/mainlog": a, "x/mainlog.01": a, "x/mainlog.02.bz2": a}, []string{"/x/mainlog"}, "/x/mainlog: mainlog.02.bz2 mainlog.01 mainlog\n"},
+		{"dates in the names", map[string]string{"x/mainlog-20261122": a, "x/mainlog-20261123": a, "x/rejectlog-20261123": a}, []string{"/x/mainlog", "/x/rejectlog"}, "/x/mainlog: mainlog-20261122 mainlog-20261123\n"},
+		{"postlogd", map[string]string{"srv/log": b, "var/log/syslog": b}, []string{"/srv/log", "relative", "/dev/stdout", "/gone/x"}, "/srv/log: log\n"},
+		{"postlogd as the manual says", map[string]string{"var/log/postfix.log": b, "var/log/mail.log": a}, nil, "/var/log/mail.log: mail.log\n/var/log/postfix.log: postfix.log\n"},
+		{
+			"another MTA's log of old does not hide where mail is logged now",
+			map[string]string{"var/log/exim4/mainlog": a, "var/log/syslog": b, "var/log/dovecot.log": b + b},
+			nil, "/var/log/exim4/mainlog: mainlog\n/var/log/syslog: syslog\n/var/log/dovecot.log: dovecot.log\n",
+		},
+		{
+			"Dovecot",
+			map[string]string{"var/log/dovecot.log": a, "var/log/dovecot-info.log": b, "var/log/dovecot/lmtp.log": a + b, "var/log/dovecot/lmtp.log.1": a, "var/log/dovecot/notes": a, "var/log/maillog": b + b},
+			nil, "/var/log/maillog: maillog\n/var/log/dovecot.log: dovecot.log\n/var/log/dovecot-info.log: dovecot-info.log\n/var/log/dovecot/lmtp.log: lmtp.log.1 lmtp.log\n",
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var gaps spoor.Gaps
+			root := hosttest.Tree(t, test.files)
+			if got := describe(Find(root, test.more, &gaps)); got != test.want {
+				t.Errorf("found\n%swant\n%s", got, test.want)
+			}
+			if gaps.Total() != 0 {
+				t.Errorf("gaps %v", gaps.List())
+			}
+		})
+	}
+}
+
 func TestHardLinksAreOneLog(t *testing.T) {
 	root := hosttest.Tree(t, map[string]string{"var/log/maillog": "x"})
 	if err := os.Link(filepath.Join(root.Dir(), "var/log/maillog"), filepath.Join(root.Dir(), "var/log/mail.log")); err != nil {
