@@ -53,7 +53,7 @@ func (o *options) logsCheck(ctx context.Context) error {
 		err = page.Text(o.env.Out, o.style())
 	}
 	if err == nil {
-		err = checkCoverage(coverage)
+		err = o.checkCoverage(coverage, "")
 	}
 	return err
 }

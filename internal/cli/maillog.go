@@ -104,7 +104,7 @@ func (s *server) scanLog(ctx context.Context, o *options, consume func(*spoor.Bl
 	for _, gap := range coverage.NotRead {
 		s.gaps.Add(gap.File, gap.Reason)
 	}
-	if coverage.Lines > 0 && coverage.Known == 0 {
+	if o.checkCoverage(coverage, "") != nil {
 		s.partial = true
 		s.gaps.Add(coverage.Files[0].Path, "not one line of the log was understood: its figures are missing")
 	}
@@ -172,18 +172,52 @@ func receiverName(domain, answer string) string {
 }
 
 // checkCoverage is the problem of a log in which nothing was understood, or nil.
-func checkCoverage(c *spoor.Coverage) error {
-	if c == nil || c.Lines == 0 || c.Known > 0 {
+// One that the user named must not be empty either.
+func (o *options) checkCoverage(c *spoor.Coverage, try string) error {
+	if c == nil || c.Known > 0 || len(c.Files) == 0 {
 		return nil
 	}
-	why := "it is not the log of a mail server that spoor knows"
-	if c.Damaged == c.Lines {
-		why = "no line has a header of syslog or multilog"
-	} else if c.Unknown > 0 {
-		why = fmt.Sprintf("%d of its lines are of the mail system, in a form that is not known", c.Unknown)
+	lines := fmt.Sprintf("none of the %d lines of", c.Lines)
+	if c.Lines == 1 {
+		lines = "not the one line of"
 	}
-	return &statusError{status: exitPartial, err: &spoor.Problem{
-		What: fmt.Sprintf("none of the %d lines of %s was understood: %s", c.Lines, c.Files[0].Path, why),
-		So:   "the log adds nothing to the answer", Try: "spoor logs check",
-	}}
+	what := fmt.Sprintf("%s %s was understood: %s", lines, c.Files[0].Path, whyUnknown(c))
+	if c.Lines == 0 {
+		gap, failed := unread(c)
+		switch {
+		case failed:
+			what = fmt.Sprintf("nothing was read of %s: %s", gap.File, gap.Reason)
+		case len(o.logs) > 0:
+			what = fmt.Sprintf("nothing was read of %s: it is empty", c.Files[0].Path)
+		default:
+			return nil // it was rotated away just now
+		}
+	}
+	return &statusError{status: exitPartial, err: &spoor.Problem{What: what, So: "the log adds nothing to the answer", Try: try}}
+}
+
+// whyUnknown says why not one line was understood.
+func whyUnknown(c *spoor.Coverage) string {
+	switch {
+	case c.Damaged == c.Lines:
+		return "no line begins as those of syslog, multilog, Exim or the journal do"
+	case c.Unknown > 0:
+		return fmt.Sprintf("%d of its lines are of the mail system, in a form that is not known", c.Unknown)
+	}
+	return "it is not the log of a mail server that spoor knows"
+}
+
+// unread is the first file that could not be read.
+func unread(c *spoor.Coverage) (gap spoor.Gap, ok bool) {
+	for i := range c.Files {
+		if c.Files[i].Complete {
+			continue
+		}
+		for _, gap := range c.NotRead {
+			if gap.File == c.Files[i].Path {
+				return gap, true
+			}
+		}
+	}
+	return spoor.Gap{}, false
 }

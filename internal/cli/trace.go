@@ -66,7 +66,7 @@ func (o *options) trace(ctx context.Context, what string) error {
 		Coverage: coverage, Complete: !s.partial, Gaps: s.allGaps(nil),
 	}
 	if len(page.Lives) == 0 {
-		if err := checkCoverage(coverage); err != nil {
+		if err := o.checkCoverage(coverage, o.spoor("logs check")); err != nil {
 			return err
 		}
 		return nothing("the log that was read has no message of "+what, o.spoor("logs check"))

@@ -51,7 +51,7 @@ func (o *options) who(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := checkCoverage(w.Log); err != nil {
+	if err := o.checkCoverage(w.Log, o.spoor("logs check")); err != nil {
 		return err
 	}
 	if !w.Complete {

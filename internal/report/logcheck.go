@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"spoor"
 )
@@ -72,12 +73,33 @@ func Trust(c *spoor.Coverage) string {
 	switch {
 	case c == nil || len(c.Files) == 0:
 		return "none"
-	case c.Lines > 0 && c.Known == 0:
+	case c.Known == 0:
 		return "useless"
-	case c.Unknown*1000 > c.Known || c.Damaged*100 > c.Lines:
+	case len(doubts(c)) > 0:
 		return "doubtful"
 	}
 	return "good"
+}
+
+// doubts are the reasons why figures from a log may be wrong.
+func doubts(c *spoor.Coverage) []string {
+	var reasons []string
+	if c.Unknown*1000 > c.Known {
+		reasons = append(reasons, permille(c.Unknown, c.Known+c.Unknown)+" of the lines of the mail system are of unknown shape")
+	}
+	if c.Damaged*100 > c.Lines {
+		reasons = append(reasons, permille(c.Damaged, c.Lines)+" of all lines are damaged")
+	}
+	unfinished := int64(0)
+	for i := range c.Files {
+		if !c.Files[i].Complete {
+			unfinished++
+		}
+	}
+	if unfinished > 0 {
+		reasons = append(reasons, plural(unfinished, "file")+" could not be read to the end")
+	}
+	return reasons
 }
 
 // JSON writes one document of the schema spoor.logs/1.
@@ -139,10 +161,12 @@ func (l *LogCheck) Text(out io.Writer, style Style) error {
 func trustWords(c *spoor.Coverage) string {
 	switch Trust(c) {
 	case "useless":
+		if c.Lines == 0 {
+			return "there is no line in it: the log adds nothing to an answer"
+		}
 		return "not one line was understood: the log adds nothing to an answer"
 	case "doubtful":
-		return "doubtful: " + permille(c.Unknown, c.Known+c.Unknown) + " of the lines of the mail system are of unknown shape, " +
-			plural(c.Damaged, "line") + " damaged"
+		return "doubtful: " + strings.Join(doubts(c), ", ")
 	}
 	return "can be trusted: " + permille(c.Unknown, c.Known+c.Unknown) + " of the lines of the mail system are of unknown shape"
 }
