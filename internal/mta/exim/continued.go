@@ -1,5 +1,7 @@
 package exim
 
+import "bytes"
+
 // Continues reports whether a line without a stamp belongs to the entry above it:
 // the envelope and the header of a rejected message, in rejectlog (log_write() of
 // log.c).
@@ -27,15 +29,18 @@ func isHeaderLine(text []byte) bool {
 	if len(text) < 4 || text[1] != ' ' || text[0] != '*' && (text[0] < 'A' || text[0] > 'Z') {
 		return false
 	}
-	for i, c := range text[2:] {
-		if c == ':' {
-			return i > 0
-		}
+	name := text[2:]
+	if end := bytes.IndexByte(name, ':'); end > 0 {
+		name = bytes.TrimRight(name[:end], " \t") // blanks before the colon are of old (RFC 5322 §4.5)
+	} else {
+		return false
+	}
+	for _, c := range name {
 		if c <= ' ' || c > '~' {
 			return false
 		}
 	}
-	return false
+	return len(name) > 0
 }
 
 // isRule knows the line of hyphens between entries.
