@@ -1,6 +1,9 @@
 package spoor
 
-import "time"
+import (
+	"io"
+	"time"
+)
 
 // History is what the mail log tells of one source, summed up by trace. Counts
 // are of the log window that was read.
@@ -95,6 +98,10 @@ type LogFile struct {
 	Clock    string // how year and zone are known, in words
 	Proved   bool   // by stamps of the MTA's own
 	Complete bool   // it could be read to its end
+
+	// Text is what was read, after decompression, of what cannot be read again as
+	// it was: of a journal. It is nil for files.
+	Text io.ReaderAt
 }
 
 // UnknownShape is a sort of line that was not understood: a program, and what

@@ -17,6 +17,7 @@ type fileScan struct {
 	out   chan *chunk
 	err   error // that ended the reading; set before out is closed
 	short bool  // it became shorter while it was read
+	kept  *kept // the text of a journal; set before out is closed
 
 	clock clock // after the last chunk that was handed on
 	begun bool
@@ -146,7 +147,7 @@ func (s *scan) read(ctx context.Context, f *fileScan, pool chan *chunk) {
 			return
 		}
 	}
-	f.err, f.short = cut.err(), src.shrank()
+	f.err, f.short, f.kept = cut.err(), src.shrank(), src.kept
 }
 
 // finish puts a chunk into its place: it gives times to the events before the
@@ -223,6 +224,9 @@ func (s *scan) count(c *chunk, report *spoor.LogFile) {
 func (s *scan) finishFile(f *fileScan) {
 	v, report := s.coverage, &s.coverage.Files[f.index]
 	report.Complete = f.err == nil && !f.short
+	if f.kept != nil {
+		report.Text = f.kept
+	}
 	report.Proved = f.begun && (f.clock.proved() || !f.forms.local)
 	switch {
 	case f.short:

@@ -119,7 +119,7 @@ func journal(root *host.Root, folder string) (Stream, bool, error) {
 	if err != nil || size == 0 {
 		return Stream{}, false, err
 	}
-	return Stream{Name: folder, Files: []File{{Path: folder, SizeBytes: size, ModTime: used}}}, true, nil
+	return Stream{Name: folder, Files: []File{{Path: folder, Compression: Journal, SizeBytes: size, ModTime: used}}}, true, nil
 }
 
 // journals finds the journal of a server that has no other log of mail.
@@ -186,6 +186,9 @@ func runJournalctl(ctx context.Context, file *os.File, place ...string) (*source
 	}
 	s.disk.r = run
 	s.Reader = newExportReader(&s.disk)
+	if s.kept, err = newKept(); err == nil {
+		s.Reader = io.TeeReader(s.Reader, s.kept)
+	}
 	s.close = func() {
 		cancel()
 		_ = run.wait()

@@ -34,7 +34,8 @@ type source struct {
 	kind  Compression
 	disk  diskReader
 	close func()
-	made  bool // the text is made of an export of the journal
+	made  bool  // the text is made of an export of the journal
+	kept  *kept // the text of a journal; else nil
 }
 
 // diskReader counts what is read of a file.

@@ -16,7 +16,7 @@ const quoteBytes = 1000
 
 // Quote reads lines of a scan again, at most 1000 bytes of each. The result is
 // parallel to places; it is "" where a line cannot be read. A compressed file is
-// decompressed once, and a journal is read once. The lines are as they were logged: anybody may have written
+// decompressed once; of a journal, what the scan read is quoted. The lines are as they were logged: anybody may have written
 // them.
 func Quote(root *host.Root, files []spoor.LogFile, places []spoor.LogPlace) []string {
 	texts := make([]string, len(places))
@@ -28,6 +28,10 @@ func Quote(root *host.Root, files []spoor.LogFile, places []spoor.LogPlace) []st
 	}
 	for number, wanted := range byFile {
 		slices.SortFunc(wanted, func(a, b int) int { return int(min(max(places[a].Offset-places[b].Offset, -1), 1)) })
+		if text := files[number].Text; text != nil {
+			quoteAt(text, wanted, places, texts)
+			continue
+		}
 		src, err := openSource(context.Background(), root, files[number].Path)
 		if err != nil {
 			continue
@@ -41,29 +45,27 @@ func Quote(root *host.Root, files []spoor.LogFile, places []spoor.LogPlace) []st
 // quoteFile quotes the wanted lines, which are in the order of the file.
 func quoteFile(src *source, wanted []int, places []spoor.LogPlace, texts []string) {
 	if src.seekable() {
-		var buf [quoteBytes]byte
-		for _, i := range wanted {
-			n, _ := src.file.ReadAt(buf[:], places[i].Offset)
-			texts[i] = quoted(buf[:n], places[i])
-		}
+		quoteAt(src.file, wanted, places, texts)
 		return
 	}
 	reader, at := bufio.NewReaderSize(src, 64<<10), int64(0)
 	for _, i := range wanted {
-		n, err := io.CopyN(io.Discard, reader, max(places[i].Offset-at-1, 0))
+		n, err := io.CopyN(io.Discard, reader, places[i].Offset-at)
 		at += n
 		if err != nil {
 			return
 		}
-		if at < places[i].Offset {
-			before, err := reader.ReadByte()
-			at++
-			if err != nil || src.made && before != '\n' {
-				return // old entries have left the journal meanwhile
-			}
-		}
 		text, _ := reader.Peek(quoteBytes)
 		texts[i] = quoted(text, places[i])
+	}
+}
+
+// quoteAt quotes the wanted lines of a text that can be read anywhere.
+func quoteAt(text io.ReaderAt, wanted []int, places []spoor.LogPlace, texts []string) {
+	var buf [quoteBytes]byte
+	for _, i := range wanted {
+		n, _ := text.ReadAt(buf[:], places[i].Offset)
+		texts[i] = quoted(buf[:n], places[i])
 	}
 }
 

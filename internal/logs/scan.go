@@ -121,7 +121,7 @@ func (s *scan) choose(stream Stream) []*fileScan {
 	}
 	var files []*fileScan
 	for _, file := range stream.Files[first:] {
-		if !o.Since.IsZero() && file.ModTime.Before(o.Since) {
+		if !o.Since.IsZero() && file.ModTime.Before(o.Since) && file.Compression != Journal { // journald writes through its memory
 			continue
 		}
 		files = append(files, &fileScan{File: file, index: len(s.coverage.Files), out: make(chan *chunk, s.chunks)})
