@@ -59,7 +59,7 @@ func programOfSample(name string) string {
 func TestPublicSamplesAreUnderstood(t *testing.T) {
 	lines, names := corpusLines(t, "lightmeter/*.log", "lightmeter/complete/*", "pflogsumm-go/*", "fail2ban/postfix.log", "fail2ban/courier-auth.log", "fail2ban/sieve.log",
 		"ossec/postfix.log", "ossec/dovecot.log", "postfix-grok-patterns/*.msg", "web-snippets/plesk-postfix-saslauthd.log")
-	p, ours, unknown := NewParser(), 0, 0
+	p, ours := NewParser(), 0
 	for i := range lines {
 		if strings.HasPrefix(names[i], "command_counter") || strings.HasPrefix(names[i], "delays") || strings.HasPrefix(names[i], "tls_features") && bytes.IndexByte(lines[i].Body, ':') != 9 {
 			continue // parts of lines
@@ -72,11 +72,10 @@ func TestPublicSamplesAreUnderstood(t *testing.T) {
 		}
 		ours++
 		if sort == spoor.LineUnknown {
-			unknown++
-			t.Logf("%s: unknown: %s: %s", names[i], lines[i].Program, lines[i].Body)
+			t.Errorf("%s: not understood: %s: %s", names[i], lines[i].Program, lines[i].Body)
 		}
 	}
-	if ours < 2000 || unknown*1000 > ours {
-		t.Errorf("of %d lines %d are not understood", ours, unknown)
+	if ours < 2000 {
+		t.Errorf("%d lines", ours)
 	}
 }

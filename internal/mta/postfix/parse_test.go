@@ -273,6 +273,22 @@ func TestServicesAndCommands(t *testing.T) {
 	f("never-heard-of", "hello", "unknown")
 }
 
+func TestNonsenseIsUnknown(t *testing.T) {
+	for program, d := range daemons {
+		if d == daemonScript {
+			continue // says what its author likes
+		}
+		for _, body := range []string{
+			"the quick brown fox", "Hello: world", "to=<a@b.test>", "from=<a@b.test>", "client=h[192.0.2.4]", "4FA8DC0101: ", "4FA8DC0101: the quick brown fox", "4FA8DC0101 removed", "statistics", "NOQUEUE: fox",
+			"host is up", "h.test[192.0.2.4]: fox", "connection lost", "a: b: c", "x", " ", "4FA8DC0101: status=sent (250 ok)", "4FA8DC0101: to=<a@b.test>", "4FA8DC0101: from=<a@b.test>",
+		} {
+			if got := parsed("postfix/"+program, body); got != "unknown" {
+				t.Errorf("%s: %q is %s", program, body, got)
+			}
+		}
+	}
+}
+
 func TestTheProgramDecidesFirst(t *testing.T) {
 	const submitted = "submitted id=4FA8DC0101 client=198.51.100.2"
 	for program, want := range map[string]string{

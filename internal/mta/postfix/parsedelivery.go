@@ -190,13 +190,15 @@ func isHere(relay []byte) bool {
 //
 //	4C30BC0100: host mx.bigmail.test[203.0.113.9] said: 450 4.7.1 … (in reply to RCPT TO command)
 func deliveryNote(b []byte) bool {
-	if starts(b, "host ") {
-		return bytes.Contains(b, []byte(" said: ")) || bytes.Contains(b, []byte(" refused to talk to me: ")) || bytes.Contains(b, []byte(" offers "))
-	}
-	return starts(b, "lost connection with ", "conversation with ", "connect to ", "Cannot start TLS", "TLS is required", "Server certificate not ", "enabling PIX workarounds: ",
+	return saysHost(b) || headerCheck(b) || starts(b, "lost connection with ", "conversation with ", "connect to ", "Cannot start TLS", "TLS is required", "Server certificate not ", "enabling PIX workarounds: ",
 		"breaking line > ", "Protocol error: ", "Host or domain name not found", "Host not found", "unable to look up host ", "Name service error ", "mail for ",
 		"SASL authentication failed", "SMTPUTF8 is required", "REQUIRETLS ", "Sender requested REQUIRETLS", "certificate verification failed for ", "server certificate verification failed for ",
-		"passing <", "status=deferred (", "TLSA lookup error ", "delivery temporarily suspended", "None of the MX hosts ", "all network protocols are disabled") || headerCheck(b)
+		"passing <", "status=deferred (", "TLSA lookup error ", "delivery temporarily suspended", "None of the MX hosts ", "all network protocols are disabled")
+}
+
+// saysHost is what another server answered.
+func saysHost(b []byte) bool {
+	return starts(b, "host ") && (bytes.Contains(b, []byte(" said: ")) || bytes.Contains(b, []byte(" refused to talk to me: ")) || bytes.Contains(b, []byte(" offers ")))
 }
 
 // headerCheck is what header or body checks did (smtp_header_checks, cleanup(8)).
@@ -218,7 +220,7 @@ func headerCheck(b []byte) bool {
 //
 //	connect to mx.bigmail.test[203.0.113.9]:25: Connection refused
 func deliveryRemark(b []byte, e *spoor.Event) spoor.LineSort {
-	if starts(b, "connect to ", "Host offered STARTTLS: [", "Host or domain name not found", "lost connection with ", "conversation with ", "host ", "skipping SRV lookup for ",
+	if saysHost(b) || starts(b, "connect to ", "Host offered STARTTLS: [", "Host or domain name not found", "lost connection with ", "conversation with ", "skipping SRV lookup for ",
 		"discarding EHLO keywords: ", "Using ESMTP PIPELINING", "Using LMTP PIPELINING", "server features: ", "SMTPS wrappermode (TCP port 465) requires setting ", "unable to look up ", "Name service error ", "mail for ") {
 		return spoor.LineKnown
 	}
