@@ -14,7 +14,8 @@ import (
 //	1257871619.663804 DISCONNECTED, user=meg@example.co.uk, ip=[198.51.100.7], top=0
 func courier(b []byte, e *spoor.Event) spoor.LineSort {
 	b = courierText(b)
-	kind, rest := spoor.EventAccessFailed, b
+	var rest []byte
+	kind := spoor.EventAccessFailed
 	switch {
 	case hasAny(b, "LOGIN FAILED, "):
 		rest = b[len("LOGIN FAILED, "):]

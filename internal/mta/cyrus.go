@@ -13,7 +13,8 @@ import (
 //	badlogin: example.com [192.0.2.4] plaintext anna SASL(-13): authentication failure: checkpass failed
 //	login: example.com [192.0.2.4] anna plaintext User logged in
 func cyrus(b []byte, e *spoor.Event) spoor.LineSort {
-	kind, rest := spoor.EventAccessFailed, b
+	var rest []byte
+	kind := spoor.EventAccessFailed
 	switch {
 	case hasAny(b, "badlogin: "):
 		rest = b[len("badlogin: "):]

@@ -178,8 +178,11 @@ func FuzzParseLogin(f *testing.F) {
 		{"dovecot", "imap-login: Login: user=<a@example.com>, method=PLAIN, rip=192.0.2.4, lip=192.0.2.1, mpid=77, TLS"},
 		{"dovecot", "submission-login: Login aborted: Connection closed (auth failed, 1 attempts in 2 secs) (auth_failed): user=<a>, method=PLAIN, rip=192.0.2.4"},
 		{"dovecot", "auth-worker(1): conn unix:auth-worker (pid=12,uid=97): auth-worker<7>: sql(anna,192.0.2.4,<x>): Password mismatch"},
-		{"auth", "pam_unix(dovecot:auth): authentication failure; logname= ruser=a rhost=192.0.2.4  user=a"}, {"Info", "auth(default): pam(a,::ffff:1.2.3.4): unknown user"},
-		{"pop3d", "1257871619.663804 LOGIN, user=a, ip=[::ffff:192.0.2.4]"}, {"timsieved", "badlogin: h [192.0.2.4] plaintext a SASL(-13)"}, {"plesk_saslauthd", "failed mail authentication attempt for user 'a' (password len=8)"},
+		{"auth", "pam_unix(dovecot:auth): authentication failure; logname= ruser=a rhost=192.0.2.4  user=a"},
+		{"Info", "auth(default): pam(a,::ffff:1.2.3.4): unknown user"},
+		{"pop3d", "1257871619.663804 LOGIN, user=a, ip=[::ffff:192.0.2.4]"},
+		{"timsieved", "badlogin: h [192.0.2.4] plaintext a SASL(-13)"},
+		{"plesk_saslauthd", "failed mail authentication attempt for user 'a' (password len=8)"},
 		{"saslauthd", "do_auth : auth failure: [user=a] [service=smtp] [realm=]"},
 	} {
 		f.Add(seed[0], seed[1])

@@ -165,6 +165,8 @@ func TestALocalDeliveryEnds(t *testing.T) {
 	f("2A22C263F6: to=user@hostname.example.com, orig_to=root@localhost, relay=local, delay=0.07, delays=0.04/0/0/0.03, dsn=2.0.0, status=sent (delivered to command: procmail -a \"$EXTENSION\")",
 		`delivered id=2A22C263F6 local <user@hostname.example.com> was=root@localhost "delivered to command: procmail -a \"$EXTENSION\""`)
 	f = table(t, "postfix/lmtp")
+	f("D989FD6C302: to=<w@example.com>, relay=127.0.0.1[127.0.0.1]:10024, delay=2.9, delays=0.31/0.01/0/2.6, dsn=2.0.0, status=sent (250 2.0.0 from MTA(smtp:[127.0.0.1]:10025): 250 2.0.0 Ok: queued as 995DCD6C315)",
+		`delivered id=D989FD6C302 remote <w@example.com> related=995DCD6C315 "250 2.0.0 from MTA(smtp:[127.0.0.1]:10025): 250 2.0.0 Ok: queued as 995DCD6C315"`) // a filter
 	f("0F5383D: to=<tom@example.com>, relay=mail.example.com[private/dovecot-lmtp], delay=0.1, delays=0/0/0/0.1, dsn=2.0.0, status=sent (250 2.0.0 <tom@example.com> YADINsQCDs5BH8Pg Saved)",
 		`delivered id=0F5383D local <tom@example.com> "250 2.0.0 <tom@example.com> YADINsQCDs5BH8Pg Saved"`)
 }

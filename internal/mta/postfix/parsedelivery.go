@@ -173,7 +173,12 @@ func successor(relay []byte, e *spoor.Event) {
 	const queued = "queued as "
 	if after, ok := cut(e.Text, "forwarded as "); ok && e.Channel == spoor.ChannelLocal {
 		e.Related = idAt(after)
-	} else if at := lastIndex(e.Text, queued); at >= 0 && isHere(relay) {
+		return
+	}
+	if !isHere(relay) {
+		return
+	}
+	if at := lastIndex(e.Text, queued); at >= 0 { // the filter may speak LMTP
 		e.Related, e.Channel = idAt(e.Text[at+len(queued):]), spoor.ChannelRemote
 	}
 }

@@ -28,9 +28,15 @@ func FuzzParse(f *testing.F) {
 		{"postfix/cleanup", "4FA8DC0101: reject: header Subject: x from local; from=<a>: no"},
 		{"postfix/qmgr", "4FA8DC0101: from=<a>, status=expired, returned to sender"},
 		{"postfix/bounce", "4FA8DC0101: sender non-delivery notification: 554ACC0104"},
-		{"postfix/postsuper", "4FA8DC0101: removed"}, {"postfix/postscreen", "NOQUEUE: reject: RCPT from [192.0.2.9]:4242: 450 x"}, {"postfix/master", "fatal: a(33): x"},
-		{"dovecot", "imap-login: Disconnected (auth failed, 1 attempts): user=<a>, method=PLAIN, rip=192.0.2.4, lip=x"}, {"auth", "pam_unix(dovecot:auth): authentication failure; ruser=a rhost=1.2.3.4  user=b"},
-		{"saslauthd", "do_auth : auth failure: [user=a] [service=smtp] [realm=]"}, {"", "auth: Info: sql(a,1.2.3.4,<x>): unknown user"}, {"imapd", "LOGIN FAILED, user=a, ip=[::ffff:1.2.3.4]"}, {"timsieved", "badlogin: h [1.2.3.4] PLAIN a SASL(-13)"},
+		{"postfix/postsuper", "4FA8DC0101: removed"},
+		{"postfix/postscreen", "NOQUEUE: reject: RCPT from [192.0.2.9]:4242: 450 x"},
+		{"postfix/master", "fatal: a(33): x"},
+		{"dovecot", "imap-login: Disconnected (auth failed, 1 attempts): user=<a>, method=PLAIN, rip=192.0.2.4, lip=x"},
+		{"auth", "pam_unix(dovecot:auth): authentication failure; ruser=a rhost=1.2.3.4  user=b"},
+		{"saslauthd", "do_auth : auth failure: [user=a] [service=smtp] [realm=]"},
+		{"", "auth: Info: sql(a,1.2.3.4,<x>): unknown user"},
+		{"imapd", "LOGIN FAILED, user=a, ip=[::ffff:1.2.3.4]"},
+		{"timsieved", "badlogin: h [1.2.3.4] PLAIN a SASL(-13)"},
 	} {
 		f.Add(seed[0], seed[1])
 	}

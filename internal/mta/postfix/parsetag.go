@@ -55,7 +55,7 @@ var daemons = map[string]daemon{
 //	postfix/smtpd  postfix/submission/smtpd  postfix-239.58.50.50/qmgr  postfix/10025/smtpd  /postfix-script
 func readTag(name []byte) tag {
 	slash := bytes.LastIndexByte(name, '/')
-	if slash < 0 || bytes.IndexAny(name, "(<") >= 0 {
+	if slash < 0 || bytes.ContainsAny(name, "(<") {
 		return tag{daemon: beside}
 	}
 	instance, _, _ := bytes.Cut(name, []byte{'/'})
