@@ -193,6 +193,7 @@ func TestCleanupSaysWhatAPolicyDid(t *testing.T) {
 	f("4FA8DC0101: reject: header Subject: pills from h.example[192.0.2.4]; from=<a@x.test> to=<b@y.test> proto=ESMTP helo=<x>: 5.7.1 no",
 		`removed id=4FA8DC0101 "reject: header Subject: pills from h.example[192.0.2.4]; from=<a@x.test> to=<b@y.test> proto=ESMTP helo=<x>: 5.7.1 no"`)
 	f("4FA8DC0101: discard: body x from local; from=<a@x.test>", `removed id=4FA8DC0101 "discard: body x from local; from=<a@x.test>"`)
+	f("4FA8DC0101: canceled", `removed id=4FA8DC0101 "canceled"`)
 	f("4FA8DC0101: removed (canceled)", `removed id=4FA8DC0101 "removed (canceled)"`)
 	f("4FA8DC0101: info: header Subject: hello from local; from=<a@x.test> to=<b@y.test>", "known")
 	f("4FA8DC0101: warning: header X-PHP-Originating-Script: 33:mailer.php from local; from=<a@x.test> to=<b@y.test>", "known")

@@ -72,7 +72,7 @@ func (p *Parser) cleanup(b []byte, e *spoor.Event) spoor.LineSort {
 		return spoor.LineEvent
 	}
 	switch string(rest) {
-	case "removed (canceled)", "removed (discarded)":
+	case "canceled", "removed (canceled)", "removed (discarded)": // Postfix 3.10, 3.11
 		e.Kind, e.Text = spoor.EventRemoved, rest
 		return spoor.LineEvent
 	}
