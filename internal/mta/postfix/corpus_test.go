@@ -66,6 +66,9 @@ func TestPublicSamplesAreUnderstood(t *testing.T) {
 		}
 		var e spoor.Event
 		sort := p.Parse(&lines[i], &e)
+		if n := testing.AllocsPerRun(2, func() { p.Parse(&lines[i], &e) }); n != 0 && sort != spoor.LineEvent {
+			t.Errorf("%s: %v allocations: %s", names[i], n, lines[i].Body)
+		}
 		if sort == spoor.LineForeign {
 			t.Logf("%s: foreign: %s: %s", names[i], lines[i].Program, lines[i].Body)
 			continue

@@ -100,6 +100,9 @@ func TestADroppedLineAllocatesNothing(t *testing.T) {
 		}
 	}
 	for program, body := range map[string]string{
+		"postfix/smtps/smtpd": "warning: unknown[192.0.2.4]: SASL LOGIN authentication failed: (reason unavailable), sasl_username=anna@example.com", "postfix/submission/smtpd": "warning: 192.0.2.4: address not listed for hostname x.example",
+		"postfix/lmtp": "D989FD6C302: to=<w@example.com>, relay=127.0.0.1[127.0.0.1]:10024, delay=2, delays=0/0/0/2, dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as 995DCD6C315)", "postfix/pickup": "CB2BBC0120: uid=103 from=<a> orig_id=99961C00CB",
+		"postfix/qmgr": "4FA8DC0101: from=<pedro@parcel.test>, status=expired, returned to sender", "auth": "pam_unix(dovecot:auth): authentication failure; logname= uid=0 euid=0 tty=dovecot ruser=anna rhost=192.0.2.4  user=anna",
 		"postfix/smtpd": "warning: hostname x.example does not resolve to address 192.0.2.4", "postfix/smtp": "4C30BC0100: host mx[203.0.113.9] said: 450 4.7.1 later", "kernel": "eth0 up",
 		"postfix/cleanup": "4FA8DC0101: info: header Subject: x from local; from=<a>", "dovecot": "imap(a@example.com)<7><x>: Logged out in=1 out=2", "amavis": "(1-1) Passed CLEAN", "postfix/anvil": "nonsense",
 	} {

@@ -94,12 +94,11 @@ func smtpdWarning(whole, text []byte, e *spoor.Event) spoor.LineSort {
 //
 //	warning: 192.0.2.4: hostname bad.example.com verification failed: Name or service not known
 func isPeerWarning(text []byte) bool {
-	for _, words := range [...]string{": hostname ", ": address not listed for hostname "} {
-		if at := bytes.Index(text, []byte(words)); at > 0 && ipOf(text[:at]) != nil {
-			return true
-		}
+	at := bytes.Index(text, []byte(": hostname "))
+	if at < 0 {
+		at = bytes.Index(text, []byte(": address not listed for hostname "))
 	}
-	return false
+	return at > 0 && ipOf(text[:at]) != nil
 }
 
 // loginFailed reads why a login failed. The client chooses method and account;
