@@ -12,6 +12,7 @@ import (
 	"spoor/internal/audit"
 	"spoor/internal/mta"
 	"spoor/internal/mta/qmail"
+	"spoor/internal/panel"
 	"spoor/internal/report"
 )
 
@@ -28,7 +29,8 @@ func auditCommand(o *options) *cobra.Command {
 		Long: `ls reads the standing policy and lists what is wrong with it, worst first:
 domains that forward or bounce mail for users that do not exist, entries of the
 relay list that are too wide or that spam was seen from, SMTP services that let
-everybody relay. It changes nothing.`,
+everybody relay, limits that can be off unnoticed, PHP that does not record which
+script sends. It changes nothing.`,
 		Example: `  spoor audit ls
   spoor audit ls -o ndjson | jq 'select(.severity == "high")'`,
 		Args: noArgs,
@@ -87,7 +89,10 @@ func (s *server) audit(ctx context.Context, a *answer) error {
 	}
 	if q, ok := s.queue.(*qmail.Queue); ok {
 		s.defaultPolicies(q, &policy)
+	} else {
+		policy.Short = false // what it opens is a hole of Plesk's qmail
 	}
+	panel.PHPPolicy(s.root, &policy)
 	a.policy = policy
 	a.findings = audit.Findings(&audit.Facts{
 		Policy: policy, Serves: s.facts().Serves, SpamClients: a.spamClients(), NewPlesk: s.pleskMajor() >= newRelayDefault,
