@@ -86,6 +86,10 @@ func (f *Facts) domain(d *spoor.DomainPolicy) []spoor.Finding {
 		if at := strings.LastIndexByte(d.Target, '@'); at >= 0 && !f.Serves(d.Target[at+1:]) {
 			finding.Text = "sends mail for users that do not exist on to an address elsewhere: this server relays the spam that it gets"
 		}
+		if isMailbox(d.Target) {
+			finding.Severity = medium
+			finding.Text = "puts mail for users that do not exist into one mailbox here: nothing leaves, but every guess is taken"
+		}
 	case spoor.NonexistentBounce:
 		finding.Severity = high
 		finding.Text = "takes mail for users that do not exist and bounces it to whoever the sender is said to be: backscatter"
@@ -101,6 +105,12 @@ func (f *Facts) domain(d *spoor.DomainPolicy) []spoor.Finding {
 		finding.Text += "; its mail service is off at present"
 	}
 	return []spoor.Finding{finding}
+}
+
+// isMailbox reports whether the target of a catch-all is a user of this server:
+// neither an address nor a program.
+func isMailbox(target string) bool {
+	return target != "" && !strings.ContainsAny(target, "@|/:")
 }
 
 // Widths from which a range that may relay is too wide: more than one network of
