@@ -81,14 +81,22 @@ func (a *auditor) hostFile(name string, depth int) {
 	for line := range strings.Lines(string(data)) {
 		number++
 		line, _, _ = strings.Cut(strings.TrimSpace(line), "#")
-		item := strings.Trim(strings.TrimSpace(line), `"`)
-		if _, ok := prefixOf(item); !ok { // a key of lsearch ends with a colon
-			item = strings.TrimSpace(strings.TrimSuffix(item, ":"))
-		}
-		if item != "" {
+		if item := keyOf(line); item != "" {
 			a.host(item, spoor.Evidence{What: "relay list", File: name, Line: number, Text: line}, depth+1)
 		}
 	}
+}
+
+// keyOf is the item of a line of a list, or its key for a lookup: that ends with
+// a colon or a blank.
+func keyOf(line string) string {
+	word, _, _ := strings.Cut(strings.ReplaceAll(line, "\t", " "), " ")
+	word = strings.Trim(strings.TrimSuffix(word, ":"), `"`)
+	if _, ok := prefixOf(word); ok {
+		return word
+	}
+	key, _, _ := strings.Cut(word, ":")
+	return key
 }
 
 // popFiles list those who read mail lately: POP before SMTP.
