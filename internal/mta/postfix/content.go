@@ -19,7 +19,11 @@ var errNoContent = errors.New(gapNoContent)
 
 // start goes to the first record of the content.
 func (r *contentReader) start(maildrop bool) error {
-	if err := r.cursor.start(r.file); err != nil {
+	st, err := r.file.Stat()
+	if err != nil {
+		return err
+	}
+	if err := r.cursor.start(r.file, st.SizeBytes); err != nil {
 		return err
 	}
 	if !maildrop {

@@ -124,7 +124,7 @@ func (r *reader) readFile(s slot, file host.File) (*spoor.Message, bool) {
 	if st.Mode&modeOwner != modeReady && !corrupt {
 		return nil, false // still being written
 	}
-	if err := r.cursor.start(file); err != nil {
+	if err := r.cursor.start(file, st.SizeBytes); err != nil {
 		r.fail(s.folder.dir.Name(), err)
 		return nil, false
 	}

@@ -36,28 +36,28 @@ const (
 	moreBytes   = 64 << 10 // at each further reading
 	recordBytes = 1 << 20  // longest record
 	maxJumps    = 10_000   // pointers that are followed in one file
-	maxRecords  = 1 << 23  // in one file
+	slackBytes  = 4 << 10  // read more than once in one file
 )
 
 // cursor reads the records of one queue file (record.c). A record is a type, a
 // length in base 128 (low bits first, 0x80: more follows) and so many bytes.
 type cursor struct {
-	file    host.File
-	window  []byte // what was read last
-	base    int64  // offset of window in the file, bytes
-	whole   bool   // the file ends with the window
-	at      int64  // of the next record
-	jumps   int
-	records int
-	buffer  []byte
+	file   host.File
+	left   int64  // bytes that may still be read: no way through a sound file is longer than the file
+	window []byte // what was read last
+	base   int64  // offset of window in the file, bytes
+	whole  bool   // the file ends with the window
+	at     int64  // of the next record
+	jumps  int
+	buffer []byte
 }
 
-// start reads the beginning of a file.
-func (c *cursor) start(file host.File) error {
+// start reads the beginning of a file of so many bytes.
+func (c *cursor) start(file host.File, size int64) error {
 	if c.buffer == nil {
 		c.buffer = make([]byte, headBytes)
 	}
-	*c = cursor{file: file, buffer: c.buffer}
+	*c = cursor{file: file, left: size + slackBytes, buffer: c.buffer}
 	n, err := file.Read(c.buffer[:headBytes])
 	c.window, c.whole = c.buffer[:n], n < headBytes
 	return err
@@ -85,9 +85,6 @@ func (c *cursor) next() (kind byte, value []byte, err error) {
 }
 
 func (c *cursor) one() (kind byte, value []byte, err error) {
-	if c.records++; c.records > maxRecords {
-		return 0, nil, errPointer
-	}
 	rest, err := c.view(16)
 	if err != nil || len(rest) == 0 {
 		return 0, nil, err
@@ -108,6 +105,9 @@ func (c *cursor) one() (kind byte, value []byte, err error) {
 		return 0, nil, errRecord
 	}
 	c.at += int64(head + length)
+	if c.left -= int64(head + length); c.left < 0 {
+		return 0, nil, errPointer
+	}
 	return kind, rest[head : head+length], nil
 }
 
