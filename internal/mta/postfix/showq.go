@@ -198,13 +198,33 @@ const maxDelays = 64 << 20
 
 // delays reads why a message waits.
 func (q *Queue) delays(s slot) []delay {
+	q.listing.Lock()
+	defer q.listing.Unlock()
+	l := &listing{queue: q, gaps: &spoor.Gaps{}}
 	for _, hashed := range hashedPaths(s.id) {
-		name := path.Join(q.dirs[s.folder.queue], "defer", hashed, s.id)
-		if data, err := q.root.ReadFile(name, maxDelays); err == nil {
-			return parseDelays(data)
+		f := l.open(path.Join(q.dirs[s.folder.queue], "defer", hashed), s.folder.queue, spoor.StateDeferred)
+		if f == nil {
+			break // there are none further down either
+		}
+		if file, err := f.dir.Open([]byte(s.id)); err == nil {
+			defer file.Close()
+			return readDelays(file)
 		}
 	}
 	return nil
+}
+
+func readDelays(file host.File) []delay {
+	st, err := file.Stat()
+	if err != nil || !st.Regular || st.SizeBytes > maxDelays {
+		return nil
+	}
+	data := make([]byte, st.SizeBytes)
+	n, err := file.Read(data)
+	if err != nil {
+		return nil
+	}
+	return parseDelays(data[:n])
 }
 
 // parseDelays reads a log of delays (bounce_log.c): blocks with an empty line
