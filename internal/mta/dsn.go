@@ -59,11 +59,15 @@ func ReadNotification(contentType string, body []byte) (n Notification) {
 }
 
 func boundaryOf(contentType string) string {
-	at := strings.Index(strings.ToLower(contentType), "boundary=")
-	if at < 0 {
+	const name = "boundary="
+	at := 0
+	for at+len(name) <= len(contentType) && !strings.EqualFold(contentType[at:at+len(name)], name) {
+		at++ // not by strings.ToLower: bytes that are no UTF-8 become more there
+	}
+	if at+len(name) > len(contentType) {
 		return ""
 	}
-	text := contentType[at+len("boundary="):]
+	text := contentType[at+len(name):]
 	if quoted, ok := strings.CutPrefix(text, `"`); ok {
 		boundary, _, _ := strings.Cut(quoted, `"`)
 		return boundary

@@ -1,0 +1,30 @@
+package mta
+
+import "testing"
+
+func TestBoundaries(t *testing.T) {
+	f := func(contentType, want string) {
+		t.Helper()
+		if got := boundaryOf(contentType); got != want {
+			t.Errorf("boundaryOf(%q) = %q, want %q", contentType, got, want)
+		}
+	}
+	f(`multipart/report; boundary="a b"`, "a b")
+	f("multipart/report; Boundary=x; type=y", "x")
+	f("multipar\xa0/report; boundary=", "")
+	f("multipar\xa0\xa0/report; boundary=x", "x")
+	f("boundary", "")
+	f("", "")
+}
+
+// FuzzNotification holds that what is read of a notification stands in it.
+func FuzzNotification(f *testing.F) {
+	f.Add("multipart/report; boundary=x", []byte("--x\nContent-Type: message/delivery-status\n\nFinal-Recipient: rfc822; a@b.test\nDiagnostic-Code: smtp; 550 no\n\n--x\nContent-Type: message/rfc822\n\nSubject: s\n\n--x--\n"))
+	f.Add("multipar\xa0/report; boundary=", []byte("1"))
+	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
+		n := ReadNotification(contentType, body)
+		if len(n.Recipient) > len(body) || len(n.Reason) > MaxReason || len(n.Original) > len(body) {
+			t.Errorf("%d bytes became %+v", len(body), n)
+		}
+	})
+}
