@@ -1,6 +1,6 @@
-// Package maillog writes the mail log of a synthetic Plesk server with qmail,
-// with the truth of every source: for benchmarks, and to hold spoor's joins
-// against. One seed always gives the same log.
+// Package maillog writes the mail log of a synthetic server, with the truth of
+// every source: for benchmarks, and to hold spoor's joins against. One seed
+// always gives the same log.
 package maillog
 
 import (
@@ -10,14 +10,29 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
+)
+
+// The kinds of server.
+const (
+	Plesk   = "plesk" // qmail, as Plesk has it
+	Postfix = "postfix"
+	Exim    = "exim"
+)
+
+// The styles of a line's head.
+const (
+	RFC3164 = "rfc3164"
+	ISO     = "iso"  // as rsyslog writes it
+	Main    = "main" // Exim's own log
 )
 
 // Plan says what to write.
 type Plan struct {
+	Kind      string // "" is Plesk
+	Style     string // "" is RFC3164, for Exim Main; Plesk has no other
+	Short     bool   // queue IDs that are used again (Postfix), or of Exim before 4.97
+	Hosts     int    // Postfix servers in one log, which use the same IDs and PIDs; 0 is 1
 	Seed      uint64
 	Bytes     int64     // about how long the log is to be
 	Start     time.Time // of the first line
@@ -25,30 +40,29 @@ type Plan struct {
 	Calm      bool      // no login without mail, no failed login, no second message in a session
 }
 
-// Truth is what became of the mail of one source.
+// Truth is what became of the mail of one source. What passes the queue several
+// times, because of a filter, counts once.
 type Truth struct {
-	Messages   int `json:"messages"`
-	Recipients int `json:"recipients"`
-	Delivered  int `json:"delivered"`
-	Failed     int `json:"failed"`
-	Deferrals  int `json:"deferrals"`
-	Logins     int `json:"logins"`
+	Messages     int   `json:"messages"`
+	Recipients   int   `json:"recipients"`
+	Delivered    int   `json:"delivered"`
+	Failed       int   `json:"failed"`
+	Deferrals    int   `json:"deferrals"`
+	Logins       int   `json:"logins"`
+	FailedLogins int   `json:"failed_logins"` // that name the account
+	Bytes        int64 `json:"bytes"`
+	Clients      int   `json:"clients"` // addresses that an account's mail came from
 }
-
-// UIDs of qmail's users as Plesk numbers them.
-const (
-	uidNetwork = 2020
-	uidBounce  = 2522
-	firstSite  = 10000
-)
 
 // author is somebody who sends.
 type author struct {
 	source  string // as spoor names it
 	account string // "" for a site or a network
 	uid     int
+	login   string // of a site
 	clients []string
 	spam    bool
+	news    bool // sends newsletters
 }
 
 // line is one line of the log, not yet written.
@@ -90,39 +104,67 @@ type generator struct {
 	pending queue
 	made    int
 	truth   map[string]*Truth
-
-	pid, delivery int
-	numbers       map[int]int // deliveries that have begun, by the token in their lines
-	tokens        int
-	ended         []freed // messages whose inode numbers are used again
-	nextInode     int
+	seen    map[[2]string]bool       // clients by source
+	finish  func(text string) string // completes a line when it is its turn
 }
 
-// freed is an inode number that is free from a moment on.
-type freed struct {
-	at time.Time
-	id int
-}
+// server is one kind of server: step writes what happens at a moment, and what
+// comes of it later.
+type server interface{ step(at time.Time) }
 
 // Generate writes a log and returns the truth by source.
 func Generate(out io.Writer, plan Plan) (map[string]*Truth, error) {
 	g := &generator{
 		plan: plan, random: rand.New(rand.NewPCG(plan.Seed, 1)), out: bufio.NewWriterSize(out, 1<<20),
-		truth: map[string]*Truth{}, numbers: map[int]int{}, pid: 4000, nextInode: 2900000,
+		truth: map[string]*Truth{}, seen: map[[2]string]bool{}, finish: func(text string) string { return text },
 	}
-	people := g.people()
+	s, err := g.server()
+	if err != nil {
+		return nil, err
+	}
 	at := plan.Start
 	for g.written+int64(130*len(g.pending)) < plan.Bytes {
 		at = at.Add(time.Duration(g.random.ExpFloat64() / plan.PerSecond * float64(time.Second)))
 		g.flush(at.Add(-time.Second))
-		if !plan.Calm && g.random.IntN(3) == 0 {
-			g.noise(at, people)
-			continue
-		}
-		g.session(at, people[g.pick(len(people))])
+		s.step(at)
 	}
 	g.flush(at.Add(30 * 24 * time.Hour))
 	return g.truth, g.out.Flush()
+}
+
+func (g *generator) server() (server, error) {
+	switch g.plan.Kind {
+	case Plesk, "":
+		return newPlesk(g), nil
+	case Postfix:
+		return newPostfix(g), nil
+	case Exim:
+		return newExim(g), nil
+	}
+	return nil, fmt.Errorf("kind %q: want %s, %s or %s", g.plan.Kind, Plesk, Postfix, Exim)
+}
+
+// write plans a line.
+func (g *generator) write(at time.Time, text string) {
+	g.made++
+	heap.Push(&g.pending, line{at: at, n: g.made, text: text + "\n"})
+}
+
+// flush writes what is older than a moment.
+func (g *generator) flush(until time.Time) {
+	for len(g.pending) > 0 && g.pending[0].at.Before(until) {
+		if l, ok := heap.Pop(&g.pending).(line); ok {
+			n, _ := g.out.WriteString(g.finish(l.text))
+			g.written += int64(n)
+		}
+	}
+}
+
+// after is a delay that varies as those of networks do: half are below the
+// middle, few are many times that.
+func (g *generator) after(at time.Time, middle time.Duration) time.Time {
+	factor := math.Exp(g.random.NormFloat64() * 0.7)
+	return at.Add(time.Duration(float64(middle) * factor).Truncate(time.Microsecond))
 }
 
 // pick prefers the first: a few customers send most.
@@ -130,105 +172,11 @@ func (g *generator) pick(n int) int {
 	return min(int(math.Pow(g.random.Float64(), 3)*float64(n)), n-1)
 }
 
-// people are the server's customers, and who else sends through it. Three of the
-// accounts and one site were taken over.
-func (g *generator) people() []*author {
-	var list []*author
-	for i := range 400 {
-		name := fmt.Sprintf("user%d@customer%d.example", i, i%60)
-		a := &author{source: "account:" + name, account: name, uid: uidNetwork}
-		for range 1 + g.random.IntN(2) {
-			a.clients = append(a.clients, g.address())
-		}
-		list = append(list, a)
-		if i%4 == 0 {
-			list = append(list, &author{source: fmt.Sprintf("uid:%d", firstSite+i/4), uid: firstSite + i/4})
-		}
-		if i%2 == 0 {
-			client := g.address()
-			list = append(list, &author{source: "network:" + client, uid: uidNetwork, clients: []string{client}})
-		}
-	}
-	for _, i := range [...]int{3, 11, 19, 26} {
-		list[i].spam = true
-		if list[i].account != "" {
-			for range 60 {
-				list[i].clients = append(list[i].clients, g.address())
-			}
-		}
-	}
-	return list
-}
+// oneIn is true once in n times.
+func (g *generator) oneIn(n int) bool { return g.random.IntN(n) == 0 }
 
 func (g *generator) address() string {
 	return fmt.Sprintf("%d.%d.%d.%d", 11+g.random.IntN(180), g.random.IntN(256), g.random.IntN(256), 1+g.random.IntN(254))
-}
-
-// emit plans a line of a program.
-func (g *generator) emit(at time.Time, format string, args ...any) {
-	g.made++
-	heap.Push(&g.pending, line{at: at, n: g.made, text: at.UTC().Format(time.Stamp) + " mx1 " + fmt.Sprintf(format, args...) + "\n"})
-}
-
-// qmail plans a line of qmail-send, with splogger's stamp.
-func (g *generator) qmail(at time.Time, format string, args ...any) {
-	micros := at.UnixMicro()
-	g.emit(at, "qmail: %d.%06d %s", micros/1e6, micros%1e6, fmt.Sprintf(format, args...))
-}
-
-// flush writes what is older than a moment.
-func (g *generator) flush(until time.Time) {
-	for len(g.pending) > 0 && g.pending[0].at.Before(until) {
-		if l, ok := heap.Pop(&g.pending).(line); ok {
-			n, _ := g.out.WriteString(g.numbered(l.text))
-			g.written += int64(n)
-		}
-	}
-}
-
-func (g *generator) nextPID() int {
-	if g.pid++; g.pid > 32000 {
-		g.pid = 4000
-	}
-	return g.pid
-}
-
-// token stands for the number of a delivery, which qmail-send gives when it
-// begins: lines are planned in another order.
-func (g *generator) token() string {
-	g.tokens++
-	return "\x01" + strconv.Itoa(g.tokens) + "\x02"
-}
-
-// numbered puts the number for the token, if a line has one.
-func (g *generator) numbered(text string) string {
-	before, rest, ok := strings.Cut(text, "\x01")
-	if !ok {
-		return text
-	}
-	word, after, _ := strings.Cut(rest, "\x02")
-	token, _ := strconv.Atoi(word)
-	n, begun := g.numbers[token]
-	if begun {
-		delete(g.numbers, token)
-	} else {
-		g.delivery++
-		n = g.delivery
-		g.numbers[token] = n
-	}
-	return before + strconv.Itoa(n) + after
-}
-
-// inode takes a number that was freed, as file systems do, or a new one.
-func (g *generator) inode(at time.Time) int {
-	for i, f := range g.ended[:min(len(g.ended), 64)] {
-		if f.at.Before(at) {
-			g.ended = slices.Delete(g.ended, i, i+1)
-			return f.id
-		}
-	}
-	g.nextInode++
-	return g.nextInode
 }
 
 func (g *generator) of(source string) *Truth {

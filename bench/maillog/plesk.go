@@ -2,21 +2,56 @@ package maillog
 
 import (
 	"fmt"
-	"math"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
 
-// after is a delay that varies as those of networks do: half are below the
-// middle, few are many times that.
-func (g *generator) after(at time.Time, middle time.Duration) time.Time {
-	factor := math.Exp(g.random.NormFloat64() * 0.7)
-	return at.Add(time.Duration(float64(middle) * factor).Truncate(time.Microsecond))
+// plesk is a server with qmail as Plesk has it.
+type plesk struct {
+	*generator
+	people    []*author
+	pid       int
+	delivery  int
+	numbers   map[int]int // deliveries that have begun, by the token in their lines
+	tokens    int
+	ended     []freed // messages whose inode numbers are used again
+	nextInode int
+}
+
+// UIDs of qmail's users as Plesk numbers them.
+const (
+	uidNetwork = 2020
+	uidBounce  = 2522
+	firstSite  = 10000
+)
+
+// freed is an inode number that is free from a moment on.
+type freed struct {
+	at time.Time
+	id int
+}
+
+func newPlesk(g *generator) *plesk {
+	p := &plesk{generator: g, numbers: map[int]int{}, pid: 4000, nextInode: 2900000}
+	p.people = p.customers()
+	g.finish = p.numbered
+	return p
+}
+
+// step is what happens at a moment.
+func (g *plesk) step(at time.Time) {
+	if !g.plan.Calm && g.random.IntN(3) == 0 {
+		g.noise(at, g.people)
+		return
+	}
+	g.session(at, g.people[g.pick(len(g.people))])
 }
 
 // session is one connection, or one run of a script: it sends a message, and now
 // and then some more.
-func (g *generator) session(at time.Time, a *author) {
+func (g *plesk) session(at time.Time, a *author) {
 	if a.clients == nil {
 		g.message(at, a)
 		return
@@ -46,7 +81,7 @@ func (g *generator) session(at time.Time, a *author) {
 }
 
 // message is accepted, delivered, and ends.
-func (g *generator) message(at time.Time, a *author) {
+func (g *plesk) message(at time.Time, a *author) {
 	recipients := 1
 	if g.random.IntN(15) == 0 {
 		recipients = 2 + g.random.IntN(6)
@@ -89,11 +124,11 @@ func (g *generator) message(at time.Time, a *author) {
 			last = end
 		}
 	}
-	g.finish(last.Add(5*time.Millisecond), id, failed)
+	g.close(last.Add(5*time.Millisecond), id, failed)
 }
 
 // deliver tries one recipient until it is decided, on qmail's schedule.
-func (g *generator) deliver(at time.Time, id int, address string, spam bool, t *Truth) (end time.Time, ok bool) {
+func (g *plesk) deliver(at time.Time, id int, address string, spam bool, t *Truth) (end time.Time, ok bool) {
 	fails, defers := 2, 6
 	if spam {
 		fails, defers = 20, 25
@@ -123,8 +158,8 @@ func (g *generator) deliver(at time.Time, id int, address string, spam bool, t *
 	}
 }
 
-// finish ends a message, with a bounce where a recipient failed.
-func (g *generator) finish(at time.Time, id int, failed bool) {
+// close ends a message, with a bounce where a recipient failed.
+func (g *plesk) close(at time.Time, id int, failed bool) {
 	if failed {
 		qp := g.nextPID()
 		bounce := g.inode(at)
@@ -135,14 +170,14 @@ func (g *generator) finish(at time.Time, id int, failed bool) {
 	g.end(at.Add(3*time.Millisecond), id)
 }
 
-func (g *generator) end(at time.Time, id int) {
+func (g *plesk) end(at time.Time, id int) {
 	g.qmail(at, "end msg %d", id)
 	g.ended = append(g.ended, freed{at, id})
 }
 
 // noise is what else the log holds: logins that fail, or send nothing, mailboxes
 // that are read, clients that a blocklist names, other programs.
-func (g *generator) noise(at time.Time, people []*author) {
+func (g *plesk) noise(at time.Time, people []*author) {
 	client, a := g.address(), people[g.random.IntN(len(people))]
 	kind := g.random.IntN(5)
 	if a.account == "" {
@@ -159,4 +194,90 @@ func (g *generator) noise(at time.Time, people []*author) {
 	default:
 		g.emit(at, "sshd[%d]: Failed password for root from %s port 22 ssh2", g.nextPID(), client)
 	}
+}
+
+// customers are the server's customers, and who else sends through it. Three of the
+// accounts and one site were taken over.
+func (g *plesk) customers() []*author {
+	var list []*author
+	for i := range 400 {
+		name := fmt.Sprintf("user%d@customer%d.example", i, i%60)
+		a := &author{source: "account:" + name, account: name, uid: uidNetwork}
+		for range 1 + g.random.IntN(2) {
+			a.clients = append(a.clients, g.address())
+		}
+		list = append(list, a)
+		if i%4 == 0 {
+			list = append(list, &author{source: fmt.Sprintf("uid:%d", firstSite+i/4), uid: firstSite + i/4})
+		}
+		if i%2 == 0 {
+			client := g.address()
+			list = append(list, &author{source: "network:" + client, uid: uidNetwork, clients: []string{client}})
+		}
+	}
+	for _, i := range [...]int{3, 11, 19, 26} {
+		list[i].spam = true
+		if list[i].account != "" {
+			for range 60 {
+				list[i].clients = append(list[i].clients, g.address())
+			}
+		}
+	}
+	return list
+}
+
+// emit plans a line of a program.
+func (g *plesk) emit(at time.Time, format string, args ...any) {
+	g.write(at, at.UTC().Format(time.Stamp)+" mx1 "+fmt.Sprintf(format, args...))
+}
+
+// qmail plans a line of qmail-send, with splogger's stamp.
+func (g *plesk) qmail(at time.Time, format string, args ...any) {
+	micros := at.UnixMicro()
+	g.emit(at, "qmail: %d.%06d %s", micros/1e6, micros%1e6, fmt.Sprintf(format, args...))
+}
+
+func (g *plesk) nextPID() int {
+	if g.pid++; g.pid > 32000 {
+		g.pid = 4000
+	}
+	return g.pid
+}
+
+// token stands for the number of a delivery, which qmail-send gives when it
+// begins: lines are planned in another order.
+func (g *plesk) token() string {
+	g.tokens++
+	return "\x01" + strconv.Itoa(g.tokens) + "\x02"
+}
+
+// numbered puts the number for the token, if a line has one.
+func (g *plesk) numbered(text string) string {
+	before, rest, ok := strings.Cut(text, "\x01")
+	if !ok {
+		return text
+	}
+	word, after, _ := strings.Cut(rest, "\x02")
+	token, _ := strconv.Atoi(word)
+	n, begun := g.numbers[token]
+	if begun {
+		delete(g.numbers, token)
+	} else {
+		g.delivery++
+		n = g.delivery
+		g.numbers[token] = n
+	}
+	return before + strconv.Itoa(n) + after
+}
+
+// inode takes a number that was freed, as file systems do, or a new one.
+func (g *plesk) inode(at time.Time) int {
+	for i, f := range g.ended[:min(len(g.ended), 64)] {
+		if f.at.Before(at) {
+			g.ended = slices.Delete(g.ended, i, i+1)
+			return f.id
+		}
+	}
+	g.nextInode++
+	return g.nextInode
 }
