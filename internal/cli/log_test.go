@@ -75,6 +75,8 @@ type sourceFigures struct {
 	Queued                             int
 	Sent, Delivered, Failed, Deferrals int
 	Recipients                         int
+	FailedLogins                       int `json:"failed_logins"`
+	ClientAddresses                    int `json:"client_addresses"`
 }
 
 func askJSON(t *testing.T, arguments ...string) []sourceFigures {

@@ -87,3 +87,110 @@ func TestSyntheticLogs(t *testing.T) {
 		})
 	}
 }
+
+// exactRoot is a server of which there is one log, and a passwd with its sites.
+func exactRoot(t *testing.T, plan synth.Plan) (root string, truth map[string]*synth.Truth) {
+	t.Helper()
+	root = t.TempDir()
+	if err := os.MkdirAll(filepath.Join(root, "etc"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	passwd := "root:x:0:0::/root:/bin/sh\npostfix:x:101:101::/var/spool/postfix:/bin/false\nDebian-exim:x:102:102::/var/spool/exim4:/bin/false\nwww-data:x:33:33::/var/www:/bin/false\n"
+	for uid := 10000; uid < 10120; uid++ {
+		passwd += fmt.Sprintf("site%d:x:%d:%d::/home/site%d:/bin/sh\n", uid, uid, uid, uid)
+	}
+	if err := os.WriteFile(filepath.Join(root, "etc/passwd"), []byte(passwd), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.Create(filepath.Join(root, "mail.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan.Start = time.Date(2026, 11, 10, 0, 0, 0, 0, time.UTC)
+	if truth, err = synth.Generate(log, plan); err != nil {
+		t.Fatal(err)
+	}
+	if err := log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return root, truth
+}
+
+// figures are what is held against the truth.
+type figures struct{ Messages, Recipients, Delivered, Failed, Deferrals int }
+
+func (f *figures) add(g figures) {
+	f.Messages += g.Messages
+	f.Recipients += g.Recipients
+	f.Delivered += g.Delivered
+	f.Failed += g.Failed
+	f.Deferrals += g.Deferrals
+}
+
+// TestSyntheticLogsOfPostfixAndExim: where the log says who handed a message
+// over, every figure of every account and user is exact. So are the sums of what
+// came from outside, of bounces and of forwards.
+func TestSyntheticLogsOfPostfixAndExim(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		plan synth.Plan
+	}{
+		{"postfix", synth.Plan{Kind: synth.Postfix, Seed: 5, Bytes: 4 << 20}},
+		{"postfix with ISO stamps", synth.Plan{Kind: synth.Postfix, Seed: 6, Bytes: 2 << 20, Style: synth.ISO}},
+		{"postfix with short IDs", synth.Plan{Kind: synth.Postfix, Seed: 7, Bytes: 4 << 20, Short: true}},
+		{"postfix on two hosts", synth.Plan{Kind: synth.Postfix, Seed: 8, Bytes: 4 << 20, Short: true, Hosts: 2}},
+		{"exim", synth.Plan{Kind: synth.Exim, Seed: 9, Bytes: 4 << 20}},
+		{"exim before 4.97", synth.Plan{Kind: synth.Exim, Seed: 10, Bytes: 2 << 20, Short: true}},
+		{"exim by syslog", synth.Plan{Kind: synth.Exim, Seed: 11, Bytes: 2 << 20, Style: synth.ISO}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.plan.PerSecond = 8
+			exact(t, c.plan)
+		})
+	}
+}
+
+func exact(t *testing.T, plan synth.Plan) {
+	t.Helper()
+	root, truth := exactRoot(t, plan)
+	got, sums, wanted := map[string]sourceFigures{}, map[string]*figures{}, map[string]*figures{}
+	for _, s := range askPartial(t, "--root", root, "--mta", plan.Kind, "--log", "mail.log", "--json") {
+		name := s.Source
+		if s.UID != nil {
+			name = fmt.Sprintf("uid:%d", *s.UID)
+		}
+		got[name] = s
+		addTo(sums, name, figures{s.Sent, s.Recipients, s.Delivered, s.Failed, s.Deferrals})
+	}
+	wrong := 0
+	for source, want := range truth {
+		addTo(wanted, source, figures{want.Messages, want.Recipients, want.Delivered, want.Failed, want.Deferrals})
+		kind, _, _ := strings.Cut(source, ":")
+		s := got[source]
+		if kind != "account" && kind != "uid" {
+			continue
+		}
+		has := figures{s.Sent, s.Recipients, s.Delivered, s.Failed, s.Deferrals}
+		if has != (figures{want.Messages, want.Recipients, want.Delivered, want.Failed, want.Deferrals}) || s.FailedLogins != want.FailedLogins || kind == "account" && s.ClientAddresses < want.Clients {
+			if wrong++; wrong <= 5 {
+				t.Errorf("%s: %+v with %d failed logins from %d clients, truth %+v", source, has, s.FailedLogins, s.ClientAddresses, *want)
+			}
+		}
+	}
+	if wrong > 5 {
+		t.Errorf("and %d more sources", wrong-5)
+	}
+	for kind := range wanted {
+		if sums[kind] == nil || *sums[kind] != *wanted[kind] {
+			t.Errorf("all of kind %s: %+v, truth %+v", kind, sums[kind], *wanted[kind])
+		}
+	}
+}
+
+func addTo(sums map[string]*figures, source string, f figures) {
+	kind, _, _ := strings.Cut(source, ":")
+	if sums[kind] == nil {
+		sums[kind] = &figures{}
+	}
+	sums[kind].add(f)
+}
