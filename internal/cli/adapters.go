@@ -137,6 +137,7 @@ func (s *server) withoutQueue(ctx context.Context, o *options, list []mta.Adapte
 		return s.noQueue
 	}
 	s.adapter = list[max(0, logs.Recognise(ctx, s.root, streams, parsers(list)))]
+	s.partial = true
 	s.queue = s.adapter.LogOnly(m)
 	return nil
 }
