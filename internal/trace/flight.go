@@ -53,6 +53,7 @@ type flight struct {
 	queued   bool        // the queue manager has it
 	filtered bool        // handed over by a program of this machine that may pass on another's mail
 	goesOn   bool        // it was in the queue before, under another ID
+	wentOn   bool        // a message was met that was this one before
 	handedOn bool        // it goes on under another ID, whatever its deliveries say
 	direct   bool        // a recipient elsewhere was written on it
 	alias    string      // an address here that sends it out

@@ -78,8 +78,8 @@ func (j *Journal) passed(f *flight, e *spoor.Event) bool {
 		j.kin(key, next, o)
 		return false
 	}
-	if next == nil || next == f {
-		return false
+	if next == nil || next == f || f.wentOn && !next.goesOn {
+		return f.wentOn // it has left, and its ID may be in use again
 	}
 	if !next.goesOn {
 		past := pastOf(f)
@@ -99,6 +99,7 @@ func (j *Journal) goesOn(f *flight, e *spoor.Event) bool {
 	}
 	past := pastOf(before)
 	j.goOnFrom(f, &past)
+	before.wentOn = true
 	if e.UID >= 0 { // queued again: the one before does not go on
 		for i := range before.recipients {
 			if before.recipients[i].state == waiting {

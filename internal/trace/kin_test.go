@@ -28,6 +28,12 @@ func TestTrap04MailThroughAFilterIsOneMessage(t *testing.T) {
 		"the filter passes the ID on": finish(handed(out(in().keyed(spoor.EventSubmitted, "5B", func(e *spoor.Event) {
 			e.Client, e.Related = []byte("127.0.0.1"), []byte("4A")
 		})), "next=5B")),
+		"it has left when the filter's answer comes": handed(finish(out(in().keyed(spoor.EventSubmitted, "5B", func(e *spoor.Event) {
+			e.Client, e.Related = []byte("127.0.0.1"), []byte("4A")
+		}))), "next=5B").wait(time.Minute).status(),
+		"and its ID is in use again": handed(finish(out(in().keyed(spoor.EventSubmitted, "5B", func(e *spoor.Event) {
+			e.Client, e.Related = []byte("127.0.0.1"), []byte("4A")
+		}))).client("5B", "203.0.113.9", ""), "next=5B").wait(time.Minute).status(),
 		"the filter's answer has the new ID":           finish(handed(out(in().client("5B", "127.0.0.1", "")), "next=5B")),
 		"only the Message-ID is the same, by SMTP":     finish(handed(out(in().client("5B", "127.0.0.1", "")))),
 		"only the Message-ID is the same, by sendmail": finish(handed(out(in().pickup("5B", 110)))),
