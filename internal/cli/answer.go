@@ -58,6 +58,7 @@ func (s *server) answer(ctx context.Context, o *options) (*answer, error) {
 	for i := range survey.traffic {
 		traffic[survey.traffic[i].Source] = &survey.traffic[i]
 	}
+	a.sources = make([]report.SourceLine, 0, len(judged.Verdicts))
 	for _, v := range judged.Verdicts {
 		a.sources = append(a.sources, report.SourceLine{Traffic: *traffic[v.Source], Verdict: v})
 	}
@@ -84,6 +85,7 @@ func (s *server) minor() iter.Seq[report.SourceLine] {
 		}
 		for batch := range batches(s.log.journal.Minor(), minorBatch) {
 			s.log.quoteHistories(batch)
+			s.log.forget()
 			for i := range batch {
 				if !yield(report.SourceLine{Traffic: batch[i], Verdict: unjudged(batch[i].Source)}) {
 					return

@@ -123,6 +123,13 @@ func (l *maillog) quote(what string, id spoor.QueueID, place spoor.LogPlace) spo
 	return spoor.Evidence{What: what, ID: id, File: l.path(place), Line: int(place.Line), Text: text}
 }
 
+// forget drops the lines that were quoted: there may be as many as messages.
+func (l *maillog) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	clear(l.quoted)
+}
+
 func (l *maillog) path(place spoor.LogPlace) string {
 	if int(place.File) < len(l.coverage.Files) {
 		return l.coverage.Files[place.File].Path

@@ -343,6 +343,10 @@ func (j *Journal) forget(f *flight) {
 		}
 	}
 	if len(j.free) < 1<<12 && !j.keep {
+		if f.index != nil && len(f.index) < 1<<10 {
+			clear(f.index)
+			j.indexes = append(j.indexes, f.index)
+		}
 		j.free = append(j.free, f)
 	}
 }

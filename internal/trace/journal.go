@@ -35,6 +35,7 @@ type Journal struct {
 	books     map[spoor.Source]*book
 	accounts  map[string]*book
 	networks  map[netip.Addr]*book
+	blank     []book // for networks: there are many, and they are made together
 	users     map[int32]*book
 	domains   interner
 	reasons   reasons
@@ -55,6 +56,7 @@ type Journal struct {
 	last     spoor.Stamp
 	lastMTA  spoor.Stamp // of the MTA's own lines
 	free     []*flight
+	indexes  []map[uint64]int32 // of flights that were forgotten, empty
 }
 
 // NewJournal returns an empty journal.
@@ -307,7 +309,12 @@ func (j *Journal) network(client netip.Addr) *book {
 	if b, ok := j.networks[client]; ok {
 		return b
 	}
-	b := &book{source: spoor.Source{Kind: spoor.KindNetwork}, client: client, uid: -1, confidence: 1}
+	if len(j.blank) == 0 {
+		j.blank = make([]book, 64)
+	}
+	b := &j.blank[0]
+	j.blank = j.blank[1:]
+	*b = book{source: spoor.Source{Kind: spoor.KindNetwork}, client: client, uid: -1, confidence: 1}
 	j.networks[client] = b
 	return b
 }

@@ -165,7 +165,7 @@ func (j *Journal) reported(b *spoor.Block, e *spoor.Event) {
 		return
 	}
 	hash, domain := addressHash(e)
-	r := f.recipient(hash)
+	r := j.recipientOf(f, hash)
 	if domain != 0 && r.domain == 0 {
 		r.domain = j.domains.number(domain, e.Address)
 	}
@@ -210,7 +210,7 @@ func (j *Journal) direction(f *flight, r *recipient, e *spoor.Event) {
 	switch {
 	case e.Channel != spoor.ChannelRemote:
 		return
-	case len(e.Related) > 0 && r.domain != 0 && j.serves(r.domain): // to a filter on this machine, and then to a mailbox
+	case len(e.Related)+len(e.Parent) > 0 && r.domain != 0 && j.serves(r.domain): // to a filter on this machine, and then to a mailbox
 		return
 	}
 	f.remote = true
@@ -222,8 +222,8 @@ func (j *Journal) direction(f *flight, r *recipient, e *spoor.Event) {
 	}
 }
 
-// recipient finds a recipient by the hash of its address, or adds it.
-func (f *flight) recipient(hash uint64) *recipient {
+// recipientOf finds a recipient by the hash of its address, or adds it.
+func (j *Journal) recipientOf(f *flight, hash uint64) *recipient {
 	if i := f.position(hash); i >= 0 {
 		return &f.recipients[i]
 	}
@@ -233,12 +233,23 @@ func (f *flight) recipient(hash uint64) *recipient {
 	case f.index != nil:
 		f.index[hash] = int32(n - 1)
 	case n > fewRecipients:
-		f.index = make(map[uint64]int32, 2*n)
+		f.index = j.newIndex()
 		for i := range f.recipients {
 			f.index[f.recipients[i].hash] = int32(i)
 		}
 	}
 	return &f.recipients[n-1]
+}
+
+// newIndex returns an empty index of recipients.
+func (j *Journal) newIndex() map[uint64]int32 {
+	n := len(j.indexes)
+	if n == 0 {
+		return make(map[uint64]int32, 2*fewRecipients)
+	}
+	index := j.indexes[n-1]
+	j.indexes = j.indexes[:n-1]
+	return index
 }
 
 // fewRecipients is how many are looked through one by one.
