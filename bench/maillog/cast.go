@@ -9,6 +9,7 @@ import (
 // it.
 type cast struct {
 	accounts, sites, relays []*author
+	servers                 []*author // of large providers
 	taken                   []*author // three accounts and a site that spammers have
 	news                    *author
 }
@@ -35,9 +36,14 @@ func (g *generator) cast() *cast {
 		c.sites = append(c.sites, site(firstSite+i, fmt.Sprintf("site%d", firstSite+i)))
 	}
 	c.sites[3] = site(webServer, "www-data")
-	for range 5 {
+	for i := range 3005 {
 		client := g.address()
-		c.relays = append(c.relays, &author{source: "network:" + client, clients: []string{client}})
+		a := &author{source: "network:" + client, clients: []string{client}}
+		if i < 5 {
+			c.relays = append(c.relays, a)
+		} else {
+			c.servers = append(c.servers, a)
+		}
 	}
 	c.take(g)
 	c.news = c.accounts[12]
@@ -79,12 +85,20 @@ func (c *cast) next(g *generator) *author {
 	case x < 390:
 		return c.relays[g.random.IntN(len(c.relays))]
 	case x < 600:
-		client := g.address()
-		return &author{source: "network:" + client, clients: []string{client}}
+		return c.outside(g)
 	case g.plan.Calm:
 		return c.accounts[g.pick(len(c.accounts))]
 	}
 	return nil
+}
+
+// outside is a server that mail comes from: most of it from some large ones.
+func (c *cast) outside(g *generator) *author {
+	if g.oneIn(3) {
+		client := g.address()
+		return &author{source: "network:" + client, clients: []string{client}}
+	}
+	return c.servers[g.pick(len(c.servers))]
 }
 
 // mails is how many messages a session has.

@@ -5,7 +5,6 @@ import (
 	"math"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"spoor"
@@ -83,9 +82,9 @@ const maxHours = 14 * 24
 const maxReceivers = 256
 
 // sender counts an envelope sender.
-func (b *book) sender(f *flight, address []byte) {
-	f.own = !f.nullSender && !f.foreign && b.owns(string(address))
-	b.senders.add(string(address), 1)
+func (b *book) sender(f *flight, address string) {
+	f.own = !f.nullSender && !f.foreign && b.owns(address)
+	b.senders.add(address, 1)
 }
 
 func (b *book) owns(sender string) bool {
@@ -127,8 +126,9 @@ func (j *Journal) settleKeyed(f *flight) {
 	if f.logged && !f.queued {
 		return
 	}
-	switch source := f.source(j); {
-	case source.Kind == spoor.KindForward && f.book.source.Kind == spoor.KindNetwork:
+	switch {
+	case f.alias != "" && f.forwards():
+		source := f.source(j)
 		f.cause, f.sure = f.book.named(), percent(sureFolder)
 		f.book = j.book(source, -1)
 	case f.via != nil:
@@ -136,7 +136,7 @@ func (j *Journal) settleKeyed(f *flight) {
 	case f.book == nil && f.logged && f.nullSender:
 		f.book = j.book(spoor.Source{Kind: spoor.KindBounce, Name: "unknown"}, -1)
 	case f.book == nil:
-		f.book = j.book(source, -1)
+		f.book = j.book(spoor.Source{Kind: spoor.KindUnknown}, -1)
 	}
 	f.sourceFound()
 	j.settleUnder(f, f.book, len(f.recipients))
@@ -334,9 +334,6 @@ type census[K comparable] struct {
 
 func (c *census[K]) add(key K, n int32) {
 	if c.count == 0 || c.first == key {
-		if s, ok := any(key).(string); ok && c.count == 0 {
-			key, _ = any(strings.Clone(s)).(K)
-		}
 		c.first = key
 		c.count += n
 		return

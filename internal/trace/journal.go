@@ -261,7 +261,7 @@ func (j *Journal) attribute(f *flight, sender []byte) {
 		f.waits, f.pending = true, string(sender)
 		return
 	}
-	f.book.sender(f, sender)
+	f.book.sender(f, string(sender))
 }
 
 // user returns the book of a UID, named as in a trail.

@@ -13,7 +13,10 @@ import (
 
 // UseLog makes the tracer ask the log too. The journal must have all of it; quote
 // reads its lines again.
-func (t *Tracer) UseLog(j *Journal, quote Quote) { t.journal, t.quote = j, quote }
+func (t *Tracer) UseLog(j *Journal, quote Quote) {
+	j.free, j.indexes = nil, nil // there is no further message
+	t.journal, t.quote = j, quote
+}
 
 // match is a message of the queue that the log knows.
 type match struct {

@@ -282,7 +282,7 @@ func (j *Journal) resolve(f *flight, m mail) {
 // sourceFound books the sender of a message that has waited for its source.
 func (f *flight) sourceFound() {
 	if f.waits {
-		f.book.sender(f, []byte(f.pending))
+		f.book.sender(f, f.pending)
 		f.waits, f.pending = false, ""
 	}
 }

@@ -3,6 +3,7 @@ package trace
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"time"
 
 	"spoor"
@@ -146,15 +147,20 @@ func (j *Journal) queued(e *spoor.Event) {
 		return
 	}
 	f.queued, f.size = true, e.Size
+	f.recipients = slices.Grow(f.recipients, int(min(e.Count, mostForeseen)))
 	j.sender(f, e)
 	switch {
 	case f.book == nil, f.filtered, f.book.source.Kind == spoor.KindNetwork:
 		f.waits, f.pending = true, string(e.Address) // it may turn out to be another's
 	default:
-		f.book.sender(f, e.Address)
+		f.book.sender(f, string(e.Address))
 	}
 	j.webmail(f, e)
 }
+
+// mostForeseen bounds the recipients that room is made for before they are
+// delivered to.
+const mostForeseen = 256
 
 // reported ends a delivery of a message that the line names.
 func (j *Journal) reported(b *spoor.Block, e *spoor.Event) {
