@@ -2,6 +2,7 @@ package maillog
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -163,6 +164,8 @@ func (g *generator) sender(a *author) string {
 	switch {
 	case a.spam && g.oneIn(2):
 		return g.remote("f")
+	case strings.Contains(a.account, " "): // a login need not be an address
+		return "scanner@customer30.example"
 	case a.account != "":
 		return a.account
 	case a.login != "":

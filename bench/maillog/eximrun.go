@@ -40,10 +40,11 @@ func (x *exim) report(at time.Time, l *letter, to target, f fate, nth int) {
 		return
 	}
 	address := to.address
+	_, domain, _ := strings.Cut(address, "@")
 	if to.outside != "" {
 		address = fmt.Sprintf("%s <%s>", to.outside, to.address)
+		_, domain, _ = strings.Cut(to.outside, "@")
 	}
-	_, domain, _ := strings.Cut(strings.TrimSuffix(address, ">"), "@")
 	mx := fmt.Sprintf("H=mx%d.%s [%s]", 1+x.random.IntN(2), domain, x.address())
 	switch f {
 	case sent:
