@@ -51,6 +51,7 @@ var rooms = map[string][]string{
 	"spoor/bench/cmd/queuegen":             {"spoor/bench/queuegen"},
 	"spoor/bench/cmd/floor":                {"spoor/bench/floor"},
 	"spoor/bench/cmd/maillog":              {"spoor/bench/maillog"},
+	"spoor/bench/cmd/accuracy":             {"spoor/bench/maillog"},
 	"spoor/bench/cmd/pair":                 {},
 }
 

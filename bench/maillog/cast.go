@@ -17,6 +17,7 @@ type cast struct {
 
 const (
 	domains   = 150
+	sites     = 120
 	webServer = 33 // UID of www-data
 )
 
@@ -33,7 +34,7 @@ func (g *generator) cast() *cast {
 		}
 		c.accounts = append(c.accounts, a)
 	}
-	for i := range 120 {
+	for i := range sites {
 		c.sites = append(c.sites, site(firstSite+i, fmt.Sprintf("site%d", firstSite+i)))
 	}
 	c.sites[3] = site(webServer, "www-data")

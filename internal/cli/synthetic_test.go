@@ -88,31 +88,12 @@ func TestSyntheticLogs(t *testing.T) {
 	}
 }
 
-// exactRoot is a server of which there is one log, and a passwd with its sites.
+// exactRoot is a server of which there is one log.
 func exactRoot(t *testing.T, plan synth.Plan) (root string, truth map[string]*synth.Truth) {
 	t.Helper()
 	root = t.TempDir()
-	for _, folder := range []string{"etc/postfix", "etc/exim4"} {
-		if err := os.MkdirAll(filepath.Join(root, folder), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	passwd := "root:x:0:0::/root:/bin/sh\npostfix:x:101:101::/var/spool/postfix:/bin/false\nDebian-exim:x:102:102::/var/spool/exim4:/bin/false\nwww-data:x:33:33::/var/www:/bin/false\n"
-	for uid := 10000; uid < 10120; uid++ {
-		passwd += fmt.Sprintf("site%d:x:%d:%d::/home/site%d:/bin/sh\n", uid, uid, uid, uid)
-	}
-	var domains []string
-	for i := range 150 {
-		domains = append(domains, fmt.Sprintf("customer%d.example", i))
-	}
-	for name, text := range map[string]string{
-		"etc/passwd":           passwd,
-		"etc/postfix/main.cf":  "myhostname = mx1.example.com\nvirtual_mailbox_domains = " + strings.Join(domains, ", ") + "\n",
-		"etc/exim4/exim4.conf": "primary_hostname = mx1.example.com\ndomainlist local_domains = " + strings.Join(domains, " : ") + "\n",
-	} {
-		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	if err := synth.WriteServer(root); err != nil {
+		t.Fatal(err)
 	}
 	log, err := os.Create(filepath.Join(root, "mail.log"))
 	if err != nil {
