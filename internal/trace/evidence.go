@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -56,11 +57,16 @@ func (w *witness) trail() {
 	t := &w.message.Trail
 	for i := range t.Hops {
 		hop := &t.Hops[i]
-		w.prove(w.fact("received", hop.Text, hop.Line))
+		if hop.Text != "" {
+			w.prove(w.fact("received", hop.Text, hop.Line))
+		}
+		if hop.Record != "" {
+			w.prove(w.fact("envelope", hop.Record, 0))
+		}
 		if hop.Via == spoor.ViaBounce && hop.Address != "" {
 			w.prove(w.fact("failed-recipient", hop.Address+": "+hop.Reason, 0))
 		}
-		if (hop.Via == spoor.ViaForward || hop.Via == spoor.ViaList) && hop.Address != "" {
+		if (hop.Via == spoor.ViaForward || hop.Via == spoor.ViaList) && hop.Address != "" && hop.Line > 0 {
 			w.prove(w.fact("delivered-to", hop.Address, hop.Line+1))
 		}
 	}
@@ -181,11 +187,35 @@ func (w *witness) group(r ruling) {
 // forged or inherited.
 func (w *witness) claims(r ruling) {
 	w.attribution.Conflicts = append(w.attribution.Conflicts, w.tracer.forgeries(w.message, r)...)
-	for _, claim := range w.message.Trail.Claims {
-		if uid, _, ok := phpClaim(claim); !ok || r.uid < 0 || uid == r.uid {
-			w.prove(w.fact("claim", claim.Field+": "+claim.Value, claim.Line))
+	claims := w.message.Trail.Claims
+	for i, claim := range claims {
+		if w.tracer.contradicts(claims, i, r) {
+			continue
+		}
+		text := claim.Field + ": " + claim.Value
+		if uid, _, ok := phpClaim(claim); ok && r.uid >= 0 && uid != r.uid {
+			text += fmt.Sprintf(" (the script belongs to uid %d, %s)", uid, cmp.Or(w.tracer.facts.Owner(uid).Login, "whom nobody knows"))
+		}
+		w.prove(w.fact("claim", text, claim.Line))
+	}
+}
+
+// contradicts reports whether a claim names a UID that PHP did not write for the
+// caller that is proven. PHP writes the owner of the script's file, whoever runs
+// it (php_getuid() of pageinfo.c): where all sites run as the web server that is
+// the site, and software that all of them share is root's. Of several such fields
+// PHP's own is the first: a script writes its headers below it.
+func (t *Tracer) contradicts(claims []spoor.Claim, i int, r ruling) bool {
+	uid, _, ok := phpClaim(claims[i])
+	if !ok || r.uid < 0 || uid == r.uid {
+		return false
+	}
+	for _, above := range claims[:i] {
+		if _, _, ok := phpClaim(above); ok {
+			return true
 		}
 	}
+	return r.owner.Role != spoor.RoleWebServer && uid != 0
 }
 
 // phpClaim reads X-PHP-Originating-Script: UID:basename, with or without a
@@ -235,8 +265,8 @@ func (t *Tracer) imitates(m *spoor.Message, claim spoor.Claim, writtenHere bool)
 func (t *Tracer) forgeries(m *spoor.Message, r ruling) []spoor.Evidence {
 	w := witness{tracer: t, message: m}
 	var list []spoor.Evidence
-	for _, claim := range m.Trail.Claims {
-		if uid, _, ok := phpClaim(claim); ok && r.uid >= 0 && uid != r.uid && r.owner.Role != spoor.RoleMailSystem {
+	for i, claim := range m.Trail.Claims {
+		if r.owner.Role != spoor.RoleMailSystem && t.contradicts(m.Trail.Claims, i, r) {
 			text := fmt.Sprintf("%s: %s (but uid %d queued the message: forged or inherited)", claim.Field, claim.Value, r.uid)
 			list = append(list, w.fact("claim", text, claim.Line))
 		}

@@ -72,6 +72,7 @@ func (l *Ledger) Add(m *spoor.Message) spoor.Source {
 	p.book(m, r)
 	l.bookSender(p, m, r)
 	p.bookTrail(m, r)
+	l.bookScript(p, m, r)
 	if forgeries := l.tracer.forgeries(m, r); len(forgeries) > 0 {
 		p.bookForgeries(forgeries)
 	}
@@ -231,12 +232,17 @@ func (p *page) bookTrail(m *spoor.Message, r ruling) {
 		}
 		t.Submitted += one(r.source.Kind == spoor.KindNetwork)
 	}
-	for _, claim := range m.Trail.Claims {
-		if uid, script, ok := phpClaim(claim); ok {
-			if uid == r.uid {
+}
+
+// bookScript counts the scripts that a message names. The first field is PHP's
+// own; a script writes its headers below it.
+func (l *Ledger) bookScript(p *page, m *spoor.Message, r ruling) {
+	for i, claim := range m.Trail.Claims {
+		if _, script, ok := phpClaim(claim); ok {
+			if r.uid >= 0 && !l.tracer.contradicts(m.Trail.Claims, i, r) {
 				increment(p.scripts, script)
 			}
-			break // the first is PHP's own; a script writes its headers below it
+			break
 		}
 	}
 	for _, claim := range m.Trail.Claims {

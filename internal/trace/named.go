@@ -14,7 +14,7 @@ import (
 // that name are.
 type NamedScript struct {
 	Name  string   // as the header has it: without its folder, or with domain and path if URL is set
-	URL   bool     // named by X-PHP-Script; else by X-PHP-Originating-Script, with the UID that queued the message
+	URL   bool     // named by X-PHP-Script; else by X-PHP-Originating-Script, with a UID that PHP can have written
 	Count int      // messages that name it
 	Paths []string // in the web roots that come into question
 }
@@ -61,7 +61,7 @@ func (s NamedScript) words(messages int) string {
 	if n := len(s.Paths); n > 1 {
 		files = fmt.Sprintf("one of %d files of that name in the web roots", n)
 	}
-	return fmt.Sprintf("%d of %d messages name a script %s in X-PHP-Originating-Script, with the UID that queued them; this is %s",
+	return fmt.Sprintf("%d of %d messages name a script %s in X-PHP-Originating-Script; this is %s",
 		s.Count, messages, strings.TrimSpace(s.Name), files)
 }
 

@@ -189,6 +189,8 @@ func TestForgedTraces(t *testing.T) {
 	counts("mail that a user's .qmail sent on", 0, ours, true, uidHop(1000))
 	counts("PHP's header with the right UID", 0, php("10003:a.php"), true, uidHop(10003))
 	counts("PHP's header with another UID", 1, php("10009:a.php"), true, uidHop(10003))
+	counts("PHP's header names the site whose script the web server runs", 0, php("10003:a.php"), true, uidHop(48))
+	counts("PHP's header names root, whose software the site runs", 0, php("0:a.php"), true, uidHop(10003))
 	counts("PHP's header with a blank", 0, php("10003: a.php"), true, uidHop(10003))
 	counts("PHP's header without a UID", 0, php("a.php"), true, uidHop(10003))
 	counts("PHP's header in mail from elsewhere", 0, php("10009:a.php"), true, netHop("", false))
