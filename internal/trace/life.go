@@ -163,7 +163,7 @@ func (s *Search) accepted(l *Life, e *spoor.Event) {
 // relate looks whether an event makes its message wanted, or others because of
 // it: bounces, forwards, the same message under another ID.
 func (s *Search) relate(l *Life, e *spoor.Event) {
-	l.wanted = l.wanted || s.matches(e.Address)
+	l.wanted = l.wanted || s.matches(e.Address) || s.matches(e.Parent)
 	if len(e.Related) > 0 {
 		key := s.journal.relatedKey(e)
 		other := s.open[key]
