@@ -222,7 +222,7 @@ func writeObstacles(p *page, list []spoor.Obstacle) {
 		p.row(0, label, clip(o.Text, maxQuote))
 		label = ""
 		if o.Try != "" {
-			p.row(0, "", "try: "+clip(o.Try, maxQuote))
+			p.row(0, "", "try: "+clip(rooted(o.Try, p.root), maxQuote))
 		}
 	}
 	if more := len(list) - maxObstacles; more > 0 {
