@@ -43,6 +43,9 @@ var rooms = map[string][]string{
 	"spoor/internal/panel/plesk/plesktest": {},
 	"spoor/e2e/plesk":                      {"spoor/internal/host/hosttest", "spoor/internal/panel/plesk/plesktest"},
 	"spoor/e2e/journal":                    {"spoor/internal/host/hosttest"},
+	"spoor/e2e/mailtest":                   {},
+	"spoor/e2e/postfix":                    {"spoor/e2e/mailtest"},
+	"spoor/e2e/exim":                       {"spoor/e2e/mailtest"},
 	"spoor/bench/qmailgen":                 {},
 	"spoor/bench/queuegen":                 {},
 	"spoor/bench/maillog":                  {},
@@ -58,6 +61,7 @@ var rooms = map[string][]string{
 // testOnly are the packages that no product code imports.
 var testOnly = []string{
 	"spoor/internal/host/hosttest", "spoor/internal/mta/mtatest", "spoor/internal/panel/paneltest", "spoor/internal/panel/plesk/plesktest",
+	"spoor/e2e/mailtest",
 }
 
 // sourceFiles yields the Go files of the project with their package paths.
