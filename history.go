@@ -1,7 +1,6 @@
 package spoor
 
 import (
-	"io"
 	"time"
 )
 
@@ -101,7 +100,12 @@ type LogFile struct {
 
 	// Text is what was read, after decompression, of what cannot be read again as
 	// it was: of a journal. It is nil for files.
-	Text io.ReaderAt
+	Text LogText
+}
+
+// LogText is a text that can be read at any place, as an io.ReaderAt can.
+type LogText interface {
+	ReadAt(p []byte, offset int64) (n int, err error)
 }
 
 // UnknownShape is a sort of line that was not understood: a program, and what

@@ -131,7 +131,8 @@ func TestLogsThatTheMTAWritesItself(t *testing.T) {
 			"/var/log/exim4/mainlog: mainlog.2.gz mainlog.1 mainlog (/var/log/exim4/rejectlog" + left + "/var/log/exim4/mainlog too)\n",
 		},
 		{
-			"cPanel", map[string]string{"var/log/exim_mainlog": a, "var/log/exim_rejectlog": b, "var/log/exim_mainlog-20261122.gz": "x", "var/log/exim_mainlog-20261121.gz": "x", "var/log/maillog": b},
+			"cPanel",
+			map[string]string{"var/log/exim_mainlog": a, "var/log/exim_rejectlog": b, "var/log/exim_mainlog-20261122.gz": "x", "var/log/exim_mainlog-20261121.gz": "x", "var/log/maillog": b},
 			nil, "/var/log/maillog: maillog\n/var/log/exim_mainlog: exim_mainlog-20261121.gz exim_mainlog-20261122.gz exim_mainlog (/var/log/exim_rejectlog" + left + "/var/log/exim_mainlog too)\n",
 		},
 		{

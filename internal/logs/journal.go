@@ -112,7 +112,7 @@ func later(a, b time.Time) time.Time {
 func journal(root *host.Root, folder string) (Stream, bool, error) {
 	resolved, err := root.Resolve(folder)
 	if err != nil {
-		return Stream{}, false, nil
+		return Stream{}, false, err
 	}
 	folder = host.Abs(resolved)
 	size, used, err := journalSize(root, folder, 1)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"spoor"
 	"spoor/internal/host"
@@ -44,7 +45,7 @@ func (e journaled) export() string {
 // json writes it as journalctl -o json does.
 func (e journaled) json() string {
 	var message any = e.msg
-	if strings.ContainsAny(e.msg, "\xff\x00\x01") {
+	if !utf8.ValidString(e.msg) {
 		var list []int
 		for _, c := range []byte(e.msg) {
 			list = append(list, int(c))
@@ -138,7 +139,7 @@ func TestTheJournalRepeatsEveryMessage(t *testing.T) {
 
 func TestBrokenExportsSaySo(t *testing.T) {
 	whole := journalSample[0].export() + journalSample[2].export()
-	for cut := 0; cut < len(whole); cut++ {
+	for cut := range len(whole) {
 		lines, err := io.ReadAll(newExportReader(strings.NewReader(whole[:cut])))
 		atEnd := cut == 0 || cut == len(journalSample[0].export())
 		if (err == nil) != atEnd || bytes.Count(lines, []byte{'\n'}) > 1 {
@@ -153,8 +154,10 @@ func TestBrokenExportsSaySo(t *testing.T) {
 
 func TestLongFieldsOfTheJournalAreCut(t *testing.T) {
 	long := strings.Repeat("x", 10*maxLine)
-	for _, text := range []string{"__REALTIME_TIMESTAMP=1795433536345364\nOTHER=" + long + "\nMESSAGE=" + long + "\nSYSLOG_IDENTIFIER=note\n\n",
-		"__REALTIME_TIMESTAMP=1795433536345364\nSYSLOG_IDENTIFIER=note\nMESSAGE\n" + string(binary.LittleEndian.AppendUint64(nil, uint64(len(long)))) + long + "\n\n"} {
+	for _, text := range []string{
+		"__REALTIME_TIMESTAMP=1795433536345364\nOTHER=" + long + "\nMESSAGE=" + long + "\nSYSLOG_IDENTIFIER=note\n\n",
+		"__REALTIME_TIMESTAMP=1795433536345364\nSYSLOG_IDENTIFIER=note\nMESSAGE\n" + string(binary.LittleEndian.AppendUint64(nil, uint64(len(long)))) + long + "\n\n",
+	} {
 		r := scanText(t, text+journalSample[0].export(), Options{})
 		if len(r.events) != 2 || r.events[1].text != journalSample[0].msg || len(r.events[0].text) < maxLine/2 || len(r.events[0].text) > maxLine {
 			t.Errorf("%d events, coverage %+v", len(r.events), r.coverage)

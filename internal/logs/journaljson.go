@@ -279,10 +279,8 @@ func unescapeRune(to, raw []byte) ([]byte, []byte) {
 	}
 	raw = raw[4:]
 	if utf16.IsSurrogate(r) {
-		if low := rune(-1); len(raw) >= 6 && raw[0] == '\\' && raw[1] == 'u' {
-			if low = hexRune(raw[2:]); low >= 0 && utf16.DecodeRune(r, low) != utf8.RuneError {
-				return utf8.AppendRune(to, utf16.DecodeRune(r, low)), raw[6:]
-			}
+		if pair := lowHalf(r, raw); pair != utf8.RuneError {
+			return utf8.AppendRune(to, pair), raw[6:]
 		}
 		r = utf8.RuneError
 	}
@@ -290,6 +288,15 @@ func unescapeRune(to, raw []byte) ([]byte, []byte) {
 		return appendByte(to, byte(r)), raw
 	}
 	return utf8.AppendRune(to, r), raw
+}
+
+// lowHalf joins the first half of a pair to the other half that follows it;
+// utf8.RuneError if none does.
+func lowHalf(high rune, raw []byte) rune {
+	if len(raw) < 6 || raw[0] != '\\' || raw[1] != 'u' {
+		return utf8.RuneError
+	}
+	return utf16.DecodeRune(high, hexRune(raw[2:]))
 }
 
 // hexRune reads four hexadecimal digits; -1 if they are none.

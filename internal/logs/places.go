@@ -15,12 +15,19 @@ var knownLogs = [...]rule{
 	{path: "/opt/psa/var/log/maillog", mail: allPriorities},
 	{path: "/var/log/maillog", mail: allPriorities},
 	{path: "/var/log/mail.log", mail: allPriorities},
-	{path: "/var/log/postfix.log"},                                       // the manual's example for maillog_file
-	{path: "/var/log/exim4/mainlog"}, {path: "/var/log/exim4/rejectlog"}, // Debian
-	{path: "/var/log/exim/mainlog"}, {path: "/var/log/exim/rejectlog"}, // DirectAdmin
-	{path: "/var/log/exim/main.log"}, {path: "/var/log/exim/reject.log"}, // Red Hat
-	{path: "/var/log/exim_mainlog"}, {path: "/var/log/exim_rejectlog"}, // cPanel
-	{path: "/var/spool/exim/log/mainlog"}, {path: "/var/spool/exim/log/rejectlog"}, // Exim's own default
+	{path: "/var/log/postfix.log"}, // the manual's example for maillog_file
+
+	// Exim's own: of Debian, DirectAdmin, Red Hat, cPanel, and of its source.
+	{path: "/var/log/exim4/mainlog"},
+	{path: "/var/log/exim4/rejectlog"},
+	{path: "/var/log/exim/mainlog"},
+	{path: "/var/log/exim/rejectlog"},
+	{path: "/var/log/exim/main.log"},
+	{path: "/var/log/exim/reject.log"},
+	{path: "/var/log/exim_mainlog"},
+	{path: "/var/log/exim_rejectlog"},
+	{path: "/var/spool/exim/log/mainlog"},
+	{path: "/var/spool/exim/log/rejectlog"},
 }
 
 // narrowLogs are what Debian writes besides mail.log, with the same lines.
