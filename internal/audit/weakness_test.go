@@ -35,8 +35,10 @@ func TestEveryWeaknessIsJudged(t *testing.T) {
 func TestOpenRelaysComeFirst(t *testing.T) {
 	f := facts()
 	f.Policy.Weak = []spoor.Weakness{
-		{Kind: spoor.WeakAnyoneSubmits, Subject: "authorized_submit_users"}, {Kind: spoor.WeakNoScriptNames, Subject: "/etc/php.ini"},
-		{Kind: spoor.WeakWholeNetworks, Subject: "mynetworks", Value: "subnet"}, {Kind: spoor.WeakWholeNetworks, Subject: "mynetworks", Value: "class"},
+		{Kind: spoor.WeakAnyoneSubmits, Subject: "authorized_submit_users"},
+		{Kind: spoor.WeakNoScriptNames, Subject: "/etc/php.ini"},
+		{Kind: spoor.WeakWholeNetworks, Subject: "mynetworks", Value: "subnet"},
+		{Kind: spoor.WeakWholeNetworks, Subject: "mynetworks", Value: "class"},
 		{Kind: spoor.WeakOpenRelay, Subject: "smtp"},
 	}
 	want := "high open-relay smtp, high relay-list mynetworks, medium php-mail-header /etc/php.ini, medium relay-list mynetworks, low submit-users authorized_submit_users"

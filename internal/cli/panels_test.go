@@ -141,7 +141,7 @@ func TestScriptsOfEveryPanelAreCandidates(t *testing.T) {
 		}
 	}
 	f("plain", 1001, "home/anna/www/m.php", "var/log/apache2/shop.log", map[string]string{
-		"etc/apache2/sites-enabled/shop": "<VirtualHost *>\nServerName shop.example\nDocumentRoot /home/anna/www\nAssignUserID anna anna\nCustomLog /var/log/apache2/shop.log combined\n</VirtualHost>\n",
+		"etc/apache2/sites-enabled/shop": "<VirtualHost *>\nServerName shop.example\nDocumentRoot /home/anna/www\nAssignUserID anna www\nCustomLog /var/log/apache2/shop.log combined\n</VirtualHost>\n",
 	})
 	f("the web server", 33, "var/www/html/m.php", "var/log/nginx/x.log", map[string]string{
 		"etc/nginx/conf.d/x.conf": "server { server_name x.example; root /var/www/html; access_log /var/log/nginx/x.log; }\n",

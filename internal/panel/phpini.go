@@ -44,12 +44,13 @@ func glob(root *host.Root, folder string, pattern []string) []string {
 	if len(pattern) == 0 {
 		return []string{folder}
 	}
-	if pattern[0] != "*" {
-		name := folder + "/" + pattern[0]
+	first, rest := pattern[0], pattern[1:]
+	if first != "*" {
+		name := folder + "/" + first
 		if !root.Exists(name) {
 			return nil
 		}
-		return glob(root, name, pattern[1:])
+		return glob(root, name, rest)
 	}
 	names, err := root.List(folder, maxInis)
 	if err != nil {
@@ -58,7 +59,7 @@ func glob(root *host.Root, folder string, pattern []string) []string {
 	slices.Sort(names)
 	var files []string
 	for _, name := range names {
-		files = append(files, glob(root, folder+"/"+name, pattern[1:])...)
+		files = append(files, glob(root, folder+"/"+name, rest)...)
 	}
 	return files
 }

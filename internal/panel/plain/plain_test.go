@@ -76,7 +76,7 @@ func server() map[string]string {
 		"etc/apache2/sites-enabled/shop.conf":    "-> ../sites-available/shop.conf",
 		"etc/apache2/conf-sites/more.conf":       "CustomLog /var/log/apache2/more.log combined\nInclude conf-sites/more.conf\n",
 		"etc/apache2/sites-enabled/000-def.conf": "<VirtualHost *:80>\nDocumentRoot /var/www/html\nCustomLog \"|/usr/bin/rotatelogs x\" combined\n</VirtualHost>\n",
-		"etc/apache2/sites-enabled/suexec.conf":  "<VirtualHost *:80>\nServerName bert.example\nSuexecUserGroup bert bert\nDocumentRoot /home/bert/www\n</VirtualHost>\n",
+		"etc/apache2/sites-enabled/suexec.conf":  "<VirtualHost *:80>\nServerName bert.example\nSuexecUserGroup bert www\nDocumentRoot /home/bert/www\n</VirtualHost>\n",
 		"etc/php/8.2/fpm/pool.d/shop.conf":       "[shop]\nuser = anna\nlisten = /run/php/$pool.sock\n[www]\nuser = www-data\nlisten = 9000 ; tcp\n",
 		"etc/nginx/sites-enabled/blog":           "server {\n  listen 80 default_server;\n  server_name _ blog.example www.blog.example; # names\n  root /home/anna/blog;\n  access_log /var/log/nginx/blog.log combined;\n  include snippets/php.conf;\n}\n",
 		"etc/nginx/snippets/php.conf":            "location ~ \\.php$ { fastcgi_pass unix:/run/php/shop.sock; root /elsewhere; }\n",
