@@ -8,12 +8,14 @@ package exim
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"iter"
+	"os"
 	"path"
 	"sync"
 	"sync/atomic"
@@ -31,6 +33,7 @@ type Queue struct {
 	spool   string     // "" where there is none
 	listing sync.Mutex // guards folders, and walks through the directories
 	folders map[string]*folder
+	heads   sync.Pool // of readers
 	now     func() time.Time
 }
 
@@ -210,11 +213,13 @@ func (q *Queue) Content(id spoor.QueueID) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, fmt.Errorf("message %s: %w", id, err)
 	}
-	body, err := q.root.OpenFile(path.Join(s.folder.dir.Name(), s.id+"-D"))
+	file, err := s.folder.dir.Open(r.fileName(s.id, 'D'))
 	if err != nil {
-		return io.NopCloser(header), nil //nolint:nilerr // the header alone is what is left
+		return io.NopCloser(bytes.NewReader(header)), nil //nolint:nilerr // the header alone is what is left
 	}
+	body := os.NewFile(uintptr(file), s.id+"-D")
 	if _, err := body.Seek(int64(len(s.id)+len("-D\n")), io.SeekStart); err != nil {
+		_ = body.Close()
 		return nil, fmt.Errorf("message %s: %w", id, err)
 	}
 	var text io.Reader = body
@@ -224,21 +229,48 @@ func (q *Queue) Content(id spoor.QueueID) (io.ReadCloser, error) {
 	return struct {
 		io.Reader
 		io.Closer
-	}{io.MultiReader(header, text), body}, nil
+	}{io.MultiReader(bytes.NewReader(header), text), body}, nil
 }
 
 // Head reads the start of a message's content into buf, or returns mta.ErrGone.
 func (q *Queue) Head(m *spoor.Message, buf []byte) (int, error) {
-	content, err := q.Content(m.ID)
+	q.listing.Lock()
+	f := q.folders[m.Folder]
+	q.listing.Unlock()
+	if f == nil || !isID(string(m.ID)) {
+		return 0, gone(m.ID)
+	}
+	r, ok := q.heads.Get().(*reader)
+	if !ok {
+		r = newReader(q, mta.Want{}, &spoor.Gaps{})
+	}
+	defer q.heads.Put(r)
+	header, err := r.headerText(slot{id: string(m.ID), folder: f})
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("message %s: %w", m.ID, err)
 	}
-	defer func() { _ = content.Close() }()
-	n, err := io.ReadFull(content, buf)
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		err = nil
+	n := copy(buf, header)
+	file, err := f.dir.Open(r.fileName(string(m.ID), 'D'))
+	if err != nil {
+		return n, nil //nolint:nilerr // the header alone is what is left
 	}
-	return n, err
+	defer file.Close()
+	start := int64(len(m.ID) + len("-D\n"))
+	if r.header.wireFormat {
+		return r.wireHead(file, start, buf, n)
+	}
+	got, err := file.ReadAt(buf[n:], start)
+	return n + got, err
+}
+
+// wireHead adds to the n bytes in buf the start of a body that lies with CRLF.
+func (r *reader) wireHead(file host.File, start int64, buf []byte, n int) (int, error) {
+	raw := make([]byte, 2*(len(buf)-n)+1)
+	got, err := file.ReadAt(raw, start)
+	if err != nil {
+		return n, err
+	}
+	return n + copy(buf[n:], bytes.ReplaceAll(raw[:got], []byte("\r\n"), []byte("\n"))), nil
 }
 
 // Read reads a message that is not in the spool: header and start of the body.

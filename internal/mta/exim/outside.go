@@ -2,9 +2,7 @@ package exim
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
-	"io"
 	"strings"
 
 	"github.com/cespare/xxhash/v2"
@@ -15,8 +13,9 @@ import (
 
 const brokenOutside = "the header does not begin with a line of this Exim"
 
-// headerText returns the header of a message and the empty line behind it.
-func (r *reader) headerText(s slot) (io.Reader, error) {
+// headerText returns the header of a message and the empty line behind it. It
+// belongs to the reader, and is overwritten by the next.
+func (r *reader) headerText(s slot) ([]byte, error) {
 	r.reset(s)
 	file, err := s.folder.dir.Open(r.fileName(s.id, 'H'))
 	if err != nil {
@@ -30,8 +29,9 @@ func (r *reader) headerText(s slot) (io.Reader, error) {
 	if err := r.header.parse(text, s.id); err != nil && !errors.Is(err, errHeaders) {
 		return nil, err
 	}
-	header, _ := r.header.appendHeader(nil) // what was read before a damage is shown
-	return bytes.NewReader(append(header, '\n')), nil
+	header, _ := r.header.appendHeader(r.text) // what was read before a damage is shown
+	r.text = append(header, '\n')
+	return r.text, nil
 }
 
 // wireReader gives a body that lies as it came over the network
