@@ -74,7 +74,7 @@ func (s *server) rates() spoor.Rates {
 }
 
 // minorBatch is how many sources have their lines of the log read at once.
-const minorBatch = 4096
+const minorBatch = 2048
 
 // minor yields the clients that sent too little to be judged, with their
 // evidence.
@@ -83,13 +83,49 @@ func (s *server) minor() iter.Seq[report.SourceLine] {
 		if s.log == nil {
 			return
 		}
-		for batch := range batches(s.log.journal.Minor(), minorBatch) {
-			s.log.quoteHistories(batch)
-			s.log.forget()
+		for batch := range beforehand(s.log.minorBatches()) {
 			for i := range batch {
 				if !yield(report.SourceLine{Traffic: batch[i], Verdict: unjudged(batch[i].Source)}) {
 					return
 				}
+			}
+		}
+	}
+}
+
+// minorBatches yields them with the lines that prove them.
+func (l *maillog) minorBatches() iter.Seq[[]spoor.Traffic] {
+	return func(yield func([]spoor.Traffic) bool) {
+		for batch := range batches(l.journal.Minor(), minorBatch) {
+			l.quoteHistories(batch)
+			l.forget()
+			if !yield(batch) {
+				return
+			}
+		}
+	}
+}
+
+// beforehand makes the next element of a sequence while one is being used.
+func beforehand[T any](all iter.Seq[T]) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		next, quit := make(chan T), make(chan struct{})
+		var group sync.WaitGroup
+		group.Go(func() {
+			defer close(next)
+			for one := range all {
+				select {
+				case next <- one:
+				case <-quit:
+					return
+				}
+			}
+		})
+		defer group.Wait()
+		defer close(quit)
+		for one := range next {
+			if !yield(one) {
+				return
 			}
 		}
 	}
@@ -103,17 +139,20 @@ func unjudged(source spoor.Source) spoor.Verdict {
 // unjudgedConfidence is verdict's at a score of 0.
 const unjudgedConfidence = 0.10
 
-// batches yields the elements of a sequence, n at a time.
+// batches yields the elements of a sequence, n at a time. A batch is the caller's.
 func batches[T any](all iter.Seq[T], n int) iter.Seq[[]T] {
 	return func(yield func([]T) bool) {
 		var batch []T
 		for one := range all {
+			if batch == nil {
+				batch = make([]T, 0, n)
+			}
 			batch = append(batch, one)
 			if len(batch) == n {
 				if !yield(batch) {
 					return
 				}
-				batch = batch[:0]
+				batch = nil
 			}
 		}
 		if len(batch) > 0 {

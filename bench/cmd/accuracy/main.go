@@ -94,6 +94,9 @@ func compare(out io.Writer, said []source, truth map[string]*maillog.Truth) erro
 		}
 		k, want := of(name), figures{t.Messages, t.Recipients, t.Delivered, t.Failed, t.Deferrals}
 		k.want.add(want)
+		if strings.HasSuffix(name, ":") { // the truth has their sum only
+			continue
+		}
 		k.sources++
 		if found[name] == want {
 			k.exact++
