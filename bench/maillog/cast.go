@@ -254,9 +254,8 @@ type carrier interface {
 	end(at time.Time, l *letter)
 }
 
-// carry tries a message until all its recipients are decided, and returns when
-// that was.
-func (g *generator) carry(at time.Time, l *letter, c carrier) time.Time {
+// carry tries a message until all its recipients are decided.
+func (g *generator) carry(at time.Time, l *letter, c carrier) {
 	left := l.to
 	for try := 1; ; try++ {
 		c.begin(at, l)
@@ -287,12 +286,12 @@ func (g *generator) carry(at time.Time, l *letter, c carrier) time.Time {
 		last = last.Add(5 * time.Millisecond)
 		if len(again) == 0 {
 			c.end(last, l)
-			return last
+			return
 		}
 		left, at = again, g.after(last, 300*time.Second<<(try-1))
 		if l.doomed {
 			c.remove(later(last.Add(10*time.Second), at.Add(-time.Minute)), l)
-			return at
+			return
 		}
 	}
 }

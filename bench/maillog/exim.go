@@ -2,6 +2,7 @@ package maillog
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -79,9 +80,9 @@ func (x *exim) hostname(client string) string {
 	case 0:
 		return "H=" + name
 	case 1:
-		return "H=(DESKTOP-" + fmt.Sprint(x.random.IntN(99)) + ")"
+		return "H=(DESKTOP-" + strconv.Itoa(x.random.IntN(99)) + ")"
 	case 2:
-		return "H=([192.168.1." + fmt.Sprint(x.random.IntN(99)) + "])"
+		return "H=([192.168.1." + strconv.Itoa(x.random.IntN(99)) + "])"
 	}
 	return "H=" + name + " (PC)"
 }

@@ -8,7 +8,7 @@ import (
 func TestWhatIsMadeBeforehandComesInOrderAndEndsWithItsReader(t *testing.T) {
 	made := 0
 	numbers := func(yield func(int) bool) {
-		for made = 0; made < 100; made++ {
+		for made = range 100 {
 			if !yield(made) {
 				return
 			}

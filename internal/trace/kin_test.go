@@ -7,8 +7,8 @@ import (
 	"spoor"
 )
 
-func (p *tape) notification(id, child string) *tape {
-	return p.keyed(spoor.EventBounced, id, func(e *spoor.Event) { e.Related = []byte(child) })
+func (p *tape) notification() *tape {
+	return p.keyed(spoor.EventBounced, "4A", func(e *spoor.Event) { e.Related = []byte("5B") })
 }
 
 func TestTrap04MailThroughAFilterIsOneMessage(t *testing.T) {
@@ -36,8 +36,8 @@ func TestTrap04MailThroughAFilterIsOneMessage(t *testing.T) {
 		}))).client("5B", "203.0.113.9", ""), "next=5B").wait(time.Minute).status(),
 		"the filter's answer has the new ID":           finish(handed(out(in().client("5B", "127.0.0.1", "")), "next=5B")),
 		"only the Message-ID is the same, by SMTP":     finish(handed(out(in().client("5B", "127.0.0.1", "")))),
-		"only the Message-ID is the same, by sendmail": finish(handed(out(in().pickup("5B", 110)))),
-		"the filter's sendmail comes later":            finish(out(handed(in()).wait(time.Second).pickup("5B", 110))),
+		"only the Message-ID is the same, by sendmail": finish(handed(out(in().pickup(110)))),
+		"the filter's sendmail comes later":            finish(out(handed(in()).wait(time.Second).pickup(110))),
 	} {
 		t.Run(name, func(t *testing.T) {
 			found := p.sources(t)
@@ -50,8 +50,8 @@ func TestTrap04MailThroughAFilterIsOneMessage(t *testing.T) {
 }
 
 func TestAMessageIDAloneJoinsNothingThatAUserHandsOver(t *testing.T) {
-	p := newTape().sent("4A", "anna@here.test", "x@far.test")
-	p.pickup("5B", 10003).named("5B", "<4Aanna@here.test>").queued("5B", "anna@here.test", 1).to("5B", "x@far.test", "sent").removed("5B")
+	p := newTape().sent("4A", "anna@here.test")
+	p.pickup(10003).named("5B", "<4Aanna@here.test>").queued("5B", "anna@here.test", 1).to("5B", "x@far.test", "sent").removed("5B")
 	found := p.sources(t)
 	wantFigures(t, found, "account:anna@here.test", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
 	wantFigures(t, found, "site:site1.test", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
@@ -72,13 +72,13 @@ func TestAMessageThatIsQueuedAgainIsStillTheSame(t *testing.T) {
 func TestABounceIsNamedAfterItsCauseBeforeAndAfterItIsTold(t *testing.T) {
 	for name, told := range map[string]func(p *tape) *tape{
 		"while it is open": func(p *tape) *tape {
-			return p.named("5B", "<b>").queued("5B", "", 1).notification("4A", "5B").to("5B", "anna@here.test", "sent", "local").removed("5B")
+			return p.named("5B", "<b>").queued("5B", "", 1).notification().to("5B", "anna@here.test", "sent", "local").removed("5B")
 		},
 		"when it has left": func(p *tape) *tape {
-			return p.named("5B", "<b>").queued("5B", "", 1).to("5B", "anna@here.test", "sent", "local").removed("5B").notification("4A", "5B")
+			return p.named("5B", "<b>").queued("5B", "", 1).to("5B", "anna@here.test", "sent", "local").removed("5B").notification()
 		},
 		"before it comes": func(p *tape) *tape {
-			return p.notification("4A", "5B").named("5B", "<b>").queued("5B", "", 1).to("5B", "anna@here.test", "sent", "local").removed("5B")
+			return p.notification().named("5B", "<b>").queued("5B", "", 1).to("5B", "anna@here.test", "sent", "local").removed("5B")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -94,7 +94,7 @@ func TestABounceIsNamedAfterItsCauseBeforeAndAfterItIsTold(t *testing.T) {
 
 func TestBackscatterIsNamedAfterTheDomainThatTookTheMail(t *testing.T) {
 	p := newTape().client("4A", "203.0.113.66", "").named("4A", "<1>").queued("4A", "victim@far.test", 1).to("4A", "nobody@here.test", "bounced").
-		named("5B", "<2>").queued("5B", "", 1).notification("4A", "5B").removed("4A").to("5B", "victim@far.test", "deferred")
+		named("5B", "<2>").queued("5B", "", 1).notification().removed("4A").to("5B", "victim@far.test", "deferred")
 	found := p.sources(t)
 	wantFigures(t, found, "bounce:here.test", "1 messages 1 recipients 0 delivered 0 failed 1 deferrals 1 waiting")
 	if cause := found["bounce:here.test"].Cause.String(); cause != "network:203.0.113.66" {

@@ -88,8 +88,8 @@ func TestWhoMayRelayThroughPostfix(t *testing.T) {
 	f("a refusal that only warns", host+"smtpd_relay_restrictions = warn_if_reject reject_unauth_destination\n", smtp, "open relay: smtp")
 	f("the old way", host+"mynetworks = 192.0.2.1\nsmtpd_relay_restrictions =\nsmtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination\n", smtp,
 		"relay 192.0.2.1/32 main.cf:4")
-	f("a class of restrictions", host+"smtpd_restriction_classes = ours\n\nours = reject_unauth_destination\nsmtpd_relay_restrictions = ours\n", smtp)
-	f("a class that names itself", host+"smtpd_restriction_classes = theirs ours\n\nours = theirs\ntheirs = ours, theirs\nsmtpd_relay_restrictions = ours, reject\n", smtp)
+	f("a class of restrictions", host+"smtpd_restriction_classes = ours\n#\nours = reject_unauth_destination\nsmtpd_relay_restrictions = ours\n", smtp)
+	f("a class that names itself", host+"smtpd_restriction_classes = theirs ours\n#\nours = theirs\n#\ntheirs = ours, theirs\nsmtpd_relay_restrictions = ours, reject\n", smtp)
 	f("a policy server in braces", host+"smtpd_relay_restrictions = check_policy_service { inet:127.0.0.1:10, permit }, reject\n", smtp)
 
 	const last = ", reject_unauth_destination\n"
