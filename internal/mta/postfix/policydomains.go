@@ -128,8 +128,7 @@ func (a *auditor) told(spec string) bool {
 // list reads a list of domains: names, files of names, and tables whose keys they
 // are.
 func (a *auditor) list(parameter string) []servedDomain {
-	setting, _ := a.main.Setting(parameter)
-	return a.items(a.main.List(parameter), setting.Place, 0)
+	return a.items(a.main.List(parameter), a.place(a.main, parameter), 0)
 }
 
 func (a *auditor) items(items []string, place spoor.Evidence, depth int) []servedDomain {
