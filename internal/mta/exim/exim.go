@@ -215,7 +215,7 @@ func (q *Queue) Content(id spoor.QueueID) (io.ReadCloser, error) {
 	}
 	file, err := s.folder.dir.Open(r.fileName(s.id, 'D'))
 	if err != nil {
-		return io.NopCloser(bytes.NewReader(header)), nil // the header alone is what is left
+		return io.NopCloser(bytes.NewReader(header)), nil //nolint:nilerr // the header alone is what is left
 	}
 	body := os.NewFile(uintptr(file), s.id+"-D")
 	if _, err := body.Seek(int64(len(s.id)+len("-D\n")), io.SeekStart); err != nil {
