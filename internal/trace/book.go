@@ -15,9 +15,9 @@ import (
 type book struct {
 	source     spoor.Source // of a network the name is its client, see named
 	client     netip.Addr   // of a network
-	relation   [4]int32     // of an account's mail to its sender: see relationOf
+	relation   *[4]int32    // of an account's mail to its sender: see relationOf
 	owner      *spoor.Owner // of a UID
-	uid        int
+	uid        int32
 	confidence float64 // of a UID's source
 
 	accepted, recipients, remote int32
@@ -30,8 +30,9 @@ type book struct {
 	first, last                  spoor.Stamp
 	places                       []logged // at most maxEvidence
 	listed                       bool     // the queue has mail of it too
+	firstOwn                     bool     // the first of senders belongs to the source
 	senders                      census[string]
-	clients                      census[netip.Addr]
+	clients                      *census[netip.Addr] // of an account
 	causes                       map[spoor.Source]int
 	answers                      *answers
 	hours                        []hour
@@ -82,9 +83,27 @@ const maxHours = 14 * 24
 const maxReceivers = 256
 
 // sender counts an envelope sender.
-func (b *book) sender(f *flight, address string) {
-	f.own = !f.nullSender && !f.foreign && b.owns(address)
-	b.senders.add(address, 1)
+func (b *book) sender(f *flight, address []byte) {
+	if b.senders.count > 0 && string(address) == b.senders.first { // mostly
+		f.own = b.firstOwn && !f.nullSender && !f.foreign
+		b.senders.count++
+		return
+	}
+	own := b.source.Kind != spoor.KindNetwork && b.owns(string(address))
+	f.own = own && !f.nullSender && !f.foreign
+	if b.senders.count == 0 {
+		b.firstOwn = own
+	}
+	addSender(&b.senders, address)
+}
+
+// addSender counts a sender, which is copied if it is new.
+func addSender(c *census[string], address []byte) {
+	if n, ok := c.others[string(address)]; ok {
+		c.others[string(address)] = n + 1
+		return
+	}
+	c.add(string(address), 1)
 }
 
 func (b *book) owns(sender string) bool {
@@ -98,10 +117,26 @@ func (b *book) owns(sender string) bool {
 // loggedIn counts a login in order to send.
 func (b *book) loggedIn(client netip.Addr, place spoor.LogPlace) {
 	b.logins++
-	b.clients.add(client, 1)
+	b.cameFrom(client)
 	if len(b.places) == 0 {
 		b.places = append(b.places, logged{session: place})
 	}
+}
+
+// relations are the account's own habits.
+func (b *book) relations() *[4]int32 {
+	if b.relation == nil {
+		b.relation = &[4]int32{}
+	}
+	return b.relation
+}
+
+// cameFrom counts a client of an account.
+func (b *book) cameFrom(client netip.Addr) {
+	if b.clients == nil {
+		b.clients = &census[netip.Addr]{}
+	}
+	b.clients.add(client, 1)
 }
 
 // settle sums a message up under its source.
@@ -226,7 +261,7 @@ func (b *book) accept(f *flight, recipients int) {
 	}
 	b.last = max(b.last, f.submitted)
 	if f.client.IsValid() && b.source.Kind == spoor.KindAccount && f.account != b {
-		b.clients.add(f.client, 1)
+		b.cameFrom(f.client)
 	}
 	if f.cause != (spoor.Source{}) {
 		if b.causes == nil {
@@ -282,10 +317,11 @@ func (j *Journal) history(b *book) *spoor.History {
 		Logins: int(b.logins), Inferred: int(b.inferred),
 		First: b.first.Time(), Last: b.last.Time(),
 		Senders: b.senders.rank(func(s string) string { return s }),
-		Clients: b.clients.rank(netip.Addr.String),
 	}
 	h.WebServer = b.owner != nil && b.owner.Role == spoor.RoleWebServer
-	h.Networks = networks(&b.clients)
+	if b.clients != nil {
+		h.Clients, h.Networks = b.clients.rank(netip.Addr.String), countNetworks(b.clients)
+	}
 	if b.source.Kind == spoor.KindAccount {
 		h.FailedLogins = j.failed[b.source.Name]
 	}
@@ -301,8 +337,8 @@ func (j *Journal) history(b *book) *spoor.History {
 	return h
 }
 
-// networks counts the /24 and /64 among addresses.
-func networks(clients *census[netip.Addr]) int {
+// countNetworks counts the /24 and /64 among addresses.
+func countNetworks(clients *census[netip.Addr]) int {
 	seen := map[netip.Prefix]bool{}
 	clients.each(func(client netip.Addr) {
 		bits := 24

@@ -25,7 +25,7 @@ type flight struct {
 
 	book     *book
 	waits    bool   // its session is not looked for yet: book is nil
-	pending  string // its envelope sender, while it waits
+	pending  []byte // its envelope sender, while it waits
 	sure     uint8  // of the source, in hundredths
 	inferred bool   // joined to the source by time alone
 	ambig    uint8  // how many sessions it could have come from, at most 255
@@ -95,7 +95,7 @@ func (j *Journal) newFlight(id []byte) *flight {
 	var f *flight
 	if n := len(j.free); n > 0 {
 		f, j.free = j.free[n-1], j.free[:n-1]
-		*f = flight{recipients: f.recipients[:0]}
+		*f = flight{recipients: f.recipients[:0], pending: f.pending[:0]}
 	} else {
 		f = &flight{}
 	}

@@ -34,8 +34,7 @@ type Journal struct {
 	logins    map[netip.Addr]*logins
 	books     map[spoor.Source]*book
 	accounts  map[string]*book
-	networks  map[netip.Addr]*book
-	blank     []book // for networks: there are many, and they are made together
+	networks  networks
 	users     map[int32]*book
 	domains   interner
 	reasons   reasons
@@ -65,7 +64,7 @@ func (t *Tracer) NewJournal() *Journal {
 		tracer: t, seed: maphash.MakeSeed(),
 		open: map[uint64]*flight{}, children: map[int32]*origin{}, orphans: map[int32]*flight{},
 		envelopes: make([]envelope, maxEnvelopes), logins: map[netip.Addr]*logins{},
-		books: map[spoor.Source]*book{}, accounts: map[string]*book{}, networks: map[netip.Addr]*book{},
+		books: map[spoor.Source]*book{}, accounts: map[string]*book{},
 		users: map[int32]*book{}, failed: map[string]int{},
 		announced: map[uint64]*origin{}, mailboxes: map[uint64]opened{},
 		past: make([]pastOrigin, maxNamed), invocations: make([]invocation, maxInvocations), sweepAt: firstSweep,
@@ -73,6 +72,7 @@ func (t *Tracer) NewJournal() *Journal {
 	j.attempts.grow()
 	j.sessions.init()
 	j.domains.init()
+	j.networks.init()
 	j.reasons.init()
 	j.Troubles.init()
 	return j
@@ -258,10 +258,10 @@ func (j *Journal) attribute(f *flight, sender []byte) {
 		f.sure = uint8(100*f.book.confidence + 0.5)
 	}
 	if f.book == nil {
-		f.waits, f.pending = true, string(sender)
+		f.waits, f.pending = true, append(f.pending[:0], sender...)
 		return
 	}
-	f.book.sender(f, string(sender))
+	f.book.sender(f, sender)
 }
 
 // user returns the book of a UID, named as in a trail.
@@ -280,16 +280,16 @@ func (j *Journal) user(uid int32) *book {
 func (j *Journal) book(source spoor.Source, uid int) *book {
 	if source.Kind == spoor.KindNetwork {
 		if client, err := netip.ParseAddr(source.Name); err == nil {
-			return j.network(client)
+			return j.networks.of(client)
 		}
 	}
 	b, ok := j.books[source]
 	if !ok {
-		b = &book{source: source, uid: uid, confidence: 1}
+		b = &book{source: source, uid: int32(uid), confidence: 1}
 		j.books[source] = b
 	}
-	if uid >= 0 && (b.uid < 0 || uid < b.uid) {
-		b.uid = uid
+	if uid >= 0 && (b.uid < 0 || int32(uid) < b.uid) {
+		b.uid = int32(uid)
 	}
 	return b
 }
@@ -304,27 +304,15 @@ func (j *Journal) account(name []byte) *book {
 	return b
 }
 
-// network returns the book of a client that did not authenticate.
-func (j *Journal) network(client netip.Addr) *book {
-	if b, ok := j.networks[client]; ok {
-		return b
-	}
-	if len(j.blank) == 0 {
-		j.blank = make([]book, 64)
-	}
-	b := &j.blank[0]
-	j.blank = j.blank[1:]
-	*b = book{source: spoor.Source{Kind: spoor.KindNetwork}, client: client, uid: -1, confidence: 1}
-	j.networks[client] = b
-	return b
-}
-
 // known returns the page of a source that the log tells of.
 func (j *Journal) known(source spoor.Source) (*book, bool) {
 	if source.Kind == spoor.KindNetwork {
 		client, err := netip.ParseAddr(source.Name)
-		b, ok := j.networks[client]
-		return b, ok && err == nil
+		if err != nil {
+			return nil, false
+		}
+		b := j.networks.find(client)
+		return b, b != nil
 	}
 	b, ok := j.books[source]
 	return b, ok
@@ -338,7 +326,7 @@ func (j *Journal) all() iter.Seq[*book] {
 				return
 			}
 		}
-		for _, b := range j.networks {
+		for b := range j.networks.all() {
 			if !yield(b) {
 				return
 			}

@@ -119,7 +119,7 @@ func combined(t *spoor.Traffic, b *book) float64 {
 
 // traffic is a source that the log alone knows.
 func (j *Journal) traffic(b *book) spoor.Traffic {
-	t := spoor.Traffic{Source: b.named(), UID: b.uid, Confidence: b.sureOf(), History: j.history(b)}
+	t := spoor.Traffic{Source: b.named(), UID: int(b.uid), Confidence: b.sureOf(), History: j.history(b)}
 	if b.owner != nil {
 		t.Login = b.owner.Login
 	}

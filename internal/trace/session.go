@@ -93,14 +93,6 @@ func (j *Journal) session(b *spoor.Block, e *spoor.Event) {
 	}
 }
 
-func parseClient(text []byte) netip.Addr {
-	client, err := netip.ParseAddr(string(text))
-	if err != nil {
-		return netip.Addr{}
-	}
-	return client.Unmap()
-}
-
 // sameConnection finds the session that another line of the same connection has
 // opened: relaylock and smtp_auth both tell of it.
 func (s *sessions) sameConnection(client netip.Addr, e *spoor.Event) *session {
@@ -283,7 +275,7 @@ func (j *Journal) resolve(f *flight, m mail) {
 func (f *flight) sourceFound() {
 	if f.waits {
 		f.book.sender(f, f.pending)
-		f.waits, f.pending = false, ""
+		f.waits = false
 	}
 }
 
@@ -313,7 +305,7 @@ func (j *Journal) join(f *flight, s *session, sure float64) {
 		f.book = j.book(spoor.Source{Kind: spoor.KindUnknown}, -1)
 		return
 	}
-	f.book = j.network(s.client)
+	f.book = j.networks.of(s.client)
 }
 
 // mail is what is known of a message when its session is looked for.
@@ -538,7 +530,7 @@ func (t *traits) ofAccount(s *session, relation int) float64 {
 	if s.account == nil {
 		return share
 	}
-	own := &s.account.relation
+	own := s.account.relations()
 	share = (float64(own[relation]) + habit*share) / (float64(own[0]+own[1]+own[2]+own[3]) + habit)
 	if relation == 0 {
 		share *= ownSender
@@ -575,7 +567,7 @@ func (t *traits) learn(s *session, m *mail) {
 	relation := relationOf(s, m)
 	t.relation[relation]++
 	if s.account != nil {
-		s.account.relation[relation]++
+		s.account.relations()[relation]++
 	}
 	if m.addressed {
 		t.channel[channelOf(m)]++

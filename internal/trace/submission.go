@@ -78,7 +78,7 @@ func (j *Journal) entered(f *flight, e *spoor.Event) {
 	case len(e.Login) > 0:
 		j.fromLogin(f, e.Login)
 	case f.client.IsValid():
-		f.book, f.sure = j.network(f.client), percent(sureClient)
+		f.book, f.sure = j.networks.of(f.client), percent(sureClient)
 		f.filtered = f.client.IsLoopback()
 	}
 }
@@ -151,9 +151,9 @@ func (j *Journal) queued(e *spoor.Event) {
 	j.sender(f, e)
 	switch {
 	case f.book == nil, f.filtered, f.book.source.Kind == spoor.KindNetwork:
-		f.waits, f.pending = true, string(e.Address) // it may turn out to be another's
+		f.waits, f.pending = true, append(f.pending[:0], e.Address...) // it may turn out to be another's
 	default:
-		f.book.sender(f, string(e.Address))
+		f.book.sender(f, e.Address)
 	}
 	j.webmail(f, e)
 }

@@ -118,7 +118,7 @@ func (t *Tracer) follow(m *spoor.Message, r ruling) ruling {
 	case f == nil || !f.keyed:
 		return r
 	case f.goesOn && f.book != nil && f.book.source != r.source:
-		return ruling{source: f.source(t.journal), uid: f.book.uid, confidence: float64(f.sure) / 100, proof: r.proof, flight: f}
+		return ruling{source: f.source(t.journal), uid: int(f.book.uid), confidence: float64(f.sure) / 100, proof: r.proof, flight: f}
 	case f.via != nil:
 		return ruling{source: f.via.named(), uid: -1, confidence: sureLogins, proof: r.proof, flight: f}
 	}

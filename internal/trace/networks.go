@@ -1,0 +1,106 @@
+package trace
+
+import (
+	"encoding/binary"
+	"iter"
+	"net/netip"
+
+	"spoor"
+)
+
+// networks are the pages of clients that did not authenticate. There may be
+// hundreds of thousands, nearly all with addresses of IPv4.
+type networks struct {
+	v4    map[uint32]*book
+	v6    map[netip.Addr]*book
+	blank []book // for the next ones
+}
+
+func (n *networks) init() {
+	n.v4, n.v6 = map[uint32]*book{}, map[netip.Addr]*book{}
+}
+
+// find returns the page of a client, or nil.
+func (n *networks) find(client netip.Addr) *book {
+	if client.Is4() {
+		return n.v4[number4(client)]
+	}
+	return n.v6[client]
+}
+
+// of returns the page of a client, which it makes if there is none.
+func (n *networks) of(client netip.Addr) *book {
+	if b := n.find(client); b != nil {
+		return b
+	}
+	if len(n.blank) == 0 {
+		n.blank = make([]book, 64)
+	}
+	b := &n.blank[0]
+	n.blank = n.blank[1:]
+	b.source.Kind, b.client, b.uid, b.confidence = spoor.KindNetwork, client, -1, 1
+	if client.Is4() {
+		n.v4[number4(client)] = b
+	} else {
+		n.v6[client] = b
+	}
+	return b
+}
+
+// all yields every page, in no order.
+func (n *networks) all() iter.Seq[*book] {
+	return func(yield func(*book) bool) {
+		for _, b := range n.v4 {
+			if !yield(b) {
+				return
+			}
+		}
+		for _, b := range n.v6 {
+			if !yield(b) {
+				return
+			}
+		}
+	}
+}
+
+func number4(client netip.Addr) uint32 {
+	bytes := client.As4()
+	return binary.BigEndian.Uint32(bytes[:])
+}
+
+// parseClient reads the address of a client as logged. The result is invalid where
+// it is none, as "unknown".
+func parseClient(text []byte) netip.Addr {
+	if client, ok := parse4(text); ok {
+		return client
+	}
+	client, err := netip.ParseAddr(string(text))
+	if err != nil {
+		return netip.Addr{}
+	}
+	return client.Unmap()
+}
+
+// parse4 reads an address of IPv4 without the copy that netip.ParseAddr needs.
+func parse4(text []byte) (netip.Addr, bool) {
+	var address [4]byte
+	n, digits, value := 0, 0, 0
+	for i := 0; i <= len(text); i++ {
+		switch {
+		case i < len(text) && '0' <= text[i] && text[i] <= '9':
+			value, digits = value*10+int(text[i]-'0'), digits+1
+			if value > 255 || digits > 3 || digits > 1 && value < 10 {
+				return netip.Addr{}, false
+			}
+		case i == len(text) || text[i] == '.':
+			if digits == 0 || n == 4 {
+				return netip.Addr{}, false
+			}
+			address[n] = byte(value)
+			n, digits, value = n+1, 0, 0
+		default:
+			return netip.Addr{}, false
+		}
+	}
+	return netip.AddrFrom4(address), n == 4
+}
