@@ -424,7 +424,7 @@ type pastOrigin struct {
 	sure      uint8
 }
 
-const maxNamed = 1 << 14 // by the low bits of the hash
+const maxNamed = 1 << 12 // by the low bits of the hash
 
 // name remembers a message by its Message-ID. One that a filter hands over has
 // that of the message that went in.

@@ -105,8 +105,8 @@ func cutRelay(b []byte) (relay, rest []byte, ok bool) {
 	if !ok {
 		return nil, b, false
 	}
-	end := bytes.Index(relay, []byte(", "))
-	if end < 0 {
+	end := bytes.IndexByte(relay, ',') // no name, address or socket holds one
+	if end < 0 || end+1 >= len(relay) || relay[end+1] != ' ' {
 		return nil, b, false
 	}
 	return relay[:end], relay[end+2:], true
