@@ -177,6 +177,6 @@ func TestTheConfiguration(t *testing.T) {
 		func(c Config) bool {
 			return c.Serves("cp.test") && c.Serves("name.test") && c.Serves("d2.test") && c.Spool == "/var/spool/exim4"
 		})
-	f(map[string]string{"etc/exim.conf": "A = BC\nBC = A\nspool_directory = A\n" + strings.Repeat("X = XX\n", 50)},
+	f(map[string]string{"etc/exim.conf": "A = BC\n" + "BC = A\nspool_directory = A\n" + strings.Repeat("X = XX\n", 50)},
 		func(c Config) bool { return len(c.Spool) <= maxLineBytes })
 }
