@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
+	"path"
 	"strings"
 	"sync"
 
@@ -135,6 +137,7 @@ func (s *server) facts() trace.Facts {
 		PrimaryGroup: func(gid int) []int { return groups[gid] },
 		CallerGroup:  s.queue.CallerGroup,
 		Via:          s.queue.Via,
+		SiteAt:       s.siteAt(),
 		LocalAddress: s.queue.LocalAddress,
 		Serves:       func(domain string) bool { return s.queue.Serves(domain) || sites()[strings.ToLower(domain)] },
 		Realm:        realm,
@@ -146,6 +149,38 @@ func (s *server) facts() trace.Facts {
 func (s *server) uidOf(login string) (int, bool) {
 	account, ok := s.passwd.ByLogin(login)
 	return account.UID, ok
+}
+
+// siteAt returns a function that names the site that a folder belongs to. It asks
+// the panel when it is first called.
+func (s *server) siteAt() func(dir string) string {
+	folders := sync.OnceValue(func() map[string]string {
+		known, roots := map[string]string{}, map[string]bool{}
+		for _, site := range s.panel.Sites() {
+			if site.Home != "" {
+				known[site.Home] = cmp.Or(site.Subscription, site.Domain)
+			}
+		}
+		for _, site := range s.panel.Sites() {
+			for _, dir := range site.DocumentRoots {
+				if other, ok := known[dir]; ok && other != site.Domain && roots[dir] {
+					known[dir] = "" // two sites share it
+					continue
+				}
+				known[dir], roots[dir] = site.Domain, true
+			}
+		}
+		return known
+	})
+	return func(dir string) string {
+		known := folders()
+		for dir = path.Clean("/" + dir); dir != "/"; dir = path.Dir(dir) {
+			if site, ok := known[dir]; ok {
+				return site
+			}
+		}
+		return ""
+	}
 }
 
 // siteNames finds the domains of all sites, beside the reading of the queue: the

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 
 	"spoor"
@@ -102,7 +103,9 @@ func (s *server) scanLog(ctx context.Context, o *options, consume func(*spoor.Bl
 		return nil, err
 	}
 	for _, gap := range coverage.NotRead {
-		s.gaps.Add(gap.File, gap.Reason)
+		if !strings.HasPrefix(gap.Reason, logs.LeftOut) { // its lines are read elsewhere
+			s.gaps.Add(gap.File, gap.Reason)
+		}
 	}
 	if o.checkCoverage(coverage, "") != nil {
 		s.partial = true

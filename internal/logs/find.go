@@ -164,10 +164,14 @@ func (f *finder) repeats(c, main candidate) bool {
 	return err == nil && os.SameFile(info, main.info)
 }
 
+// LeftOut begins the reason of a file that is not read because its lines are in
+// another one.
+const LeftOut = "left out: "
+
 func (f *finder) leaveOut(other candidate, name, reason string) {
 	f.refused = append(f.refused, name)
 	s := &f.streams[other.stream]
-	s.NotRead = append(s.NotRead, spoor.Gap{File: name, Reason: "left out: " + reason, Count: 1})
+	s.NotRead = append(s.NotRead, spoor.Gap{File: name, Reason: LeftOut + reason, Count: 1})
 }
 
 // sameHead reports whether two files begin with the same lines.

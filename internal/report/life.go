@@ -144,8 +144,14 @@ func writeLife(p *page, l *Life) {
 	if l.Cause != (spoor.Source{}) {
 		p.row(2, "cause", clip(l.Cause.String(), maxQuote))
 	}
+	layout := "15:04:05"
+	for i := range l.Steps {
+		if l.Steps[i].Time.Nanosecond() != 0 {
+			layout = "15:04:05.000"
+		}
+	}
 	for i := range l.Steps[:min(maxSteps, len(l.Steps))] {
-		writeStep(p, &l.Steps[i])
+		writeStep(p, &l.Steps[i], layout)
 	}
 	if more := len(l.Steps) - maxSteps; more > 0 {
 		p.para(2, "and "+plural(more, "line")+" more: see --json")
@@ -175,9 +181,9 @@ func basisOf(l *Life) string {
 	return ": inferred from order and time; log lines of sessions and messages share no key"
 }
 
-func writeStep(p *page, s *Step) {
+func writeStep(p *page, s *Step, layout string) {
 	p.tab(2)
-	p.put(p.style.format(s.Time, "15:04:05.000"))
+	p.put(p.style.format(s.Time, layout))
 	p.tab(wordsColumn)
 	words := s.Kind.String()
 	if s.Address != "" {

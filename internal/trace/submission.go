@@ -118,6 +118,7 @@ func (j *Journal) acceptSubmitted(b *spoor.Block, e *spoor.Event) {
 	default:
 		j.entered(f, e)
 		j.invoked(f, e)
+		j.inFolder(f)
 	}
 	j.name(f, e.Text)
 	j.queued(e)
@@ -410,6 +411,25 @@ func (j *Journal) invoked(f *flight, e *spoor.Event) {
 		f.dir, f.login = at.dir, at.place
 	}
 	*at = invocation{}
+}
+
+// inFolder blames the site in whose folder the web server's user called the MTA:
+// all sites have that user.
+func (j *Journal) inFolder(f *flight) {
+	if f.dir == "" || f.book == nil || f.book.owner == nil || f.book.owner.Role != spoor.RoleWebServer {
+		return
+	}
+	site := j.tracer.facts.SiteAt(f.dir)
+	if site == "" {
+		return
+	}
+	b := j.book(spoor.Source{Kind: spoor.KindSite, Name: site}, int(f.uid))
+	if b.owner == nil {
+		owner := *f.book.owner
+		owner.Site = site
+		b.owner = &owner
+	}
+	f.book, f.sure = b, percent(sureFolders)
 }
 
 // pastOrigin is what is kept of the messages that were named last, for those that

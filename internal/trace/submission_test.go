@@ -260,3 +260,19 @@ func TestATimeThatIsNotOverIsNoDelivery(t *testing.T) {
 	}
 	wantFigures(t, p.sources(t), "account:anna@here.test", "1 messages 2 recipients 0 delivered 0 failed 1 deferrals 2 waiting")
 }
+
+func TestTheFolderNamesTheSiteThatTheWebServersUserSentFrom(t *testing.T) {
+	p := newTape()
+	for i, dir := range []string{"/home/site1/www/shop", "/srv/other"} {
+		p.keyed(spoor.EventInvoked, "", func(e *spoor.Event) { e.Text, e.Key = []byte(dir), 0 }).
+			keyed(spoor.EventAccepted, []string{"1a-b-c", "1a-b-d"}[i], func(e *spoor.Event) {
+				e.Login, e.Address = []byte("apache"), []byte("www@site1.test")
+			})
+	}
+	found := p.sources(t)
+	wantFigures(t, found, "site:site1.test", "1 messages 0 recipients 0 delivered 0 failed 0 deferrals 0 waiting")
+	wantFigures(t, found, "user:apache", "1 messages 0 recipients 0 delivered 0 failed 0 deferrals 0 waiting")
+	if h := found["site:site1.test"].History; h == nil || !h.WebServer || h.OwnSender != 1 {
+		t.Errorf("%+v", h)
+	}
+}

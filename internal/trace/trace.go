@@ -29,6 +29,8 @@ type Facts struct {
 	// Via tells how messages enter that the MTA logs under a UID: its own users
 	// stand for the network, for bounces and for forwards.
 	Via func(uid int) spoor.Via
+	// SiteAt names the site that a folder belongs to, or "".
+	SiteAt func(dir string) string
 	// LocalAddress writes the address of a local recipient as its sender wrote it,
 	// without what the MTA's routing puts before it.
 	LocalAddress func(address string) string
@@ -60,6 +62,7 @@ const (
 	sureGroup    = 0.7  // UID from the group of the file alone
 	sureConflict = 0.6  // two records of the server disagree
 	sureLogin    = 0.9  // the one account that had logged in from the client's address
+	sureFolders  = 0.9  // the site in whose folder the web server's user called the MTA
 	sureLogins   = 0.7  // the last of several such accounts
 )
 
@@ -109,6 +112,8 @@ func (t *Tracer) follow(m *spoor.Message, r ruling) ruling {
 	switch {
 	case r.source.Kind == spoor.KindBounce:
 		return t.followBounce(m, r)
+	case r.owner.Role == spoor.RoleWebServer:
+		return t.followFolder(m, r)
 	case r.source.Kind == spoor.KindNetwork, r.source.Kind == spoor.KindUnknown, r.owner.Role == spoor.RoleMailSystem:
 	default:
 		return r
@@ -163,6 +168,17 @@ func (t *Tracer) ruleUID(uid int) ruling {
 	default:
 		r.source = spoor.Source{Kind: spoor.KindUser, Name: strconv.Itoa(uid)}
 	}
+	return r
+}
+
+// followFolder takes the site from the folder in which the log saw the web server's
+// user call the MTA.
+func (t *Tracer) followFolder(m *spoor.Message, r ruling) ruling {
+	f := t.journal.find(m)
+	if f == nil || f.dir == "" || f.book == nil || f.book.source.Kind != spoor.KindSite {
+		return r
+	}
+	r.source, r.owner.Site, r.confidence, r.flight = f.book.source, f.book.source.Name, min(r.confidence, sureFolders), f
 	return r
 }
 

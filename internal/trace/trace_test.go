@@ -63,6 +63,12 @@ func testFacts() Facts {
 			}
 			return spoor.ViaUID
 		},
+		SiteAt: func(dir string) string {
+			if strings.HasPrefix(dir, "/home/site1/") {
+				return "site1.test"
+			}
+			return ""
+		},
 		LocalAddress: func(address string) string { return strings.TrimPrefix(address, "alias-") },
 		Host:         "mx.here.test",
 	}
