@@ -283,6 +283,11 @@ func bit(yes bool) int32 {
 // the order in which they came.
 func (b *book) hour(f *flight, recipients int) {
 	number := int32(f.submitted / spoor.Stamp(time.Hour/time.Microsecond))
+	if n := len(b.hours); n > 0 && b.hours[n-1].number == number { // mostly
+		b.hours[n-1].messages++
+		b.hours[n-1].recipients += int32(recipients)
+		return
+	}
 	at, found := slices.BinarySearchFunc(b.hours, number, func(h hour, n int32) int { return cmp.Compare(h.number, n) })
 	if !found {
 		b.hours = slices.Insert(b.hours, at, hour{number: number})

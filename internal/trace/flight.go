@@ -189,10 +189,10 @@ func (a *attempts) clear() {
 // attempt begins a delivery.
 func (j *Journal) attempt(e *spoor.Event) {
 	key := j.messageKey(e)
-	f, ok := j.open[key]
-	if !ok { // the log begins after the message
+	f := j.open.get(key)
+	if f == nil { // the log begins after the message
 		f = j.newFlight(e.ID)
-		j.open[key] = f
+		j.open.put(key, f)
 	}
 	if e.Delivery == 1 && j.attempts.last > manyDeliveries {
 		j.restart() // it was not told that the MTA stopped
@@ -318,15 +318,15 @@ func queuedBy(text []byte) iter.Seq[int32] {
 // end closes a message.
 func (j *Journal) end(e *spoor.Event) {
 	key := j.messageKey(e)
-	f, ok := j.open[key]
-	if !ok {
+	f := j.open.get(key)
+	if f == nil {
 		return
 	}
 	if f.keyed {
 		j.leaves(f, e)
 		return
 	}
-	delete(j.open, key)
+	j.open.remove(key)
 	if _, ok := j.orphans[f.qp]; ok && f.logged {
 		delete(j.orphans, f.qp)
 	}

@@ -24,8 +24,8 @@ type Journal struct {
 	tracer *Tracer
 	seed   maphash.Seed
 
-	open      map[uint64]*flight // messages that have not ended, by the hash of their queue ID
-	origins   []uint64           // hosts and instances that were met
+	open      table[flight] // messages that have not ended, by the hash of their queue ID
+	origins   []uint64      // hosts and instances that were met
 	attempts  attempts
 	children  map[int32]*origin // bounces and forwards that were announced, by the PID that queued them
 	orphans   map[int32]*flight // forwards that were queued before that was told, by the same
@@ -62,7 +62,7 @@ type Journal struct {
 func (t *Tracer) NewJournal() *Journal {
 	j := &Journal{
 		tracer: t, seed: maphash.MakeSeed(),
-		open: map[uint64]*flight{}, children: map[int32]*origin{}, orphans: map[int32]*flight{},
+		children: map[int32]*origin{}, orphans: map[int32]*flight{},
 		envelopes: make([]envelope, maxEnvelopes), logins: map[netip.Addr]*logins{},
 		books: map[spoor.Source]*book{}, accounts: map[string]*book{},
 		users: map[int32]*book{}, failed: map[string]int{},
@@ -188,15 +188,15 @@ func (j *Journal) key(id []byte) uint64 {
 // of the message before is lost.
 func (j *Journal) accept(b *spoor.Block, e *spoor.Event) {
 	key := j.messageKey(e)
-	f := j.open[key]
+	f := j.open.get(key)
 	switch {
 	case f == nil:
 		f = j.newFlight(e.ID)
-		j.open[key] = f
+		j.open.put(key, f)
 	case f.logged:
 		j.settle(f)
 		f = j.newFlight(e.ID)
-		j.open[key] = f
+		j.open.put(key, f)
 	}
 	f.logged, f.accepted, f.submitted = true, e.Time, e.Time
 	f.size, f.qp, f.uid, f.place = e.Size, e.PID, e.UID, b.Place(e)
@@ -384,7 +384,7 @@ func (j *Journal) takeEnvelope(f *flight) (envelope, bool) {
 
 // bounced notes that a bounce was queued for a message.
 func (j *Journal) bounced(e *spoor.Event) {
-	f := j.open[j.messageKey(e)]
+	f := j.open.get(j.messageKey(e))
 	source := spoor.Source{Kind: spoor.KindBounce, Name: "unknown"}
 	o := &origin{via: spoor.ViaBounce, source: source}
 	if f != nil && f.book != nil {

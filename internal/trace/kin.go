@@ -64,14 +64,14 @@ func (f *flight) forwards() bool {
 // notified notes which bounce was queued for a message.
 func (j *Journal) notified(e *spoor.Event) {
 	key := j.relatedKey(e)
-	j.kin(key, j.open[key], j.bounceFor(j.open[j.messageKey(e)]))
+	j.kin(key, j.open.get(key), j.bounceFor(j.open.get(j.messageKey(e))))
 }
 
 // passed notes under which ID a delivered message goes on. It is false where
 // nothing more is known of that.
 func (j *Journal) passed(f *flight, e *spoor.Event) bool {
 	key := j.relatedKey(e)
-	next := j.open[key]
+	next := j.open.get(key)
 	if e.Channel == spoor.ChannelLocal {
 		name := lowerDomain(j.tracer.facts.LocalAddress(string(e.Address)))
 		o := &origin{via: spoor.ViaForward, cause: f.source(j), place: f.place, source: spoor.Source{Kind: spoor.KindForward, Name: name}}
@@ -92,7 +92,7 @@ func (j *Journal) passed(f *flight, e *spoor.Event) bool {
 // goesOn joins a message to the one that its line of origin names. It is false
 // where the log has nothing of that.
 func (j *Journal) goesOn(f *flight, e *spoor.Event) bool {
-	before := j.open[j.relatedKey(e)]
+	before := j.open.get(j.relatedKey(e))
 	if before == nil || before == f {
 		f.filtered = true
 		return false

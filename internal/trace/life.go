@@ -128,7 +128,7 @@ func (s *Search) lifeOf(e *spoor.Event) *Life {
 // IDs are used again: another message has another life.
 func (s *Search) life(e *spoor.Event) *Life {
 	key := s.journal.messageKey(e)
-	f := s.journal.open[key]
+	f := s.journal.open.get(key)
 	l, ok := s.open[key]
 	if ok && (l.flight == f || f == nil) {
 		return l

@@ -35,12 +35,12 @@ func (j *Journal) find(m *spoor.Message) *flight {
 	if j == nil {
 		return nil
 	}
-	if f, ok := j.open[j.key([]byte(m.ID))]; ok && f.id == m.ID && f.fits(m) {
+	if f := j.open.get(j.key([]byte(m.ID))); f != nil && f.id == m.ID && f.fits(m) {
 		return f
 	}
 	hash := spoor.IDHash(m.ID)
 	for _, origin := range j.origins {
-		if f, ok := j.open[hash^origin]; ok && f.id == m.ID && f.left == 0 && f.fits(m) {
+		if f := j.open.get(hash ^ origin); f != nil && f.id == m.ID && f.left == 0 && f.fits(m) {
 			return f
 		}
 	}
@@ -78,7 +78,7 @@ func (l *Ledger) Join() []spoor.Traffic {
 		m.flight.sourceFound()
 		j.settleUnder(m.flight, m.flight.book, m.recipients)
 	}
-	for _, f := range j.open {
+	for _, f := range j.open.all() {
 		if !f.matched {
 			j.settle(f)
 		}
@@ -91,6 +91,7 @@ func (l *Ledger) Join() []spoor.Traffic {
 			t.Confidence = combined(t, b)
 		}
 	}
+	list = slices.Grow(list, j.countUnlisted())
 	for b := range j.all() {
 		if !b.listed && !b.minor() && b.tells() {
 			list = append(list, j.traffic(b))
@@ -100,6 +101,16 @@ func (l *Ledger) Join() []spoor.Traffic {
 		return cmp.Or(cmp.Compare(b.TotalRecipients(), a.TotalRecipients()), cmp.Compare(b.Messages, a.Messages), a.Source.Compare(b.Source))
 	})
 	return list
+}
+
+// countUnlisted counts the sources that the log alone knows, without the smallest.
+func (j *Journal) countUnlisted() (n int) {
+	for b := range j.all() {
+		if !b.listed && !b.minor() && b.tells() {
+			n++
+		}
+	}
+	return n
 }
 
 // tells reports whether the log has anything of the source that counts.

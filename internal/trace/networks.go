@@ -11,19 +11,19 @@ import (
 // networks are the pages of clients that did not authenticate. There may be
 // hundreds of thousands, nearly all with addresses of IPv4.
 type networks struct {
-	v4    map[uint32]*book
+	v4    table[book] // by number4
 	v6    map[netip.Addr]*book
 	blank []book // for the next ones
 }
 
 func (n *networks) init() {
-	n.v4, n.v6 = map[uint32]*book{}, map[netip.Addr]*book{}
+	n.v6 = map[netip.Addr]*book{}
 }
 
 // find returns the page of a client, or nil.
 func (n *networks) find(client netip.Addr) *book {
 	if client.Is4() {
-		return n.v4[number4(client)]
+		return n.v4.get(number4(client))
 	}
 	return n.v6[client]
 }
@@ -40,7 +40,7 @@ func (n *networks) of(client netip.Addr) *book {
 	n.blank = n.blank[1:]
 	b.source.Kind, b.client, b.uid, b.confidence = spoor.KindNetwork, client, -1, 1
 	if client.Is4() {
-		n.v4[number4(client)] = b
+		n.v4.put(number4(client), b)
 	} else {
 		n.v6[client] = b
 	}
@@ -50,7 +50,7 @@ func (n *networks) of(client netip.Addr) *book {
 // all yields every page, in no order.
 func (n *networks) all() iter.Seq[*book] {
 	return func(yield func(*book) bool) {
-		for _, b := range n.v4 {
+		for _, b := range n.v4.all() {
 			if !yield(b) {
 				return
 			}
@@ -63,9 +63,9 @@ func (n *networks) all() iter.Seq[*book] {
 	}
 }
 
-func number4(client netip.Addr) uint32 {
+func number4(client netip.Addr) uint64 {
 	bytes := client.As4()
-	return binary.BigEndian.Uint32(bytes[:])
+	return uint64(binary.BigEndian.Uint32(bytes[:]))
 }
 
 // parseClient reads the address of a client as logged. The result is invalid where

@@ -89,7 +89,7 @@ func (j *Journal) Stuck() []Stuck {
 	}
 	groups := map[key]*Stuck{}
 	matched := j.anyMatched()
-	for _, f := range j.open {
+	for _, f := range j.open.all() {
 		if matched && !f.matched {
 			continue
 		}
@@ -143,7 +143,7 @@ func before(a, b spoor.LogPlace) bool {
 }
 
 func (j *Journal) anyMatched() bool {
-	for _, f := range j.open {
+	for _, f := range j.open.all() {
 		if f.matched {
 			return true
 		}

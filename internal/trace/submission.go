@@ -1,7 +1,6 @@
 package trace
 
 import (
-	"bytes"
 	"net/netip"
 	"slices"
 	"time"
@@ -36,7 +35,7 @@ func (j *Journal) submitted(b *spoor.Block, e *spoor.Event) {
 // end is lost, or its ID was used again.
 func (j *Journal) begin(e *spoor.Event, origin bool) *flight {
 	key := j.messageKey(e)
-	f := j.open[key]
+	f := j.open.get(key)
 	if f != nil && (origin && f.traced || f.left != 0 || e.Time.Sub(f.heard) > disorder) {
 		j.settle(f)
 		f = nil
@@ -44,7 +43,7 @@ func (j *Journal) begin(e *spoor.Event, origin bool) *flight {
 	if f == nil {
 		f = j.newFlight(e.ID)
 		f.key, f.accepted, f.submitted = key, e.Time, e.Time
-		j.open[key] = f
+		j.open.put(key, f)
 		j.sweep(e.Time)
 	}
 	f.keyed, f.logged, f.heard = true, true, e.Time
@@ -56,12 +55,12 @@ func (j *Journal) begin(e *spoor.Event, origin bool) *flight {
 // the log.
 func (j *Journal) flight(e *spoor.Event) *flight {
 	key := j.messageKey(e)
-	f := j.open[key]
+	f := j.open.get(key)
 	if f == nil {
 		f = j.newFlight(e.ID)
 		f.key, f.accepted, f.submitted = key, e.Time, e.Time
 		f.keyed = true
-		j.open[key] = f
+		j.open.put(key, f)
 	}
 	f.heard = e.Time
 	return f
@@ -114,7 +113,7 @@ func (j *Journal) acceptSubmitted(b *spoor.Block, e *spoor.Event) {
 	f.place = b.Place(e)
 	switch {
 	case len(e.Related) > 0 && len(e.Address) == 0:
-		j.inherit(f, j.bounceFor(j.open[j.relatedKey(e)]))
+		j.inherit(f, j.bounceFor(j.open.get(j.relatedKey(e))))
 	default:
 		j.entered(f, e)
 		j.invoked(f, e)
@@ -127,7 +126,7 @@ func (j *Journal) acceptSubmitted(b *spoor.Block, e *spoor.Event) {
 // named notes that a message was written to the queue. Without a line about its
 // origin the MTA has made it itself.
 func (j *Journal) named(b *spoor.Block, e *spoor.Event) {
-	f := j.open[j.messageKey(e)]
+	f := j.open.get(j.messageKey(e))
 	if f == nil || f.left != 0 || e.Time.Sub(f.heard) > disorder && (f.queued || !f.traced) {
 		f = j.begin(e, false)
 		f.place = b.Place(e)
@@ -314,7 +313,7 @@ type departure struct {
 func (j *Journal) depart(now spoor.Stamp) {
 	n := 0
 	for ; n < len(j.leaving) && now.Sub(j.leaving[n].at) > disorder; n++ {
-		if f := j.open[j.leaving[n].key]; f != nil && f.left == j.leaving[n].at {
+		if f := j.open.get(j.leaving[n].key); f != nil && f.left == j.leaving[n].at {
 			j.close(f)
 		}
 	}
@@ -325,7 +324,7 @@ func (j *Journal) depart(now spoor.Stamp) {
 
 // close sums a message up and forgets it.
 func (j *Journal) close(f *flight) {
-	delete(j.open, f.key)
+	j.open.remove(f.key)
 	j.closed(f)
 	j.settle(f)
 	j.forget(f)
@@ -334,16 +333,20 @@ func (j *Journal) close(f *flight) {
 // sweep forgets messages that were begun and never queued: the client went, or
 // was refused at the end. It looks when there are twice as many as the last time.
 func (j *Journal) sweep(now spoor.Stamp) {
-	if len(j.open) < j.sweepAt {
+	if j.open.n < j.sweepAt {
 		return
 	}
-	for key, f := range j.open {
+	var stale []*flight
+	for _, f := range j.open.all() {
 		if f.keyed && f.logged && !f.queued && now.Sub(f.heard) > unfinished {
-			delete(j.open, key)
-			j.forget(f)
+			stale = append(stale, f)
 		}
 	}
-	j.sweepAt = max(firstSweep, 2*len(j.open))
+	for _, f := range stale {
+		j.open.remove(f.key)
+		j.forget(f)
+	}
+	j.sweepAt = max(firstSweep, 2*j.open.n)
 }
 
 const firstSweep = 1 << 14
@@ -449,14 +452,14 @@ const maxNamed = 1 << 12 // by the low bits of the hash
 // name remembers a message by its Message-ID. One that a filter hands over has
 // that of the message that went in.
 func (j *Journal) name(f *flight, messageID []byte) {
-	if messageID = bytes.TrimSpace(messageID); len(messageID) < 3 {
+	if len(messageID) < 3 { // none, or <>
 		return
 	}
 	hash := spoor.IDHash(messageID)
 	past := &j.past[hash&(maxNamed-1)]
 	if f.filtered && past.name == hash && past.key != f.key && past.book != nil {
 		j.goOnFrom(f, past)
-		if before := j.open[past.key]; before != nil {
+		if before := j.open.get(past.key); before != nil {
 			before.handedOn = true
 		}
 		return

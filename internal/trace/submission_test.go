@@ -215,8 +215,8 @@ func TestWhatAClientBeginsAndNeverFinishesIsNoMessage(t *testing.T) {
 	if err := j.Add(&spoor.Block{FirstLine: 1, Events: p.events}); err != nil {
 		t.Fatal(err)
 	}
-	if len(j.open) > firstSweep+1 {
-		t.Errorf("%d messages are kept", len(j.open))
+	if j.open.n > firstSweep+1 {
+		t.Errorf("%d messages are kept", j.open.n)
 	}
 	wantFigures(t, p.sources(t), "account:anna@here.test", "nothing")
 }

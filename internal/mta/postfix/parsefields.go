@@ -13,26 +13,44 @@ const minID = 6
 
 // cutID takes a queue ID, or NOQUEUE, and ": " off the start.
 func cutID(b []byte) (id, rest []byte, ok bool) {
-	end, digit, hex := 0, false, true
+	end, seen := 0, idClass(0)
 	for ; end < len(b) && end <= maxID && b[end] != ':'; end++ {
-		switch c := b[end]; {
-		case c >= '0' && c <= '9':
-			digit = true
-		case c >= 'A' && c <= 'F':
-		case c >= 'G' && c <= 'Z', c >= 'a' && c <= 'z':
-			hex = false
-		default:
-			return nil, b, false
-		}
+		seen |= idClasses[b[end]] // no branch: IDs are as good as random
 	}
-	if end < minID || end > maxID || len(b) < end+2 || b[end] != ':' || b[end+1] != ' ' {
+	if seen&idNone != 0 || end < minID || end > maxID || len(b) < end+2 || b[end] != ':' || b[end+1] != ' ' {
 		return nil, b, false
 	}
-	if !digit && !hex && string(b[:end]) != noQueue {
+	if seen&idDigit == 0 && seen&idLetter != 0 && string(b[:end]) != noQueue {
 		return nil, b, false // a word; long IDs have a digit or two in seconds and microseconds
 	}
 	return b[:end], b[end+2:], true
 }
+
+// idClass is what a byte may be in a queue ID; the classes of several are joined.
+type idClass uint8
+
+const (
+	idDigit  idClass = 1 << iota
+	idHex            // A to F
+	idLetter         // any other
+	idNone           // in no ID
+)
+
+var idClasses = func() (classes [256]idClass) {
+	for c := range classes {
+		switch {
+		case c >= '0' && c <= '9':
+			classes[c] = idDigit
+		case c >= 'A' && c <= 'F':
+			classes[c] = idHex
+		case isAlnum(byte(c)):
+			classes[c] = idLetter
+		default:
+			classes[c] = idNone
+		}
+	}
+	return classes
+}()
 
 func setID(e *spoor.Event, id []byte) { e.ID, e.Key = id, spoor.IDHash(id) }
 
