@@ -82,14 +82,14 @@ func (s *server) wanted(ctx context.Context, what string) (trace.Wanted, error) 
 	switch {
 	case strings.HasPrefix(what, "<"):
 		id, err := s.findMessageID(ctx, what)
-		return trace.Wanted{ID: id}, err
+		return trace.Wanted{ID: id, Name: what}, err
 	case strings.Contains(what, "@"):
 		return trace.Wanted{Address: what}, nil
 	}
 	return trace.Wanted{ID: spoor.QueueID(what)}, nil
 }
 
-// findMessageID finds the queued message that has a Message-ID.
+// findMessageID finds the queued message that has a Message-ID; "" if none has.
 func (s *server) findMessageID(ctx context.Context, messageID string) (spoor.QueueID, error) {
 	scan, err := s.queue.Scan(ctx, mta.Want{})
 	if err != nil {
@@ -105,7 +105,7 @@ func (s *server) findMessageID(ctx context.Context, messageID string) (spoor.Que
 			}
 		}
 	}
-	return "", nothing("no message in the queue has the Message-ID "+messageID+", and the log does not hold any", s.spoor("queue ls -o ndjson"))
+	return "", nil
 }
 
 // lives puts lives into the words of report, with their lines of the log.

@@ -59,6 +59,7 @@ type Search struct {
 // NewSearch looks for at most limit lives.
 func (t *Tracer) NewSearch(wanted Wanted, limit int) *Search {
 	wanted.Address = strings.ToLower(wanted.Address)
+	wanted.Name = string(bareName([]byte(wanted.Name)))
 	j := t.NewJournal()
 	j.keep = true
 	return &Search{
@@ -149,15 +150,19 @@ func (s *Search) life(e *spoor.Event) *Life {
 
 // accepted notes what is known of a message when it is queued.
 func (s *Search) accepted(l *Life, e *spoor.Event) {
-	name := string(e.Text)
 	if e.Kind == spoor.EventAccepted || e.Kind == spoor.EventNamed {
-		l.wanted = l.wanted || s.wanted.Name != "" && name == s.wanted.Name
+		l.wanted = l.wanted || s.wanted.Name != "" && string(bareName(e.Text)) == s.wanted.Name
 	}
 	if e.Kind == spoor.EventAccepted && e.UID >= 0 {
 		l.QP = int(e.PID)
 		l.wanted = l.wanted || s.children[e.PID]
 		delete(s.children, e.PID)
 	}
+}
+
+// bareName is a Message-ID without its brackets: not every MTA logs them.
+func bareName(name []byte) []byte {
+	return bytes.TrimSuffix(bytes.TrimPrefix(name, []byte("<")), []byte(">"))
 }
 
 // relate looks whether an event makes its message wanted, or others because of

@@ -1,21 +1,62 @@
 package trace
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 
 	"spoor"
 )
 
-func TestALifeIsFoundByTheAddressThatWasWritten(t *testing.T) {
-	p := newTape().client("4A", "198.51.100.7", "").named("4A", "<1>").queued("4A", "fan@far.test", 1).
-		to("4A", "owner@far.test", "deferred", "for=member@here.test")
-	for address, want := range map[string]int{"member@here.test": 1, "owner@far.test": 1, "@here.test": 1, "other@here.test": 0} {
-		search := New(testFacts()).NewSearch(Wanted{Address: address}, 10)
-		if err := search.Add(&spoor.Block{Events: p.events}); err != nil {
-			t.Fatal(err)
+// lives looks for messages on the tape and says of each its ID, its source, how
+// many lines are of it, and whether it ended.
+func (p *tape) lives(t *testing.T, wanted Wanted) []string {
+	t.Helper()
+	s := New(testFacts()).NewSearch(wanted, 10)
+	if err := s.Add(&spoor.Block{FirstLine: 1, Events: p.events}); err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, l := range s.Lives() {
+		words := fmt.Sprintf("%s %s %d", l.ID, l.Source, len(l.Steps))
+		if l.Ended {
+			words += " ended"
 		}
-		if got := len(search.Lives()); got != want {
-			t.Errorf("%s: %d lives, want %d", address, got, want)
+		found = append(found, words)
+	}
+	return found
+}
+
+func TestAMessageIsFoundWithWhatItCaused(t *testing.T) {
+	p := newTape().client("4A", "198.51.100.7", "anna@here.test").named("4A", "<one@here.test>").queued("4A", "anna@here.test", 1).
+		to("4A", "x@far.test", "bounced").named("5B", "<b>").queued("5B", "", 1).notification().removed("4A").
+		to("5B", "anna@here.test", "sent", "local").removed("5B").
+		sent("6C", "bob@here.test").
+		sent("4A", "carl@here.test") // the ID is used again
+	f := func(wanted Wanted, want ...string) {
+		t.Helper()
+		if got := p.lives(t, wanted); !slices.Equal(got, want) {
+			t.Errorf("%+v: %q, want %q", wanted, got, want)
+		}
+	}
+	both := []string{"4A account:anna@here.test 6 ended", "5B bounce:anna@here.test 4 ended"}
+	f(Wanted{ID: "4A"}, append(slices.Clone(both), "4A account:carl@here.test 5 ended")...)
+	f(Wanted{Name: "<one@here.test>"}, both...)
+	f(Wanted{Name: "one@here.test"}, both...)
+	f(Wanted{Address: "Anna@here.test"}, both...)
+	f(Wanted{Address: "@far.test"}, "4A account:anna@here.test 6 ended", "5B bounce:anna@here.test 4 ended", "6C account:bob@here.test 5 ended", "4A account:carl@here.test 5 ended")
+	f(Wanted{Address: "nobody@here.test"})
+	f(Wanted{ID: "7D"})
+}
+
+func TestAMessageIsFoundUnderEachIDThatItHad(t *testing.T) {
+	p := newTape().client("4A", "198.51.100.7", "anna@here.test").named("4A", "<1>").queued("4A", "anna@here.test", 1).
+		client("5B", "127.0.0.1", "").named("5B", "<1>").queued("5B", "anna@here.test", 1).
+		to("4A", "x@far.test", "sent", "next=5B").removed("4A").to("5B", "x@far.test", "sent").removed("5B")
+	want := []string{"4A account:anna@here.test 5 ended", "5B account:anna@here.test 5 ended"}
+	for _, id := range []spoor.QueueID{"4A", "5B"} {
+		if got := p.lives(t, Wanted{ID: id}); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", id, got, want)
 		}
 	}
 }
