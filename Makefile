@@ -3,7 +3,7 @@
 GO       ?= go
 TOOLS    := $(CURDIR)/.tools
 LINT     := $(TOOLS)/golangci-lint-v2.15.0
-FUZZTIME ?= 50000x
+FUZZTIME ?= 10000x
 ROOT     := $(CURDIR)/.demo/qmail
 
 export CGO_ENABLED ?= 0
