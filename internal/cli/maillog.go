@@ -21,6 +21,7 @@ type maillog struct {
 	server   *server
 	journal  *trace.Journal
 	coverage *spoor.Coverage
+	brief    bool // no evidence is shown
 
 	mu     sync.Mutex
 	quoted map[spoor.LogPlace]string
@@ -77,7 +78,7 @@ func (s *server) readLog(ctx context.Context, o *options) error {
 	if _, last := journal.Last(); last == 0 && s.noQueue != nil {
 		return s.noQueue
 	}
-	s.log = &maillog{server: s, journal: journal, coverage: coverage, quoted: map[spoor.LogPlace]string{}}
+	s.log = &maillog{server: s, journal: journal, coverage: coverage, brief: o.brief, quoted: map[spoor.LogPlace]string{}}
 	s.tracer.UseLog(journal, s.log.quote)
 	return nil
 }
@@ -162,7 +163,7 @@ func (l *maillog) quoteHistories(traffic []spoor.Traffic) {
 	var places []spoor.LogPlace
 	for i := range traffic {
 		if traffic[i].History != nil {
-			places = append(places, l.journal.Places(traffic[i].Source)...)
+			places = append(places, l.journal.Places(traffic[i].Source, l.brief)...)
 		}
 	}
 	l.prefetch(places)
@@ -171,7 +172,10 @@ func (l *maillog) quoteHistories(traffic []spoor.Traffic) {
 		if t.History == nil {
 			continue
 		}
-		l.journal.Quoted(t.Source, t.History, l.quote, receiverName)
+		if !l.brief {
+			l.journal.Quoted(t.Source, t.History, l.quote)
+		}
+		t.History.Receivers = l.journal.Receivers(t.Source, l.quote, receiverName)
 		t.Evidence = append(t.Evidence, t.History.Evidence...)
 	}
 }

@@ -26,6 +26,7 @@ type options struct {
 	check   bool
 	noColor bool
 	verbose bool
+	brief   bool // the answer is shown without its evidence
 }
 
 func (o *options) addFlags(root *cobra.Command) {

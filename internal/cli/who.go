@@ -32,6 +32,7 @@ func (o *options) who(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	o.brief = o.check || format != "json"
 	if o.check {
 		return o.checkWho(ctx)
 	}

@@ -119,7 +119,7 @@ func (b *book) loggedIn(client netip.Addr, place spoor.LogPlace) {
 	b.logins++
 	b.cameFrom(client)
 	if len(b.places) == 0 {
-		b.places = append(b.places, logged{session: place})
+		b.quote(logged{session: place})
 	}
 }
 
@@ -129,6 +129,14 @@ func (b *book) relations() *[4]int32 {
 		b.relation = &[4]int32{}
 	}
 	return b.relation
+}
+
+// quote keeps a message as evidence. Most sources have one, the others soon three.
+func (b *book) quote(l logged) {
+	if len(b.places) == 1 {
+		b.places = append(make([]logged, 0, maxEvidence), b.places...)
+	}
+	b.places = append(b.places, l)
 }
 
 // cameFrom counts a client of an account.
@@ -244,7 +252,7 @@ func (a *answers) judged(key receiver, place spoor.LogPlace, id spoor.QueueID) {
 // accept counts a message that was taken from the source.
 func (b *book) accept(f *flight, recipients int) {
 	if len(b.places) < maxEvidence {
-		b.places = append(b.places, logged{id: f.id, info: f.place, session: f.login})
+		b.quote(logged{id: f.id, info: f.place, session: f.login})
 	}
 	b.accepted++
 	b.recipients += int32(recipients)

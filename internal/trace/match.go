@@ -171,15 +171,17 @@ func (j *Journal) CountMinor() (sources, messages int) {
 }
 
 // Places are where the log proves a source: the lines that report quotes. The
-// result belongs to Quoted.
-func (j *Journal) Places(source spoor.Source) []spoor.LogPlace {
+// result belongs to Quoted; brief leaves only what Receivers needs.
+func (j *Journal) Places(source spoor.Source, brief bool) []spoor.LogPlace {
 	b, ok := j.known(source)
 	if !ok {
 		return nil
 	}
 	var places []spoor.LogPlace
-	for _, one := range b.places {
-		places = append(places, one.session, one.info)
+	if !brief {
+		for _, one := range b.places {
+			places = append(places, one.session, one.info)
+		}
 	}
 	for _, key := range b.topReceivers() {
 		places = append(places, b.answers.receivers[key].place)
@@ -207,9 +209,8 @@ func (b *book) topReceivers() []receiver {
 // Quote turns a place of the log into evidence.
 type Quote func(what string, id spoor.QueueID, place spoor.LogPlace) spoor.Evidence
 
-// Quoted fills in the evidence of a history. name tells the large receiver that
-// a domain or an answer belongs to, or "".
-func (j *Journal) Quoted(source spoor.Source, h *spoor.History, quote Quote, name func(domain, answer string) string) {
+// Quoted fills in the evidence of a history.
+func (j *Journal) Quoted(source spoor.Source, h *spoor.History, quote Quote) {
 	b, ok := j.known(source)
 	if !ok {
 		return
@@ -222,10 +223,16 @@ func (j *Journal) Quoted(source spoor.Source, h *spoor.History, quote Quote, nam
 			h.Evidence = append(h.Evidence, quote("log-accepted", one.id, one.info))
 		}
 	}
-	if b.answers == nil {
-		return
+}
+
+// Receivers are those that condemned the mail of a source. name tells the large
+// receiver that a domain or an answer belongs to, or "".
+func (j *Journal) Receivers(source spoor.Source, quote Quote, name func(domain, answer string) string) []spoor.ReceiverTally {
+	b, ok := j.known(source)
+	if !ok || b.answers == nil {
+		return nil
 	}
-	h.Receivers = b.receivers(j, quote, name)
+	return b.receivers(j, quote, name)
 }
 
 // receivers groups the answers that condemn by receiver: many domains have
