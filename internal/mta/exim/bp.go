@@ -26,7 +26,7 @@ func writeBP(queue mta.Queue, w io.Writer) error {
 	out := bufio.NewWriterSize(w, 1<<16)
 	r := newReader(q, mta.Want{Addresses: true}, &gaps)
 	for _, s := range l.slots {
-		if m, ok := r.read(s); ok {
+		if m, ok := r.Read(s); ok {
 			q.writeMessage(out, r, m)
 		}
 	}

@@ -14,11 +14,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"iter"
 	"os"
 	"path"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"spoor"
@@ -94,9 +92,6 @@ func (q *Queue) Via(int) spoor.Via { return spoor.ViaUID }
 // LocalAddress returns the alias that an address falls under.
 func (q *Queue) LocalAddress(address string) string { return q.conf.nameOf(address) }
 
-// partSize is the number of messages in one part of a scan.
-const partSize = 512
-
 // Scan lists the spool as it is now.
 func (q *Queue) Scan(ctx context.Context, want mta.Want) (*mta.Scan, error) {
 	if err := ctx.Err(); err != nil {
@@ -109,57 +104,14 @@ func (q *Queue) Scan(ctx context.Context, want mta.Want) (*mta.Scan, error) {
 	q.listing.Lock()
 	l := q.list(gaps)
 	q.listing.Unlock()
-	s := &scanner{queue: q, want: want, gaps: gaps}
-	scan := &mta.Scan{
-		Listed: len(l.slots), Gaps: gaps, Complete: !l.partial,
-		Count:      func() (int, int) { return int(s.messages.Load()), 0 },
-		Unreadable: func() int { return int(s.unreadable.Load()) },
+	scan := &mta.Scan{Listed: len(l.slots), Gaps: gaps, Complete: !l.partial}
+	slots := &mta.Slots[slot]{
+		List:      l.slots,
+		NewReader: func() mta.SlotReader[slot] { return newReader(q, want, gaps) },
+		Counts:    func(*spoor.Message) (bool, bool) { return true, false },
 	}
-	for slots := l.slots; len(slots) > 0; {
-		n := min(partSize, len(slots))
-		scan.Parts = append(scan.Parts, s.part(ctx, slots[:n]))
-		slots = slots[n:]
-	}
+	slots.Divide(ctx, scan)
 	return scan, nil
-}
-
-// scanner hands readers, with their buffers, from part to part.
-type scanner struct {
-	queue                *Queue
-	want                 mta.Want
-	gaps                 *spoor.Gaps
-	messages, unreadable atomic.Int64
-	readers              sync.Pool
-}
-
-func (s *scanner) part(ctx context.Context, slots []slot) iter.Seq2[*spoor.Message, error] {
-	return func(yield func(*spoor.Message, error) bool) {
-		r, ok := s.readers.Get().(*reader)
-		if !ok {
-			r = newReader(s.queue, s.want, s.gaps)
-		}
-		messages := 0
-		defer func() {
-			s.messages.Add(int64(messages))
-			s.unreadable.Add(int64(r.unreadable))
-			r.unreadable = 0
-			s.readers.Put(r)
-		}()
-		for _, one := range slots {
-			if err := ctx.Err(); err != nil {
-				yield(nil, fmt.Errorf("scan spool: %w", err))
-				return
-			}
-			m, ok := r.read(one)
-			if !ok {
-				continue
-			}
-			messages++
-			if !yield(m, nil) {
-				return
-			}
-		}
-	}
 }
 
 func gone(id spoor.QueueID) error { return fmt.Errorf("message %s: %w", id, mta.ErrGone) }
@@ -192,7 +144,7 @@ func (q *Queue) Find(_ context.Context, id spoor.QueueID) (*spoor.Message, error
 		return nil, err
 	}
 	var gaps spoor.Gaps
-	m, ok := newReader(q, mta.Want{Addresses: true}, &gaps).read(s)
+	m, ok := newReader(q, mta.Want{Addresses: true}, &gaps).Read(s)
 	if !ok {
 		for _, gap := range gaps.List() {
 			return nil, fmt.Errorf("%s: %s", gap.File, gap.Reason)

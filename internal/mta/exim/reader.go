@@ -64,9 +64,9 @@ func (r *reader) fileName(id string, kind byte) []byte {
 	return r.name
 }
 
-// read reads the message of a slot. ok is false for one that is gone or cannot
+// Read reads the message of a slot. ok is false for one that is gone or cannot
 // be read.
-func (r *reader) read(s slot) (m *spoor.Message, ok bool) {
+func (r *reader) Read(s slot) (m *spoor.Message, ok bool) {
 	r.reset(s)
 	file, err := s.folder.dir.Open(r.fileName(s.id, 'H'))
 	if err != nil {
@@ -399,4 +399,11 @@ func (r *reader) followBounce(contentType string) {
 func loginOf(value string) string {
 	login, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(value), "from "), " ")
 	return login
+}
+
+// TakeUnreadable implements mta.SlotReader.
+func (r *reader) TakeUnreadable() int {
+	n := r.unreadable
+	r.unreadable = 0
+	return n
 }

@@ -12,11 +12,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"iter"
 	"path"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"spoor"
@@ -136,9 +134,6 @@ func (q *Queue) LocalAddress(address string) string {
 	return r.nameOf(address)
 }
 
-// partSize is the number of messages in one part of a scan.
-const partSize = 512
-
 // Scan lists the queue as it is now.
 func (q *Queue) Scan(ctx context.Context, want mta.Want) (*mta.Scan, error) {
 	if err := ctx.Err(); err != nil {
@@ -151,67 +146,20 @@ func (q *Queue) Scan(ctx context.Context, want mta.Want) (*mta.Scan, error) {
 	q.listing.Lock()
 	l := q.list(gaps)
 	q.listing.Unlock()
-	s := &scanner{queue: q, want: want, gaps: gaps, bounces: l.bounces}
-	scan := &mta.Scan{
-		Listed: len(l.slots), Gaps: gaps, Complete: !l.partial,
-		Count:      func() (int, int) { return int(s.messages.Load()), int(s.unprocessed.Load()) },
-		Unreadable: func() int { return int(s.unreadable.Load()) },
-	}
-	for slots := l.slots; len(slots) > 0; {
-		n := min(partSize, len(slots))
-		scan.Parts = append(scan.Parts, s.part(ctx, slots[:n]))
-		slots = slots[n:]
-	}
+	scan := &mta.Scan{Listed: len(l.slots), Gaps: gaps, Complete: !l.partial}
+	slots := &mta.Slots[slot]{List: l.slots, Counts: counts, NewReader: func() mta.SlotReader[slot] {
+		r := newReader(q, want, gaps)
+		r.bounces = l.bounces
+		return r
+	}}
+	slots.Divide(ctx, scan)
 	return scan, nil
 }
 
-// scanner hands readers, with their buffers, from part to part, and counts the
-// way postqueue(1) does: messages set aside as corrupt, and those without a
-// sender that can be read, are not in the queue.
-type scanner struct {
-	queue                             *Queue
-	want                              mta.Want
-	gaps                              *spoor.Gaps
-	bounces                           map[string]bool
-	messages, unprocessed, unreadable atomic.Int64
-	readers                           sync.Pool
-}
-
-func (s *scanner) part(ctx context.Context, slots []slot) iter.Seq2[*spoor.Message, error] {
-	return func(yield func(*spoor.Message, error) bool) {
-		r, ok := s.readers.Get().(*reader)
-		if !ok {
-			r = newReader(s.queue, s.want, s.gaps)
-			r.bounces = s.bounces
-		}
-		messages, unprocessed := 0, 0
-		defer func() {
-			s.messages.Add(int64(messages))
-			s.unprocessed.Add(int64(unprocessed))
-			s.unreadable.Add(int64(r.unreadable))
-			r.unreadable = 0
-			s.readers.Put(r)
-		}()
-		for _, one := range slots {
-			if err := ctx.Err(); err != nil {
-				yield(nil, fmt.Errorf("scan queue: %w", err))
-				return
-			}
-			m, ok := r.read(one)
-			if !ok {
-				continue
-			}
-			if m.State != spoor.StateCorrupt && m.HasEnvelope {
-				messages++
-			}
-			if m.Unprocessed {
-				unprocessed++
-			}
-			if !yield(m, nil) {
-				return
-			}
-		}
-	}
+// counts counts the way postqueue(1) does: messages set aside as corrupt, and those
+// without a sender that can be read, are not in the queue.
+func counts(m *spoor.Message) (message, unprocessed bool) {
+	return m.State != spoor.StateCorrupt && m.HasEnvelope, m.Unprocessed
 }
 
 func gone(id spoor.QueueID) error { return fmt.Errorf("message %s: %w", id, mta.ErrGone) }

@@ -60,9 +60,9 @@ func newReader(q *Queue, want mta.Want, gaps *spoor.Gaps) *reader {
 	return r
 }
 
-// read reads the message of a slot. ok is false for one that is gone, still
+// Read reads the message of a slot. ok is false for one that is gone, still
 // being written, or cannot be read.
-func (r *reader) read(s slot) (m *spoor.Message, ok bool) {
+func (r *reader) Read(s slot) (m *spoor.Message, ok bool) {
 	file, err := s.folder.dir.Open([]byte(s.id))
 	if errors.Is(err, fs.ErrNotExist) { // it moved on
 		var moved *folder
@@ -271,4 +271,11 @@ func (r *reader) nameOf(address string) string {
 		return name
 	}
 	return address
+}
+
+// TakeUnreadable implements mta.SlotReader.
+func (r *reader) TakeUnreadable() int {
+	n := r.unreadable
+	r.unreadable = 0
+	return n
 }

@@ -39,7 +39,7 @@ func writePostqueue(queue mta.Queue, w io.Writer) error {
 			l.walkAsFound(path.Join(dir, state.String()), i, state, 0)
 			q.listing.Unlock()
 			for _, s := range l.slots {
-				if m, ok := r.read(s); ok && m.State == state && m.HasEnvelope {
+				if m, ok := r.Read(s); ok && m.State == state && m.HasEnvelope {
 					writeObject(out, m, q.delays(s), r.expired)
 				}
 			}

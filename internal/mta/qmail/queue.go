@@ -195,7 +195,7 @@ func (q *Queue) Find(_ context.Context, id spoor.QueueID) (*spoor.Message, error
 	}
 	var gaps spoor.Gaps
 	r := newReader(q, mta.Want{Addresses: true, Routed: true}, &gaps)
-	m, ok := r.read(slot{id: number, folder: q.tree.findMess(number), seen: probeAll})
+	m, ok := r.Read(slot{id: number, folder: q.tree.findMess(number), seen: probeAll})
 	if !ok {
 		for _, gap := range gaps.List() {
 			return nil, fmt.Errorf("%s: %s", gap.File, gap.Reason)

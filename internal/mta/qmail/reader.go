@@ -47,11 +47,11 @@ func newReader(q *Queue, want mta.Want, gaps *spoor.Gaps) *reader {
 	return r
 }
 
-// read reads the message of a slot. The content stays open while the envelope
+// Read reads the message of a slot. The content stays open while the envelope
 // is read: its inode, and so its ID, cannot be used again meanwhile, and a link
 // count of zero at the end tells that qmail has removed the message. ok is
 // false for a message that is gone or cannot be read.
-func (r *reader) read(s slot) (m *spoor.Message, ok bool) {
+func (r *reader) Read(s slot) (m *spoor.Message, ok bool) {
 	r.reset(s)
 	folder := r.tree.mess.folders[s.folder]
 	if folder == nil {
@@ -362,4 +362,11 @@ func reasonOf(err error) string {
 		return "symbolic link: not followed"
 	}
 	return err.Error()
+}
+
+// TakeUnreadable implements mta.SlotReader.
+func (r *reader) TakeUnreadable() int {
+	n := r.unreadable
+	r.unreadable = 0
+	return n
 }
