@@ -1,0 +1,169 @@
+package exim
+
+import (
+	"bytes"
+	"path"
+	"strings"
+
+	"spoor"
+	"spoor/internal/mta"
+)
+
+// walk reads the header: first what the -H file records of the origin, then the
+// lines that go with it.
+func (r *reader) walk(s slot) {
+	m, h := &r.message, &r.header
+	if h.received.IsZero() {
+		m.Trail.Broken = brokenDamaged
+		return
+	}
+	var err error
+	r.text, err = h.appendHeader(r.text)
+	r.badHeader = r.badHeader || err != nil && r.damaged == nil
+	m.SizeBytes += int64(len(r.text)) + 1 // the empty line
+	text := string(r.text)
+	hop := r.origin()
+	contentType := ""
+	first := true
+	line := bytes.Count(r.file[:h.headerStart], []byte{'\n'})
+	for field := range mta.Fields(r.text) {
+		known := mta.KnownField(field.Name)
+		value := text[field.At:][:len(field.Value)]
+		switch known {
+		case mta.FieldReceived:
+			if got, ok := parseReceived(value); first && ok && got.id == s.id {
+				hop.Text, hop.Line = got.hop.Text, line+field.Line
+			} else {
+				mta.Forgeable(m, value, line+field.Line)
+			}
+			first = false
+		case mta.FieldContentType:
+			contentType = value
+			mta.Describe(m, known, value, line+field.Line)
+		default:
+			mta.Describe(m, known, value, line+field.Line)
+		}
+	}
+	if hop.Via == spoor.ViaNetwork && !hop.Authenticated && m.Inbound && !m.Outbound {
+		r.forwarded(s)
+	}
+	m.Trail.Hops = append(m.Trail.Hops, hop)
+	if hop.Via == spoor.ViaBounce {
+		r.followBounce(contentType)
+	}
+}
+
+// origin is the hop that the -H file itself records. For a message from the
+// network the UID is Exim's own and tells nothing; -auth_id of a local message
+// is the login of the submitter, of one with -host_auth it is the SMTP login.
+func (r *reader) origin() spoor.Hop {
+	h, m := &r.header, &r.message
+	hop := spoor.Hop{UID: -1, PID: -1}
+	switch {
+	case h.localError:
+		hop.Via, hop.Record = spoor.ViaBounce, "-localerror: Exim made this message"
+	case h.local || len(h.hostAddress) == 0:
+		hop.Via, hop.UID = spoor.ViaUID, h.uid
+		hop.Record = "submitted by " + string(h.login) + ", uid " + uidText(h.uid)
+		m.CallerUID = h.uid
+	default:
+		hop.Via, hop.Client = spoor.ViaNetwork, hostAddress(string(h.hostAddress))
+		hop.HELO, hop.ReverseName = string(h.helo), string(h.hostName)
+		hop.Record = "-host_address " + string(h.hostAddress)
+		if len(h.hostAuth) > 0 {
+			hop.Account, hop.Authenticated = string(h.authID), true
+			hop.Record = "-host_auth " + string(h.hostAuth) + ", -auth_id " + string(h.authID) + ", " + hop.Record
+		}
+	}
+	return hop
+}
+
+// forwarded adds the alias that sends on what came from outside. The spool keeps
+// the address that was written; where it went to stands in the message's log:
+//
+//	2026-11-23 10:38:03 owner@bigmail.test <admin@shop.example.com> R=rest T=to_defer defer (-44) …
+func (r *reader) forwarded(s slot) {
+	for _, name := range [...]string{"msglog/" + s.id, "msglog/" + s.id[secondLen-1:secondLen] + "/" + s.id} {
+		data, err := r.queue.root.ReadFile(path.Join(r.queue.spool, name), msglogBytes)
+		if err != nil && len(data) == 0 {
+			continue
+		}
+		for line := range strings.Lines(string(data)) {
+			if from, ok := r.forwarder(line); ok {
+				r.message.Trail.Hops = append(r.message.Trail.Hops, spoor.Hop{
+					Via: spoor.ViaForward, UID: -1, PID: -1, Address: r.conf.nameOf(from), Record: strings.TrimSpace(line)[:min(len(strings.TrimSpace(line)), mta.MaxReason)],
+				})
+				return
+			}
+		}
+		return
+	}
+}
+
+// forwarder finds in a line an address elsewhere with the address here that it
+// was made from.
+func (r *reader) forwarder(line string) (from string, ok bool) {
+	fields := strings.Fields(line)
+	if len(fields) < 5 {
+		return "", false
+	}
+	fields = fields[2:]
+	switch fields[0] {
+	case "=>", "->", "**", "==":
+		fields = fields[1:]
+	}
+	to, parent := fields[0], fields[1]
+	if !strings.Contains(to, "@") || !strings.HasPrefix(parent, "<") || !strings.HasSuffix(parent, ">") {
+		return "", false
+	}
+	parent = strings.Trim(parent, "<>")
+	return parent, !r.serves([]byte(to)) && r.serves([]byte(parent)) && r.receives(parent)
+}
+
+// receives reports whether an address is on the envelope.
+func (r *reader) receives(address string) bool {
+	for _, one := range r.header.recipients {
+		if strings.EqualFold(string(one), address) {
+			return true
+		}
+	}
+	return false
+}
+
+// followBounce reads which recipient failed, why, and the header of the message
+// behind it.
+func (r *reader) followBounce(contentType string) {
+	m := &r.message
+	hop := m.Trail.Entry()
+	n := mta.ReadNotification(contentType, r.body)
+	hop.Address, hop.Reason = n.Recipient, n.Reason
+	if n.Original == nil {
+		m.Trail.Broken = brokenNoCopy
+		return
+	}
+	text := string(n.Original)
+	for field := range mta.Fields(n.Original) {
+		known := mta.KnownField(field.Name)
+		value := text[field.At:][:len(field.Value)]
+		if known != mta.FieldReceived {
+			mta.Claim(m, known, value, 0)
+			continue
+		}
+		got, ok := parseReceived(value)
+		if len(m.Trail.Hops) == 1 && ok && got.id != "" && (r.conf.Hostname == "" || strings.EqualFold(got.host, r.conf.Hostname)) {
+			m.Earlier = spoor.QueueID(got.id)
+			if got.hop.Via == spoor.ViaUID {
+				got.hop.UID = r.conf.uidOf(loginOf(value))
+			}
+			m.Trail.Hops = append(m.Trail.Hops, got.hop)
+			continue
+		}
+		mta.Forgeable(m, value, 0)
+	}
+}
+
+// loginOf is the login in "from LOGIN by …".
+func loginOf(value string) string {
+	login, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(value), "from "), " ")
+	return login
+}
