@@ -19,5 +19,8 @@ type ScriptMail struct {
 	Script string    // path as PHP knows it
 	Line   int       // in the script
 	To     string
-	Place  Evidence
+	// MessageID is what the script set in its headers, with its angle brackets; ""
+	// where it set none, or the log has none.
+	MessageID string
+	Place     Evidence
 }

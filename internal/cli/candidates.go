@@ -72,7 +72,11 @@ func (s *server) candidates(ctx context.Context, scripts panel.Scripts, t *spoor
 	if err != nil {
 		return nil
 	}
-	ranked := trace.RankScripts(t.Arrivals, hits, mails)
+	matched := trace.MatchMails(t.Samples, mails)
+	if len(matched) > 0 {
+		mails = nil // their times tell less
+	}
+	ranked := trace.Join(matched, trace.RankScripts(t.Arrivals, hits, mails))
 	found := trace.AddNamed(ranked, s.namedScripts(ctx, scripts, t), t.Messages)
 	return found[:min(len(found), maxCandidates)]
 }

@@ -96,7 +96,7 @@ func (w *Web) zone() *time.Location {
 
 // mailLogs lists the PHP mail logs that are there, each once.
 func (w *Web) mailLogs(everything Folder) []string {
-	names := []string{"/var/log/phpmail.log", "/var/log/php_mail.log"}
+	names := []string{"/var/log/phpmail.log", "/var/log/php_mail.log", "/var/log/php-mail.log", "/var/log/php/mail.log"}
 	for _, ini := range inis(w.root, w.gaps) {
 		data, err := w.root.ReadFile(ini, iniLimit)
 		if err != nil {

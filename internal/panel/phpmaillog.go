@@ -44,9 +44,28 @@ func (p *MailLogParser) Parse(line []byte) (spoor.ScriptMail, bool) {
 	if !ok {
 		return spoor.ScriptMail{}, false
 	}
-	to, _, _ := bytes.Cut(rest, []byte(" -- Headers:"))
+	to, headers, _ := bytes.Cut(rest, []byte(" -- Headers:"))
 	to = to[:min(len(to), addressBytes)]
-	return spoor.ScriptMail{Time: stamp, Script: script, Line: lineNumber, To: string(bytes.TrimSpace(to))}, true
+	return spoor.ScriptMail{
+		Time: stamp, Script: script, Line: lineNumber, To: string(bytes.TrimSpace(to)), MessageID: messageID(headers),
+	}, true
+}
+
+// messageID finds the Message-ID among headers, whose line ends PHP logs as blanks.
+func messageID(headers []byte) string {
+	const field = " message-id: <"
+	for at := 0; at+len(field) < len(headers); at++ {
+		if headers[at] != ' ' || !bytes.EqualFold(headers[at:at+len(field)], []byte(field)) {
+			continue
+		}
+		id := headers[at+len(field)-1:]
+		end := bytes.IndexByte(id[:min(len(id), addressBytes)], '>')
+		if end < 0 {
+			return ""
+		}
+		return string(id[:end+1])
+	}
+	return ""
 }
 
 // cutScript reads path:line up to the bracket that closes it. Code run by

@@ -38,19 +38,29 @@ func AddNamed(candidates []spoor.Candidate, named []NamedScript, messages int) [
 				Confidence: hundredths(sureNamed * share / float64(len(script.Paths))),
 				Text:       script.words(messages),
 			}
-			i := slices.IndexFunc(joined, func(o spoor.Candidate) bool { return o.Source == c.Source })
-			if i < 0 {
-				joined = append(joined, c)
-				continue
-			}
-			joined[i].Confidence = hundredths(min(maxCandidate, 1-(1-joined[i].Confidence)*(1-c.Confidence)))
-			joined[i].Text += "; " + c.Text
+			joined = confirm(joined, c)
 		}
 	}
+	sortCandidates(joined)
+	return joined
+}
+
+// confirm adds a candidate, or its evidence to the one that is there.
+func confirm(joined []spoor.Candidate, c spoor.Candidate) []spoor.Candidate {
+	i := slices.IndexFunc(joined, func(o spoor.Candidate) bool { return o.Source == c.Source })
+	if i < 0 {
+		return append(joined, c)
+	}
+	joined[i].Confidence = hundredths(min(maxCandidate, 1-(1-joined[i].Confidence)*(1-c.Confidence)))
+	joined[i].Text += "; " + c.Text
+	joined[i].Evidence = append(joined[i].Evidence, c.Evidence...)
+	return joined
+}
+
+func sortCandidates(joined []spoor.Candidate) {
 	slices.SortStableFunc(joined, func(a, b spoor.Candidate) int {
 		return cmp.Or(cmp.Compare(b.Confidence, a.Confidence), a.Source.Compare(b.Source))
 	})
-	return joined
 }
 
 func (s NamedScript) words(messages int) string {
