@@ -64,6 +64,9 @@ func (s *server) candidates(ctx context.Context, scripts panel.Scripts, t *spoor
 		},
 		UIDs: []int{t.UID},
 	}
+	if len(s.documentRoots(t.UID)) == 0 {
+		return s.loggedScripts(ctx, scripts, query.Window, t)
+	}
 	hits, err := scripts.WebHits(ctx, query)
 	if err != nil {
 		return nil // interrupted: the caller notices
@@ -78,6 +81,17 @@ func (s *server) candidates(ctx context.Context, scripts panel.Scripts, t *spoor
 	}
 	ranked := trace.Join(matched, trace.RankScripts(t.Arrivals, hits, mails))
 	found := trace.AddNamed(ranked, s.namedScripts(ctx, scripts, t), t.Messages)
+	return found[:min(len(found), maxCandidates)]
+}
+
+// loggedScripts are those of a user whose sites are not known: wherever they lie,
+// a Message-ID proves as much.
+func (s *server) loggedScripts(ctx context.Context, scripts panel.Scripts, w panel.Window, t *spoor.Traffic) []spoor.Candidate {
+	mails, err := scripts.ScriptMails(ctx, panel.Query{Window: w})
+	if err != nil {
+		return nil
+	}
+	found := trace.MatchMails(t.Samples, mails)
 	return found[:min(len(found), maxCandidates)]
 }
 

@@ -122,6 +122,12 @@ func (p *page) identify(uid int, login string) {
 	}
 }
 
+// runsScripts reports whether a user is known to run the scripts of sites. What
+// others have sent by a script says so itself.
+func runsScripts(o spoor.Owner) bool {
+	return o.Role == spoor.RoleWebServer || o.Role == spoor.RoleSite || len(o.Sites) > 0
+}
+
 // book counts what the queue says of a message.
 func (p *page) book(m *spoor.Message, r ruling) {
 	t := &p.traffic
@@ -140,7 +146,7 @@ func (p *page) book(m *spoor.Message, r ruling) {
 	t.Bulk += one(m.Bulk)
 	t.Outbound += one(m.Outbound)
 	t.WebServer += one(r.owner.Role == spoor.RoleWebServer)
-	if r.owner.Role == spoor.RoleWebServer || r.owner.Role == spoor.RoleSite || len(r.owner.Sites) > 0 {
+	if runsScripts(r.owner) {
 		t.Arrivals = append(t.Arrivals, m.Arrived)
 	}
 	increment(p.subjects, m.Subject[:min(len(m.Subject), maxSubject)])
@@ -241,6 +247,9 @@ func (l *Ledger) bookScript(p *page, m *spoor.Message, r ruling) {
 		if _, script, ok := phpClaim(claim); ok {
 			if r.uid >= 0 && !l.tracer.contradicts(m.Trail.Claims, i, r) {
 				increment(p.scripts, script)
+				if !runsScripts(r.owner) {
+					p.traffic.Arrivals = append(p.traffic.Arrivals, m.Arrived)
+				}
 			}
 			break
 		}
