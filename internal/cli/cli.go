@@ -62,9 +62,10 @@ func Command(env Environment) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "spoor",
 		Short: "who sends the spam in this mail server's queue, and what proves it",
-		Long: `spoor reads the queue of a mail server and says who fills it: an account, a
-site, a script's user, an address that relays, with the proof of each. It
-changes nothing, needs no configuration and leaves nothing behind.
+		Long: `spoor reads the queue and the log of a mail server (qmail, Postfix or Exim) and
+says who sends the spam: an account, a site, a script's user, an address that
+relays, with the proof of each. It changes nothing, needs no configuration and
+leaves nothing behind.
 
 Without a command it does what "spoor who" does.
 

@@ -39,16 +39,24 @@ func TestMain(m *testing.M) {
 // TestTranscripts runs testdata/*.txtar. The captured qmail server is in qmail,
 // next to the files of the transcript.
 func TestTranscripts(t *testing.T) {
-	archive := filepath.Join(hosttest.Capture(t, "qmail"), "root.tar.gz")
+	captures := map[string]string{}
+	for _, name := range []string{"qmail", "postfix", "exim"} {
+		captures[name] = filepath.Join(hosttest.Capture(t, name), "root.tar.gz")
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata",
 		UpdateScripts: os.Getenv("SPOOR_UPDATE") != "",
 		Setup: func(env *testscript.Env) error {
-			dir := filepath.Join(env.WorkDir, "qmail")
-			if err := os.Mkdir(dir, 0o755); err != nil {
-				return err
+			for name, archive := range captures {
+				dir := filepath.Join(env.WorkDir, name)
+				if err := os.Mkdir(dir, 0o755); err != nil {
+					return err
+				}
+				if err := exec.Command("tar", "--numeric-owner", "-xpzf", archive, "-C", dir).Run(); err != nil { //nolint:noctx // ends by itself
+					return err
+				}
 			}
-			return exec.Command("tar", "--numeric-owner", "-xpzf", archive, "-C", dir).Run() //nolint:noctx // ends by itself
+			return nil
 		},
 	})
 }

@@ -22,8 +22,9 @@ func explainCommand(o *options) *cobra.Command {
 		Long: `explain attributes one message: by its queue ID, or from a file or standard
 input that holds it with its whole header, such as a spam complaint's.
 
-The lines that this server's own MTA wrote are the proof. Everything below them
-can have been written by anybody and is shown as a claim.`,
+What this server's own MTA wrote is the proof: its lines at the top of the header,
+and what it keeps beside the message. Everything below those lines can have been
+written by anybody and is shown as a claim.`,
 		Example: `  spoor explain 2996948
   spoor explain /tmp/complaint.eml
   spoor explain - < /tmp/complaint.eml`,

@@ -245,4 +245,9 @@ func TestALogWithoutAQueueIsAnswered(t *testing.T) {
 	if status != exitPartial || !strings.Contains(out.String(), `"sent":28,`) {
 		t.Errorf("status %d, %s\n%.300s", status, problems.String(), out.String())
 	}
+	problems.Reset()
+	status = Main([]string{"--root", root, "--log", "/maillog", "queue", "ls"}, testEnvironment(&out, &problems))
+	if status != exitPartial || !strings.Contains(problems.String(), "there is no queue") {
+		t.Errorf("queue ls: status %d, %s", status, problems.String())
+	}
 }

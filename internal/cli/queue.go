@@ -25,8 +25,8 @@ func queueStatCommand(o *options) *cobra.Command {
 		Use:   "stat",
 		Short: "the queue in numbers",
 		Long: `stat counts the queue. "messages" and "unprocessed" are counted exactly as the
-MTA's own tool counts them (qmail-qstat); the other numbers come from the
-messages themselves.`,
+MTA's own tool counts them (qmail-qstat, postqueue -j, exim -bpc); the other
+numbers come from the messages themselves. Of Exim, "unprocessed" is always 0.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.queueStat(cmd.Context()) },
 	}

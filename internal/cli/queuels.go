@@ -20,13 +20,17 @@ func queueLsCommand(o *options) *cobra.Command {
 		Use:   "ls [SELECTOR…]",
 		Short: "list messages with their source, state and recipients",
 		Long: `ls lists the messages that all selectors match, in the order of their IDs.
-Messages that are not yet preprocessed are listed too.
+Messages that the MTA has not begun to deliver are listed too.
 
 Selectors are key:value. Different keys must all match, commas separate
 alternatives, and a leading ! negates. Quote what holds < > or !. The keys, with
 examples:
 
     ` + strings.Join(wrapWords(spoor.SelectorKeys(), 74), "\n    ") + `
+
+state: takes, of qmail, incomplete, todo, local, remote, both and done; of
+Postfix, maildrop, incoming, active, deferred, hold and corrupt; of Exim, queued
+and frozen; of each, bouncing and held.
 
 campaign: picks the messages whose content was compared with others, a sample of
 each source, and those that have the very same body.`,
@@ -172,6 +176,8 @@ func (l *lister) finish(scan *mta.Scan, selective bool) error {
 // missing says what a list leaves out, or "".
 func missing(s *server, scan *mta.Scan) string {
 	switch n := scan.Unreadable(); {
+	case s.noQueue != nil:
+		return "there is no queue: spoor, show and trace tell what the log knows"
 	case n > 0:
 		return fmt.Sprintf("%d messages could not be read", n)
 	case !scan.Complete:

@@ -42,7 +42,7 @@ func (o *options) show(ctx context.Context, name string) error {
 	}
 	line, ok := a.find(source)
 	if !ok {
-		return nothing("no message in the queue comes from "+source.String(), o.spoor(""))
+		return nothing("neither queue nor log has a message from "+source.String(), o.spoor(""))
 	}
 	page := &report.Show{
 		Root: s.root.Dir(), Host: s.host, Time: o.env.Now().UTC(), MTA: s.queue.MTA(), Panel: s.panel.Name(),

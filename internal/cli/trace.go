@@ -19,12 +19,14 @@ func traceCommand(o *options) *cobra.Command {
 		Short: "the life of messages in the log: session, acceptance, each delivery, the end",
 		Long: `trace prints what the mail log tells of a message, line by line, with the source
 that it came from: by its queue ID, by a sender or recipient, or by its
-Message-ID while it is in the queue (qmail does not log that).
+Message-ID in brackets. Postfix and Exim log that one; qmail does not, so there
+the message must still be in the queue.
 
 Queue IDs are used again: each message that had the ID is listed. Bounces and
 forwards that a message caused are listed with it.`,
 		Example: `  spoor trace 2996948
   spoor trace info@shop.test --since 2h
+  spoor trace '<20261123.4711@shop.test>'
   spoor trace @example.org --top 50`,
 		Args: oneArg("name a queue ID, an address, @domain or a Message-ID"),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.trace(cmd.Context(), args[0]) },
@@ -69,12 +71,20 @@ func (o *options) trace(ctx context.Context, what string) error {
 		if err := o.checkCoverage(coverage, o.spoor("logs check")); err != nil {
 			return err
 		}
-		return nothing("the log that was read has no message of "+what, o.spoor("logs check"))
+		return nothing(notFound(what), o.spoor("logs check"))
 	}
 	if format == "json" {
 		return page.JSON(o.env.Out)
 	}
 	return page.Text(o.env.Out, o.style())
+}
+
+// notFound says that there is no life of what was asked for.
+func notFound(what string) string {
+	if strings.HasPrefix(what, "<") {
+		return "no message in the queue or in the log that was read has the Message-ID " + what
+	}
+	return "the log that was read has no message of " + what
 }
 
 // wanted reads what the user asked for.

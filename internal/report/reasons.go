@@ -102,7 +102,7 @@ func (r *Reasons) Text(out io.Writer, style Style, top int) error {
 	}
 	p := r.page(style)
 	p.end()
-	writeObstacles(p, r.Obstacles)
+	writeObstacles(p, withoutAdvice(r.Obstacles, reasonsCommand), len(r.Obstacles))
 	if len(r.Obstacles) == 0 {
 		p.para(0, "Nothing was found that makes mail slow on this server.")
 	}
@@ -172,6 +172,25 @@ func answerOf(line string) string {
 			return strings.TrimSpace(strings.ReplaceAll(strings.ReplaceAll(line[at+len(word):], "_", " "), "/", " / "))
 		}
 	}
+	return eximAnswer(line)
+}
+
+// eximAnswer is the answer in a line of Exim's, or the line:
+//
+//	2026-11-23 10:37:57 1xVRQr-0007aK-0j == a@x.example R=mx T=smtp defer (-44) H=mx.x.example [192.0.2.1]: SMTP error from remote mail server after RCPT TO:<a@x.example>: 450 4.2.1 try later
+//	2026-11-23 10:37:58 1xVRQs-0007bj-0t == a@x.example R=mx T=smtp defer (111): Connection refused
+func eximAnswer(line string) string {
+	if _, said, ok := strings.Cut(line, ": SMTP error from remote mail server after "); ok {
+		if _, answer, ok := strings.Cut(said, ": "); ok {
+			return answer
+		}
+		return said
+	}
+	if _, rest, ok := strings.Cut(line, " defer ("); ok {
+		if _, why, ok := strings.Cut(rest, "): "); ok {
+			return why
+		}
+	}
 	return line
 }
 
@@ -211,13 +230,27 @@ func answerWords(a spoor.Answer) string {
 	return "another reason"
 }
 
+// reasonsCommand is the command that prints a Reasons.
+const reasonsCommand = "spoor queue reasons"
+
+// withoutAdvice leaves out the advice to run a command: its page is at hand.
+func withoutAdvice(list []spoor.Obstacle, command string) []spoor.Obstacle {
+	list = slices.Clone(list)
+	for i := range list {
+		if list[i].Try == command {
+			list[i].Try = ""
+		}
+	}
+	return list
+}
+
 // maxObstacles is how many obstacles the page of the answer shows.
 const maxObstacles = 4
 
-// writeObstacles tells why mail is slow, worst first.
-func writeObstacles(p *page, list []spoor.Obstacle) {
+// writeObstacles tells why mail is slow, worst first, and shows at most some of it.
+func writeObstacles(p *page, list []spoor.Obstacle, most int) {
 	label := "Slow"
-	for i := range list[:min(maxObstacles, len(list))] {
+	for i := range list[:min(most, len(list))] {
 		o := &list[i]
 		p.row(0, label, clip(o.Text, maxQuote))
 		label = ""
@@ -225,8 +258,8 @@ func writeObstacles(p *page, list []spoor.Obstacle) {
 			p.row(0, "", "try: "+clip(rooted(o.Try, p.root), maxQuote))
 		}
 	}
-	if more := len(list) - maxObstacles; more > 0 {
+	if more := len(list) - most; more > 0 {
 		p.label(0, "")
-		p.suggest(wordsColumn, "and "+count(more)+" more:", "spoor queue reasons")
+		p.suggest(wordsColumn, "and "+count(more)+" more:", reasonsCommand)
 	}
 }

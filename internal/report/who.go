@@ -52,7 +52,7 @@ func (w *Who) Text(out io.Writer, style Style, top int) error {
 	w.writeHeading(p)
 	w.writeQueue(p)
 	w.writeLog(p)
-	writeObstacles(p, w.Obstacles)
+	writeObstacles(p, w.Obstacles, maxObstacles)
 	w.writeSources(p, top)
 	writeFindings(p, w.Findings)
 	writeGaps(p, w.Gaps, w.Complete)

@@ -60,3 +60,30 @@ func TestAMessageIsFoundUnderEachIDThatItHad(t *testing.T) {
 		}
 	}
 }
+
+func TestALifeIsFoundByItsMessageID(t *testing.T) {
+	p := newTape().client("4A", "198.51.100.7", "").named("4A", "<1@here.test>").queued("4A", "fan@far.test", 1).removed("4A").
+		keyed(spoor.EventAccepted, "1a-b-c", func(e *spoor.Event) { e.Client, e.Text = []byte("198.51.100.7"), []byte("2@here.test") }).removed("1a-b-c")
+	for name, want := range map[string]int{"<1@here.test>": 1, "1@here.test": 1, "<2@here.test>": 1, "<3@here.test>": 0, "": 0} {
+		search := New(testFacts()).NewSearch(Wanted{Name: name}, 10)
+		if err := search.Add(&spoor.Block{Events: p.events}); err != nil {
+			t.Fatal(err)
+		}
+		if got := len(search.Lives()); got != want {
+			t.Errorf("%s: %d lives, want %d", name, got, want)
+		}
+	}
+}
+
+func TestTheCommandThatQueuedAMessageHasItsTime(t *testing.T) {
+	p := newTape().keyed(spoor.EventInvoked, "", func(e *spoor.Event) { e.PID, e.Text, e.Key = 77, []byte("/home/site1/www"), 0 }).
+		keyed(spoor.EventAccepted, "1a-b-c", func(e *spoor.Event) { e.PID, e.Login = 77, []byte("jane") })
+	search := New(testFacts()).NewSearch(Wanted{ID: "1a-b-c"}, 10)
+	if err := search.Add(&spoor.Block{FirstLine: 1, Events: p.events}); err != nil {
+		t.Fatal(err)
+	}
+	lives := search.Lives()
+	if len(lives) != 1 || lives[0].Steps[0].Kind != spoor.EventInvoked || lives[0].Steps[0].Time == 0 {
+		t.Errorf("lives %+v", lives)
+	}
+}

@@ -411,7 +411,7 @@ func (j *Journal) invoked(f *flight, e *spoor.Event) {
 	}
 	at := &j.invocations[uint32(e.PID)&(maxInvocations-1)]
 	if at.dir != "" && e.Time.Sub(at.time) <= 2*second {
-		f.dir, f.login = at.dir, at.place
+		f.dir, f.login, f.opened = at.dir, at.place, at.time
 	}
 	*at = invocation{}
 }
