@@ -4,7 +4,6 @@ GO       ?= go
 TOOLS    := $(CURDIR)/.tools
 LINT     := $(TOOLS)/golangci-lint-v2.15.0
 FUZZTIME ?= 10000x
-ROOT     := $(CURDIR)/.demo/qmail
 
 export CGO_ENABLED ?= 0
 
@@ -17,23 +16,9 @@ bin/spoor: FORCE
 
 FORCE:
 
-# demo runs spoor on a captured server.
+# demo runs spoor on three captured servers, one of each MTA.
 demo: build
-	@rm -rf .demo && mkdir -p $(ROOT)
-	@tar --numeric-owner -xpzf testdata/servers/qmail/root.tar.gz -C $(ROOT)
-	@echo '$$ spoor --root .demo/qmail'
-	@bin/spoor --root .demo/qmail
-	@echo
-	@echo '$$ spoor --root .demo/qmail explain 967176'
-	@bin/spoor --root .demo/qmail explain 967176
-	@echo
-	@echo '$$ spoor --root .demo/qmail queue reasons --top 2'
-	@bin/spoor --root .demo/qmail queue reasons --top 2
-	@echo
-	@echo '$$ spoor --root .demo/qmail compat qmail-qstat'
-	@bin/spoor --root .demo/qmail compat qmail-qstat
-	@echo
-	@echo 'Go on by yourself: bin/spoor --root .demo/qmail --help'
+	@scripts/demo
 
 # test is everything that a change must pass.
 test: setup vet lint unit fuzz e2e
