@@ -91,7 +91,7 @@ func (e *Explain) trailJSON() trailJSON {
 // hopJSON has the keys that mean something for the way the hop came.
 func (e *Explain) hopJSON(h *spoor.Hop) hopJSON {
 	j := hopJSON{
-		Via: h.Via.String(), PID: h.PID, Line: h.Line, Text: text(h.Text),
+		Via: h.Via.String(), PID: max(h.PID, 0), Line: h.Line, Text: text(h.Text),
 		Address: text(h.Address), Reason: text(h.Reason),
 	}
 	switch h.Via {

@@ -211,3 +211,15 @@ func TestAMessageWithoutAttributionIsExplained(t *testing.T) {
 		t.Errorf("got:\n%s", got)
 	}
 }
+
+func TestAPIDThatIsNotRecordedIsLeftOut(t *testing.T) {
+	m := phpMessage()
+	m.Trail.Hops[0].PID = -1
+	var out strings.Builder
+	if err := explainOf(m, siteAttribution()).JSON(&out); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(out.String(), `"pid"`) {
+		t.Error(out.String())
+	}
+}
