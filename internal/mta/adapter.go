@@ -48,7 +48,7 @@ type Adapter struct {
 	// Daemon is the program that delivers, for people: "qmail-send".
 	Daemon string
 	// Unseen is what is said of messages that it has not seen yet, for people: "not
-	// yet preprocessed".
+	// yet preprocessed"; "" if there are none in its queue.
 	Unseen string
 	// Tools are the programs whose output Queue can be written as.
 	Tools []Tool

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"spoor"
 )
@@ -221,5 +222,18 @@ func TestAPIDThatIsNotRecordedIsLeftOut(t *testing.T) {
 	}
 	if strings.Contains(out.String(), `"pid"`) {
 		t.Error(out.String())
+	}
+}
+
+func TestAQueueWithoutUnseenMessagesDoesNotCountThem(t *testing.T) {
+	w := sampleWho()
+	w.Unseen = ""
+	var out strings.Builder
+	if err := w.Text(&out, Style{Zone: time.UTC}, 1); err != nil {
+		t.Fatal(err)
+	}
+	line, _, _ := strings.Cut(out.String()[strings.Index(out.String(), "\nQueue "):][1:], "\n")
+	if strings.Count(line, ", ") != 1 {
+		t.Errorf("%q", line)
 	}
 }

@@ -82,8 +82,11 @@ func (w *Who) writeQueue(p *page) {
 		return
 	}
 	c := &w.Queue
-	p.row(0, "Queue", plural(c.Messages, "message")+", "+
-		count(c.Unprocessed)+" "+w.Unseen+", "+size(c.Bytes))
+	unseen := ""
+	if w.Unseen != "" {
+		unseen = count(c.Unprocessed) + " " + w.Unseen + ", "
+	}
+	p.row(0, "Queue", plural(c.Messages, "message")+", "+unseen+size(c.Bytes))
 	p.row(0, "", plural(c.Recipients, "recipient")+": "+
 		count(c.Done)+" done, "+count(c.Recipients-c.Done)+" pending")
 	p.row(0, "", queueTrouble(c))
