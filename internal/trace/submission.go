@@ -185,7 +185,7 @@ func (j *Journal) reported(b *spoor.Block, e *spoor.Event) {
 		return
 	case spoor.EventDeferred:
 		if e.Idle {
-			j.idle(r)
+			j.idle(b, r, e)
 			return
 		}
 		times := max(1, e.Repeat)
@@ -204,9 +204,10 @@ func (j *Journal) reported(b *spoor.Block, e *spoor.Event) {
 
 // idle notes a recipient that waits for its time. What was said at the last try is
 // why it waits.
-func (j *Journal) idle(r *recipient) {
+func (j *Journal) idle(b *spoor.Block, r *recipient, e *spoor.Event) {
 	if r.state == running {
 		r.state, r.answer = waiting, spoor.AnswerNoConnection
+		r.place, r.reason = b.Place(e), j.reasons.number(e)
 	}
 }
 

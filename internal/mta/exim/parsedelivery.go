@@ -40,7 +40,7 @@ func (p *Parser) delivery(b []byte, kind spoor.EventKind, e *spoor.Event) spoor.
 		return spoor.LineEvent
 	}
 	e.Text = a.text
-	e.Idle = kind == spoor.EventDeferred && string(a.text) == "retry time not reached"
+	e.Idle = kind == spoor.EventDeferred && bytes.HasPrefix(a.text, []byte("retry time not reached"))
 	e.Answer, e.Shape = p.answers.Classify(e.Text)
 	return spoor.LineEvent
 }
