@@ -156,7 +156,7 @@ func (q *Queue) Scan(ctx context.Context, want mta.Want) (*mta.Scan, error) {
 	return scan, nil
 }
 
-// counts counts the way postqueue(1) does: messages set aside as corrupt, and those
+// counts does so the way postqueue(1) does: messages set aside as corrupt, and those
 // without a sender that can be read, are not in the queue.
 func counts(m *spoor.Message) (message, unprocessed bool) {
 	return m.State != spoor.StateCorrupt && m.HasEnvelope, m.Unprocessed
