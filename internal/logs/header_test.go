@@ -41,6 +41,7 @@ func TestHeadersAreTakenApart(t *testing.T) {
 		{"multilog", "@400000006b0424491494a37c status: local 0/10", "2026-11-23T11:32:15.345285Z", "", "", -1, "status: local 0/10"},
 		{"tai64nlocal", "2026-11-23 11:32:15.345274500 status: local 0/10", "2026-11-23T11:32:15.345274Z", "", "", -1, "status: local 0/10"},
 		{"Exim", "2026-11-23 10:37:55 Start queue run: pid=29035", "2026-11-23T10:37:55Z", "", "", -1, "Start queue run: pid=29035"},
+		{"a clock that was never set", "1999-03-02 09:44:33 10HmaX-0005vi-00 Completed", "1999-03-02T09:44:33Z", "", "", -1, "10HmaX-0005vi-00 Completed"},
 		{"Exim with a PID", "2026-11-23 10:38:05 [29971] 1vMabc-0007n3-1A Completed", "2026-11-23T10:38:05Z", "", "", 29971, "1vMabc-0007n3-1A Completed"},
 		{"Exim with all", "2026-11-23 10:38:05.123 -0730 [29971] 1vMabc-0007n3-1A Completed", "2026-11-23T18:08:05.123Z", "", "", 29971, "1vMabc-0007n3-1A Completed"},
 		{"Exim, a zone alone", "2026-11-23 10:38:05 +0100 1vMabc-0007n3-1A Completed", "2026-11-23T09:38:05Z", "", "", -1, "1vMabc-0007n3-1A Completed"},
@@ -72,7 +73,7 @@ func TestLinesWithoutHeader(t *testing.T) {
 	for _, line := range []string{
 		"", "ir/)", "Now is not a month", "Nov 23 11:32:15", "Nov 23 24:00:00 mx1 a: b", "Nov 41 11:32:15 mx1 a: b", "Nov 23 11:32:15mx1 a: b x",
 		"@400000006b0424491494a37 status", "@ffffffffffffffff1494a37c x", "2026-13-23T11:32:15Z mx1 a: b", "<22>", "<999999>Nov 23 11:32:15 mx1 a: b",
-		"<22>1 2026-11-23T11:32:15Z mx1 a b c [x", "Tue 2026-11-24 10:06:13 ", "Tue 2026-11-24 10:06:13 mx1.example.com postfix: b", "Tue 2026-11-24T10:06:13 CET mx1 b: c", "Nov 23 11:32:15.mx1 a: b", "0000000000.000000 status: x",
+		"<22>1 2026-11-23T11:32:15Z mx1 a b c [x", "Tue 2026-11-24 10:06:13 ", "Tue 2026-11-24 10:06:13 mx1.example.com postfix: b", "Tue 2026-11-24T10:06:13 CET mx1 b: c", "Nov 23 11:32:15.mx1 a: b", "0000000000.000000 status: x", "2000-03-02 09:44:33 10HmaX-0005vi-00 Completed", "1970-03-02 09:44:33 10HmaX-0005vi-00 Completed",
 	} {
 		if _, h, _ := splitOne(line); h != headerNone {
 			t.Errorf("%q has a header: %d", line, h)

@@ -32,7 +32,8 @@ func (s *splitter) readISO(text []byte, l *spoor.Line) ([]byte, bool) {
 	return rest, true
 }
 
-// isoSeconds reads "2026-11-23T11:32:15" as microseconds.
+// isoSeconds reads "2026-11-23T11:32:15" as microseconds. The year 2000 is that of
+// stamps without one: see mark.
 func isoSeconds(t []byte) (int64, bool) {
 	if t[4] != '-' || t[7] != '-' || t[10] != 'T' && t[10] != ' ' {
 		return 0, false
@@ -41,7 +42,7 @@ func isoSeconds(t []byte) (int64, bool) {
 	month, okMonth := number(t[5:7])
 	dayOfMonth, okDay := number(t[8:10])
 	seconds, okTime := clockTime(t[11:19])
-	if !okYear || !okMonth || !okDay || !okTime || year < 2002 || month < 1 || month > 12 || dayOfMonth < 1 || dayOfMonth > 31 {
+	if !okYear || !okMonth || !okDay || !okTime || year < 1971 || year == 2000 || month < 1 || month > 12 || dayOfMonth < 1 || dayOfMonth > 31 {
 		return 0, false
 	}
 	return microsAt(year, month, dayOfMonth, seconds), true

@@ -6,7 +6,8 @@ import "spoor"
 // Below 0 its negative is local time, in microseconds as if it were UTC; where
 // the header has no year, in the year 2000, which has all days. 0 is no stamp.
 //
-// No mail log is as old as 2001, so the year tells the two apart.
+// No mail log is of the year 2000, so the year tells the two apart. Logs that are
+// older do turn up, with clocks that nobody has set.
 type mark int64
 
 const (
@@ -21,7 +22,7 @@ const (
 
 // local reports whether m needs a zone, and yearless whether it needs a year.
 func (m mark) local() bool    { return m < 0 }
-func (m mark) yearless() bool { return m < 0 && -m < year2001 }
+func (m mark) yearless() bool { return m < 0 && -m >= year2000 && -m < year2001 }
 
 // wholeSecond reports whether m was logged without a fraction.
 func (m mark) wholeSecond() bool { return m%second == 0 }

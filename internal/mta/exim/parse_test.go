@@ -88,6 +88,8 @@ func TestReceptionsAreRead(t *testing.T) {
 	f(oldStyle+" <= site1@host.example U=site1 P=local S=420 for root", "accepted id="+oldStyle+" address=site1@host.example login=site1 size=420 count=1")
 	f(oldStyle+" <= a@b.test U=mailnull P=spam-scanned S=420 id*=x@y", "accepted id="+oldStyle+` address=a@b.test login=mailnull size=420 count=0 "x@y"`)
 	f(oldStyle+" <= a@b.test H=localhost [127.0.0.1] U=nobody P=smtp S=420", "accepted id="+oldStyle+" address=a@b.test client=127.0.0.1 size=420 count=0")
+	f(oldStyle+" <= a@b.test U=CALLER P=local S=sss for c@d.test", "accepted id="+oldStyle+" address=a@b.test login=CALLER size=0 count=1")
+	f(oldStyle+" <= a@b.test H=(x) [xx.xx.xx.xx] P=esmtpa A=login:u@example.com S=420", "accepted id="+oldStyle+" address=a@b.test client=xx.xx.xx.xx account=u@example.com size=420 count=0")
 	f(oldStyle+" (= a@b.test H=[192.0.2.7] P=smtp S=420", "accepted id="+oldStyle+" address=a@b.test client=192.0.2.7 size=420 count=0")
 	f(oldStyle+" <= a@b.test H=(x) [192.0.2.7] P=esmtpa A=login:John Doe S=420", "accepted id="+oldStyle+" address=a@b.test client=192.0.2.7 account=John Doe size=420 count=0")
 	f(oldStyle+" <= a@b.test H=(x) [192.0.2.7] U=two words P=esmtp S=420", "accepted id="+oldStyle+" address=a@b.test client=192.0.2.7 size=420 count=0")
