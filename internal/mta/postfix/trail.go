@@ -62,7 +62,13 @@ func (w *walker) top(used int) (received, bool) {
 	}
 	r, ok := parseReceived(w.lines[used].value)
 	r.hop.Line = w.lines[used].line
-	return r, ok && w.ours(r.host)
+	return r, ok && (w.ours(r.host) || w.isID(r.id))
+}
+
+// isID reports whether a line has the ID of this message, now or before: nobody
+// could know that who wrote the message, whatever name the line gives the host.
+func (w *walker) isID(id string) bool {
+	return id != "" && (id == string(w.message.ID) || id == string(w.reader.attributes.ident))
 }
 
 func (w *walker) ours(host string) bool {
@@ -75,18 +81,20 @@ func (w *walker) add(hop spoor.Hop) { w.message.Trail.Hops = append(w.message.Tr
 // lines of the trail belong to that.
 func (w *walker) hops() (used int) {
 	m, a := w.message, &w.reader.attributes
-	if m.State == spoor.StateMaildrop {
-		w.maildrop()
+	if m.State == spoor.StateMaildrop && !w.requeuedFile() {
+		w.add(spoor.Hop{Via: spoor.ViaUID, UID: m.CallerUID, PID: -1, Record: "the file in maildrop belongs to the user who submitted it"})
 		return 0
 	}
 	top, ok := w.top(0)
-	requeued := ok && top.hop.Via == spoor.ViaUID && top.hop.UID == w.reader.conf.OwnerUID
-	if requeued { // postsuper -r: the line below is the one it had before
-		w.message.Earlier = spoor.QueueID(a.ident)
+	requeued := false
+	for ok && top.hop.Via == spoor.ViaUID && top.hop.UID == w.reader.conf.OwnerUID { // postsuper -r: the line below is the one it had before
+		requeued = true
+		m.Earlier = spoor.QueueID(a.ident)
 		used++
 		top, ok = w.top(used)
 	}
-	if ok && top.internal || string(a.origin) == "local" && m.Sender == "" {
+	byUser := ok && top.hop.Via == spoor.ViaUID
+	if ok && top.internal || string(a.origin) == "local" && m.Sender == "" && !byUser {
 		return w.internal(top, ok, used)
 	}
 	if hop, filtered, found := a.network(); found {
@@ -104,7 +112,7 @@ func (w *walker) hops() (used int) {
 		w.add(hop)
 		return used
 	}
-	if ok && (top.hop.Via == spoor.ViaUID || w.reader.outside) {
+	if byUser || ok && w.reader.outside {
 		w.add(top.hop)
 		return w.filteredBy(top.hop.UID, used+1)
 	}
@@ -144,19 +152,18 @@ func (w *walker) filteredBy(uid, used int) int {
 	return used + 1
 }
 
-// maildrop names the owner of the file: sendmail(1) and postdrop(1) leave it to
-// the user who called them. A file of Postfix' own was requeued.
-func (w *walker) maildrop() {
-	m, a := w.message, &w.reader.attributes
-	if m.CallerUID == w.reader.conf.OwnerUID {
-		m.CallerUID = -1
-		m.Earlier = spoor.QueueID(a.ident)
-		if hop, _, ok := a.network(); ok {
-			w.add(hop)
-		}
-		return
+// requeuedFile reports whether a file in maildrop was put there by postsuper(1):
+// sendmail(1) and postdrop(1) leave theirs to the user who called them, and a file
+// of Postfix' own was in the queue before. It begins with the line that it got
+// there.
+func (w *walker) requeuedFile() bool {
+	m := w.message
+	if m.CallerUID != w.reader.conf.OwnerUID {
+		return false
 	}
-	w.add(spoor.Hop{Via: spoor.ViaUID, UID: m.CallerUID, PID: -1, Record: "the file in maildrop belongs to the user who submitted it"})
+	m.CallerUID = -1
+	m.Earlier = spoor.QueueID(w.reader.attributes.ident)
+	return true
 }
 
 // internal is for what Postfix made itself: bounces, and what local(8) forwards.
@@ -234,7 +241,8 @@ func (w *walker) followBounce(body []byte) {
 			continue
 		}
 		r, ok := parseReceived(text[field.At:][:len(field.Value)])
-		if len(m.Trail.Hops) == 1 && ok && w.ours(r.host) && !r.internal {
+		ours := ok && (w.ours(r.host) || r.id != "" && r.id == string(m.Earlier))
+		if len(m.Trail.Hops) == 1 && ours && !r.internal {
 			w.add(r.hop)
 			continue
 		}

@@ -46,7 +46,10 @@ func TestTrails(t *testing.T) {
 		"a user":                                  {local, userReceived, "uid 1001"},
 		"a user who forges a client":              {local, userReceived + forged, "uid 1001"},
 		"a user without a line":                   {local, forged[:0], ""},
-		"a line of another host":                  {local, strings.ReplaceAll(userReceived, "mx1.", "mx2."), ""},
+		"a line of another host":                  {local, strings.ReplaceAll(strings.ReplaceAll(userReceived, "mx1.", "mx2."), "DC0101", "DC0109"), ""},
+		"a line of this message, by another name": {local, strings.ReplaceAll(userReceived, "mx1.", "mx2."), "uid 1001"},
+		"a user without a sender":                 {attribute("log_message_origin=local") + record(recTime, "1 0") + record(recFrom, "") + record(recRecipient, "c@d.test"), userReceived, "uid 1001"},
+		"mail of a user that was requeued twice":  {attribute("log_ident=4FA8DC0101") + local, requeued + requeued + userReceived, "uid 1001"},
 		"requeued mail of a login":                {attribute("sasl_username=u@example.com") + from("a@b.test", "c@d.test"), requeued + smtpReceived, "network u@example.com"},
 		"requeued mail of a user":                 {attribute("log_ident=4FA8DC0101") + local, requeued + userReceived, "uid 1001"},
 		"requeued mail without the line below":    {local, requeued, ""},
@@ -87,8 +90,8 @@ func TestMaildropIsProvenByTheOwnerOfTheFile(t *testing.T) {
 	}
 	file := record(recTime, "1795428417 0") + record(recFrom, "w@mx1.example.com") + record(recRecipient, "c@d.test") +
 		record(recMessage, "") + lines("Received: by mx1.example.com (Postfix, from userid 0)\n\tid A; Mon\n"+tail) + record(recExtracted, "") + record(recEnd, "")
-	q := serverWith(t, map[string]string{"maildrop/4FA8DC0101": file, "maildrop/4FA8DC0102": record(recAttribute, "sasl_username=u@example.com") + file})
-	for id, uid := range map[string]int{"4FA8DC0101": 1001, "4FA8DC0102": 102} {
+	q := serverWith(t, map[string]string{"maildrop/4FA8DC0101": file, "maildrop/4FA8DC0102": record(recAttribute, "sasl_username=u@example.com") + file, "maildrop/4FA8DC0103": queueFile(record(recFrom, "w@mx1.example.com")+record(recRecipient, "c@d.test"), userReceived+tail, "")})
+	for id, uid := range map[string]int{"4FA8DC0101": 1001, "4FA8DC0102": 102, "4FA8DC0103": 102} {
 		if err := os.Chown(filepath.Join(q.root.Dir(), "var/spool/postfix/maildrop", id), uid, 1); err != nil {
 			t.Fatal(err)
 		}
@@ -99,6 +102,9 @@ func TestMaildropIsProvenByTheOwnerOfTheFile(t *testing.T) {
 	}
 	if got := trail(messages["4FA8DC0102"]); got != "network u@example.com" {
 		t.Errorf("trail %q: what mail_owner owns was requeued, and its login is known", got)
+	}
+	if got := trail(messages["4FA8DC0103"]); got != "uid 1001" {
+		t.Errorf("trail %q: what mail_owner owns begins with the line that it got in the queue", got)
 	}
 	if gaps := scan.Gaps.List(); len(gaps) > 0 {
 		t.Errorf("gaps %v", gaps)
