@@ -67,7 +67,7 @@ type flight struct {
 	cursor     int // where the last of them was found
 	deferrals  int32
 	bounces    int32
-	deferredBy [spoor.NumAnswers]uint16
+	deferredBy [spoor.NumAnswers]int32
 }
 
 // recipient is one envelope recipient, known by the hash of its address.

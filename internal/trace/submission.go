@@ -191,7 +191,7 @@ func (j *Journal) reported(b *spoor.Block, e *spoor.Event) {
 		times := max(1, e.Repeat)
 		r.state = waiting
 		f.deferrals += int32(times)
-		f.deferredBy[e.Answer] += uint16(times)
+		f.deferredBy[e.Answer] += int32(times)
 	default:
 		r.state = failed
 		if e.Channel == spoor.ChannelLocal || r.domain != 0 && j.serves(r.domain) {

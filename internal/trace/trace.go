@@ -94,7 +94,7 @@ const (
 // rule decides on one message.
 func (t *Tracer) rule(m *spoor.Message) ruling {
 	if len(m.Trail.Hops) == 0 {
-		return t.ruleWithoutTrail(m)
+		return t.follow(m, t.ruleWithoutTrail(m))
 	}
 	r := t.ruleHops(m.Trail.Hops, spoor.StampOf(m.Arrived))
 	r.proof = proofHeader
@@ -107,7 +107,8 @@ func (t *Tracer) rule(m *spoor.Message) ruling {
 }
 
 // follow asks the log about mail that a program of this machine handed over: it
-// may have been here before, under another ID, or be a webmail's.
+// may have been here before, under another ID, or be a webmail's. It asks too
+// where an alias is told by the log alone, and where the queue tells nothing.
 func (t *Tracer) follow(m *spoor.Message, r ruling) ruling {
 	switch {
 	case r.source.Kind == spoor.KindBounce:
@@ -122,10 +123,13 @@ func (t *Tracer) follow(m *spoor.Message, r ruling) ruling {
 	switch {
 	case f == nil || !f.keyed:
 		return r
-	case f.goesOn && f.book != nil && f.book.source != r.source:
+	case f.goesOn && f.book != nil && f.book.source != r.source,
+		r.source.Kind == spoor.KindUnknown && f.traced && f.book != nil && f.book.source.Kind != spoor.KindUnknown: // a damaged file, or a header without its first line
 		return ruling{source: f.source(t.journal), uid: int(f.book.uid), confidence: float64(f.sure) / 100, proof: r.proof, flight: f}
 	case f.via != nil:
 		return ruling{source: f.via.named(), uid: -1, confidence: sureLogins, proof: r.proof, flight: f}
+	case r.source.Kind == spoor.KindNetwork && f.alias != "" && f.forwards():
+		return ruling{source: f.source(t.journal), uid: -1, confidence: sureFolder, cause: r.source, proof: r.proof, flight: f}
 	}
 	return r
 }
