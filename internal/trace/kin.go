@@ -71,7 +71,7 @@ func (j *Journal) notified(e *spoor.Event) {
 // nothing more is known of that.
 func (j *Journal) passed(f *flight, e *spoor.Event) bool {
 	key := j.relatedKey(e)
-	next := j.open.get(key)
+	next := j.related(e)
 	if e.Channel == spoor.ChannelLocal {
 		name := lowerDomain(j.tracer.facts.LocalAddress(string(e.Address)))
 		o := &origin{via: spoor.ViaForward, cause: f.source(j), place: f.place, source: spoor.Source{Kind: spoor.KindForward, Name: name}}
@@ -92,7 +92,7 @@ func (j *Journal) passed(f *flight, e *spoor.Event) bool {
 // goesOn joins a message to the one that its line of origin names. It is false
 // where the log has nothing of that.
 func (j *Journal) goesOn(f *flight, e *spoor.Event) bool {
-	before := j.open.get(j.relatedKey(e))
+	before := j.related(e)
 	if before == nil || before == f {
 		f.filtered = true
 		return false

@@ -130,6 +130,12 @@ func (s *Search) lifeOf(e *spoor.Event) *Life {
 func (s *Search) life(e *spoor.Event) *Life {
 	key := s.journal.messageKey(e)
 	f := s.journal.open.get(key)
+	if f == nil {
+		if f = s.journal.elsewhere(e.Key, e.Origin); f != nil {
+			key = f.key
+		}
+	}
+	s.move(e, key, f)
 	l, ok := s.open[key]
 	if ok && (l.flight == f || f == nil) {
 		return l
@@ -146,6 +152,20 @@ func (s *Search) life(e *spoor.Event) *Life {
 		l.Steps = append(l.Steps, Step{Kind: kind, Time: max(f.opened, 0), Place: f.login})
 	}
 	return l
+}
+
+// move follows a message that was begun under another name.
+func (s *Search) move(e *spoor.Event, key uint64, f *flight) {
+	if f == nil || e.Key == 0 || len(s.journal.origins) < 2 {
+		return
+	}
+	for _, origin := range s.journal.origins {
+		before := e.Key ^ origin
+		if l := s.open[before]; l != nil && l.flight == f && before != key {
+			delete(s.open, before)
+			s.open[key] = l
+		}
+	}
 }
 
 // accepted notes what is known of a message when it is queued.

@@ -41,10 +41,12 @@ func (j *Journal) begin(e *spoor.Event, origin bool) *flight {
 		f = nil
 	}
 	if f == nil {
-		f = j.newFlight(e.ID)
-		f.key, f.accepted, f.submitted = key, e.Time, e.Time
-		j.open.put(key, f)
-		j.sweep(e.Time)
+		if f = j.begun(e, origin); f == nil {
+			f = j.newFlight(e.ID)
+			f.key, f.accepted, f.submitted = key, e.Time, e.Time
+			j.open.put(key, f)
+			j.sweep(e.Time)
+		}
 	}
 	f.keyed, f.logged, f.heard = true, true, e.Time
 	f.traced = f.traced || origin
@@ -56,6 +58,9 @@ func (j *Journal) begin(e *spoor.Event, origin bool) *flight {
 func (j *Journal) flight(e *spoor.Event) *flight {
 	key := j.messageKey(e)
 	f := j.open.get(key)
+	if f == nil {
+		f = j.elsewhere(e.Key, e.Origin)
+	}
 	if f == nil {
 		f = j.newFlight(e.ID)
 		f.key, f.accepted, f.submitted = key, e.Time, e.Time
@@ -128,8 +133,9 @@ func (j *Journal) acceptSubmitted(b *spoor.Block, e *spoor.Event) {
 func (j *Journal) named(b *spoor.Block, e *spoor.Event) {
 	f := j.open.get(j.messageKey(e))
 	if f == nil || f.left != 0 || e.Time.Sub(f.heard) > disorder && (f.queued || !f.traced) {
-		f = j.begin(e, false)
-		f.place = b.Place(e)
+		if f = j.begin(e, false); !f.traced {
+			f.place = b.Place(e)
+		}
 	}
 	f.heard = e.Time
 	if o, ok := j.announced[f.key]; ok {

@@ -177,15 +177,13 @@ func (w *walker) internal(top received, ok bool, used int) int {
 		w.add(hop)
 		return used
 	}
-	hop.Via = spoor.ViaForward
-	if used < len(w.lines) && w.lines[used].name == mta.FieldDeliveredTo {
-		hop.Address = strings.TrimSpace(w.lines[used].value)
+	switch {
+	case used < len(w.lines) && w.lines[used].name == mta.FieldDeliveredTo:
+		hop.Via, hop.Address = spoor.ViaForward, strings.TrimSpace(w.lines[used].value)
 		used++
-	} else if w.message.Sender == "" {
-		hop.Via = spoor.ViaBounce
-	}
-	w.add(hop)
-	if hop.Via == spoor.ViaBounce {
+		w.add(hop)
+	case w.message.Sender == "" || isOwnSender(w.message.Sender):
+		w.add(hop)
 		return used
 	}
 	below, ok := w.top(used)
@@ -200,6 +198,10 @@ func (w *walker) internal(top received, ok bool, used int) int {
 	w.add(below.hop)
 	return used + 1
 }
+
+// isOwnSender knows the sender of what Postfix tells the postmaster, and of its
+// probes of addresses (double_bounce_sender, address_verify_sender).
+func isOwnSender(sender string) bool { return strings.HasPrefix(sender, "double-bounce@") }
 
 // forward adds the alias that sends on what came from outside: every recipient
 // elsewhere stands for an address here.

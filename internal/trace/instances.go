@@ -1,0 +1,54 @@
+package trace
+
+import "spoor"
+
+// A service of Postfix may log under a name of its own (-o syslog_name in
+// master.cf), as an instance with a queue of its own does. What it says is of a
+// message that the others speak of too.
+
+// elsewhere finds the message of an ID that was begun under another name, by the
+// hash of the ID; or nil.
+func (j *Journal) elsewhere(id, origin uint64) *flight {
+	if len(j.origins) < 2 || id == 0 {
+		return nil
+	}
+	for _, other := range j.origins[:min(len(j.origins), maxServices)] {
+		if f := j.open.get(id ^ other); other != origin && f != nil && f.logged && f.keyed && f.left == 0 {
+			return f
+		}
+	}
+	return nil
+}
+
+// maxServices bounds the names under which a message is looked for.
+const maxServices = 16
+
+// begun finds the other half of a message that enters the queue now: its line of
+// origin, or that of its name. It goes on under the name of cleanup(8), which is
+// that of the queue.
+func (j *Journal) begun(e *spoor.Event, origin bool) *flight {
+	f := j.elsewhere(e.Key, e.Origin)
+	switch {
+	case f == nil, f.traced == origin:
+		return nil
+	case origin: // the server's line is late
+		if e.Time.Sub(f.heard) > disorder || f.book != nil || e.Kind != spoor.EventSubmitted {
+			return nil
+		}
+	case f.queued || f.name != 0:
+		return nil
+	default:
+		j.open.remove(f.key)
+		f.key = e.Key ^ e.Origin
+		j.open.put(f.key, f)
+	}
+	return f
+}
+
+// related is the other message of an event, if it is open.
+func (j *Journal) related(e *spoor.Event) *flight {
+	if f := j.open.get(j.relatedKey(e)); f != nil {
+		return f
+	}
+	return j.elsewhere(spoor.IDHash(e.Related), e.Origin)
+}
