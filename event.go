@@ -148,7 +148,7 @@ type Event struct {
 	Count    int32  // recipients; 0 where not logged
 	Load     Load
 
-	Origin  uint64 // tells hosts and instances of the MTA apart, which use the same IDs; 0 where the parser sets none
+	Origin  uint64 // tells hosts and instances of the MTA apart, which use the same IDs; see InstanceBits; 0 where the parser sets none
 	Key     uint64 // of ID: tells the messages of one MTA apart; 0 where the parser sets none
 	Hash    uint64 // AddressHash of Address, or 0
 	Domain  uint64 // likewise
@@ -162,6 +162,10 @@ type Event struct {
 	Text    []byte // answer or warning, as logged
 	Shape   uint64 // of Text: the same for texts that differ in numbers and addresses only
 }
+
+// InstanceBits is how many of the low bits of Event.Origin tell the instances and
+// services of one host apart.
+const InstanceBits = 16
 
 // Block is a part of a log with the events in it.
 type Block struct {

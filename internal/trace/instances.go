@@ -12,8 +12,15 @@ func (j *Journal) elsewhere(id, origin uint64) *flight {
 	if len(j.origins) < 2 || id == 0 {
 		return nil
 	}
-	for _, other := range j.origins[:min(len(j.origins), maxServices)] {
-		if f := j.open.get(id ^ other); other != origin && f != nil && f.logged && f.keyed && f.left == 0 {
+	services := 0
+	for _, other := range j.origins {
+		if other == origin || (other^origin)>>spoor.InstanceBits != 0 { // of another host
+			continue
+		}
+		if services++; services > maxServices {
+			break
+		}
+		if f := j.open.get(id ^ other); f != nil && f.logged && f.keyed && f.left == 0 {
 			return f
 		}
 	}

@@ -52,6 +52,12 @@ func TestAServiceWithANameOfItsOwnSpeaksOfTheSameMessages(t *testing.T) {
 	}
 }
 
+func TestAnotherHostSpeaksOfOtherMessages(t *testing.T) {
+	p := newTape().client("4A", "198.51.100.7", "anna@here.test").under(7, 0).
+		named("4A", "<1>").under(7<<spoor.InstanceBits, 1).queued("4A", "", 1).under(7<<spoor.InstanceBits, 2).removed("4A").under(7<<spoor.InstanceBits, 3)
+	wantFigures(t, p.sources(t), "bounce:unknown", "1 messages 0 recipients 0 delivered 0 failed 0 deferrals 0 waiting")
+}
+
 func TestWhatPostfixTellsThePostmasterIsABounce(t *testing.T) {
 	p := newTape().named("4A", "<1>").queued("4A", "double-bounce@mx1.here.test", 1).to("4A", "postmaster@here.test", "sent", "local").removed("4A").
 		client("5B", "203.0.113.9", "").named("5B", "<2>").queued("5B", "double-bounce@mx1.here.test", 1).to("5B", "jane@here.test", "sent", "local").removed("5B")

@@ -35,7 +35,7 @@ func (p *Parser) Parse(l *spoor.Line, e *spoor.Event) spoor.LineSort {
 		p.host = append(p.host[:0], l.Host...)
 		p.hostHash = spoor.IDHash(l.Host)
 	}
-	e.Origin = p.hostHash ^ t.instance
+	e.Origin = p.hostHash ^ t.instance&(1<<spoor.InstanceBits-1)
 	if t.daemon == beside {
 		return parseBeside(l, e)
 	}
