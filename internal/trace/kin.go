@@ -135,7 +135,7 @@ func (j *Journal) closed(f *flight) {
 	if f.name == 0 || past.name != f.name || past.key != f.key {
 		return
 	}
-	past.book, past.sure = f.book, f.sure
+	past.book, past.sure, past.heard = f.book, f.sure, f.heard
 	for i := range f.recipients {
 		if f.recipients[i].state == delivered {
 			past.delivered++

@@ -57,6 +57,14 @@ func TestAMessageIDAloneJoinsNothingThatAUserHandsOver(t *testing.T) {
 	wantFigures(t, found, "site:site1.test", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
 }
 
+func TestAMessageIDThatOthersHaveSeenJoinsNothingLater(t *testing.T) {
+	p := newTape().sent("4A", "anna@here.test").wait(time.Hour)
+	p.client("5B", "127.0.0.1", "").named("5B", "<4Aanna@here.test>").queued("5B", "anna@here.test", 1).to("5B", "x@far.test", "sent").removed("5B").wait(time.Minute).status()
+	found := p.sources(t)
+	wantFigures(t, found, "account:anna@here.test", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
+	wantFigures(t, found, "network:127.0.0.1", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
+}
+
 func TestAMessageThatIsQueuedAgainIsStillTheSame(t *testing.T) {
 	p := newTape().client("4A", "198.51.100.7", "anna@here.test").named("4A", "<1>").queued("4A", "anna@here.test", 2).
 		to("4A", "x@far.test", "deferred").to("4A", "y@far.test", "sent").

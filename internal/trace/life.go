@@ -264,8 +264,9 @@ func (s *Search) name(l *Life) {
 	l.Sure, l.Inferred, l.Rivals = float64(f.sure)/100, f.inferred || f.via != nil, int(f.ambig)
 }
 
-// Lives closes the search and returns what was found, in the order of their
-// ends; those that have not ended come last, in the order of their beginnings.
+// Lives closes the search and returns what was found: what has the wanted ID
+// first, then in the order of their ends; those that have not ended come last, in
+// the order of their beginnings.
 func (s *Search) Lives() []*Life {
 	var open []*Life
 	for _, l := range s.open {
@@ -281,7 +282,16 @@ func (s *Search) Lives() []*Life {
 	for _, l := range s.found {
 		s.name(l)
 	}
+	slices.SortStableFunc(s.found, func(a, b *Life) int { return cmp.Compare(b.rank(s.wanted), a.rank(s.wanted)) })
 	return s.found
+}
+
+// rank puts the message whose ID was asked for before those that belong to it.
+func (l *Life) rank(wanted Wanted) int {
+	if wanted.ID != "" && l.ID == wanted.ID {
+		return 1
+	}
+	return 0
 }
 
 // sortLives orders lives by their beginning.

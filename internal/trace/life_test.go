@@ -40,7 +40,7 @@ func TestAMessageIsFoundWithWhatItCaused(t *testing.T) {
 		}
 	}
 	both := []string{"4A account:anna@here.test 6 ended", "5B bounce:anna@here.test 4 ended"}
-	f(Wanted{ID: "4A"}, append(slices.Clone(both), "4A account:carl@here.test 5 ended")...)
+	f(Wanted{ID: "4A"}, "4A account:anna@here.test 6 ended", "4A account:carl@here.test 5 ended", "5B bounce:anna@here.test 4 ended")
 	f(Wanted{Name: "<one@here.test>"}, both...)
 	f(Wanted{Name: "one@here.test"}, both...)
 	f(Wanted{Address: "Anna@here.test"}, both...)
@@ -54,10 +54,11 @@ func TestAMessageIsFoundUnderEachIDThatItHad(t *testing.T) {
 		client("5B", "127.0.0.1", "").named("5B", "<1>").queued("5B", "anna@here.test", 1).
 		to("4A", "x@far.test", "sent", "next=5B").removed("4A").to("5B", "x@far.test", "sent").removed("5B")
 	want := []string{"4A account:anna@here.test 5 ended", "5B account:anna@here.test 5 ended"}
-	for _, id := range []spoor.QueueID{"4A", "5B"} {
+	for _, id := range []spoor.QueueID{"4A", "5B"} { // what was asked for comes first
 		if got := p.lives(t, Wanted{ID: id}); !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", id, got, want)
 		}
+		slices.Reverse(want)
 	}
 }
 
@@ -75,15 +76,16 @@ func TestALifeIsFoundByItsMessageID(t *testing.T) {
 	}
 }
 
-func TestTheCommandThatQueuedAMessageHasItsTime(t *testing.T) {
-	p := newTape().keyed(spoor.EventInvoked, "", func(e *spoor.Event) { e.PID, e.Text, e.Key = 77, []byte("/home/site1/www"), 0 }).
-		keyed(spoor.EventAccepted, "1a-b-c", func(e *spoor.Event) { e.PID, e.Login = 77, []byte("jane") })
-	search := New(testFacts()).NewSearch(Wanted{ID: "1a-b-c"}, 10)
-	if err := search.Add(&spoor.Block{FirstLine: 1, Events: p.events}); err != nil {
-		t.Fatal(err)
-	}
-	lives := search.Lives()
-	if len(lives) != 1 || lives[0].Steps[0].Kind != spoor.EventInvoked || lives[0].Steps[0].Time == 0 {
-		t.Errorf("lives %+v", lives)
+func TestTheMessageThatWasAskedForComesFirst(t *testing.T) {
+	p := newTape().client("4A", "198.51.100.7", "anna@here.test").named("4A", "<1>").queued("4A", "anna@here.test", 1).to("4A", "x@far.test", "bounced").
+		named("5B", "<2>").queued("5B", "", 1).notification().to("5B", "anna@here.test", "sent", "local").removed("5B").removed("4A")
+	for _, id := range []spoor.QueueID{"4A", "5B"} {
+		search := New(testFacts()).NewSearch(Wanted{ID: id}, 10)
+		if err := search.Add(&spoor.Block{FirstLine: 1, Events: p.events}); err != nil {
+			t.Fatal(err)
+		}
+		if lives := search.Lives(); len(lives) == 0 || lives[0].ID != id {
+			t.Errorf("%s: %d lives, %+v", id, len(lives), lives)
+		}
 	}
 }

@@ -450,6 +450,7 @@ type pastOrigin struct {
 	book      *book
 	client    netip.Addr
 	login     spoor.LogPlace
+	heard     spoor.Stamp
 	delivered int32 // recipients, when it was closed
 	sure      uint8
 }
@@ -465,12 +466,22 @@ func (j *Journal) name(f *flight, messageID []byte) {
 	hash := spoor.IDHash(messageID)
 	past := &j.past[hash&(maxNamed-1)]
 	if f.filtered && past.name == hash && past.key != f.key && past.book != nil {
-		j.goOnFrom(f, past)
-		if before := j.open.get(past.key); before != nil {
-			before.handedOn = true
+		before, heard := j.open.get(past.key), past.heard
+		if before != nil {
+			heard = max(heard, before.heard)
 		}
-		return
+		if f.heard.Sub(heard) <= filterReach {
+			j.goOnFrom(f, past)
+			if before != nil {
+				before.handedOn = true
+			}
+			return
+		}
 	}
 	f.name = hash
-	*past = pastOrigin{name: hash, key: f.key, book: f.book, client: f.client, login: f.place, sure: f.sure}
+	*past = pastOrigin{name: hash, key: f.key, book: f.book, client: f.client, login: f.place, sure: f.sure, heard: f.heard}
 }
+
+// filterReach is how long a filter may have a message, counted from the last that
+// was heard of it. A Message-ID that others have seen proves nothing later.
+const filterReach = 10 * time.Minute
