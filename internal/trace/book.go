@@ -198,7 +198,7 @@ func (j *Journal) settleUnder(f *flight, b *book, recipients int) {
 	if f.deferrals > 0 {
 		a := b.said()
 		for answer, n := range f.deferredBy {
-			a.deferred[answer] += int32(n)
+			a.deferred[answer] += n
 			j.Rates.DeferredBy[answer] += int(n)
 		}
 	}
