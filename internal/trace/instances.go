@@ -1,6 +1,10 @@
 package trace
 
-import "spoor"
+import (
+	"slices"
+
+	"spoor"
+)
 
 // A service of Postfix may log under a name of its own (-o syslog_name in
 // master.cf), as an instance with a queue of its own does. What it says is of a
@@ -38,6 +42,8 @@ func (j *Journal) begun(e *spoor.Event, origin bool) *flight {
 	switch {
 	case f == nil, f.traced == origin:
 		return nil
+	case j.hasQueue(e.Origin) && j.hasQueue(f.key^e.Key): // two instances with the same IDs
+		return nil
 	case origin: // the server's line is late
 		if e.Time.Sub(f.heard) > disorder || f.book != nil || e.Kind != spoor.EventSubmitted {
 			return nil
@@ -50,6 +56,28 @@ func (j *Journal) begun(e *spoor.Event, origin bool) *flight {
 		j.open.put(f.key, f)
 	}
 	return f
+}
+
+// reportedOn finds the message that a service speaks of under its own name.
+func (j *Journal) reportedOn(e *spoor.Event) *flight {
+	if j.hasQueue(e.Origin) {
+		return nil
+	}
+	return j.elsewhere(e.Key, e.Origin)
+}
+
+// hasQueue reports whether a queue manager or cleanup(8) has logged under a name:
+// then it is an instance with a queue of its own.
+func (j *Journal) hasQueue(origin uint64) bool { return slices.Contains(j.queues, origin) }
+
+// queueOf notes that.
+func (j *Journal) queueOf(origin uint64) {
+	if j.queue != origin || len(j.queues) == 0 {
+		j.queue = origin
+		if len(j.queues) < maxOrigins && !j.hasQueue(origin) {
+			j.queues = append(j.queues, origin)
+		}
+	}
 }
 
 // related is the other message of an event, if it is open.

@@ -58,6 +58,17 @@ func TestAnotherHostSpeaksOfOtherMessages(t *testing.T) {
 	wantFigures(t, p.sources(t), "bounce:unknown", "1 messages 0 recipients 0 delivered 0 failed 0 deferrals 0 waiting")
 }
 
+func TestTwoInstancesMayUseTheSameIDs(t *testing.T) {
+	p := newTape().named("3C", "<0>").queued("3C", "", 1).removed("3C").under(7, 0) // the first has a queue of its own
+	n := len(p.events)
+	p.client("4A", "198.51.100.7", "anna@here.test").under(7, n).
+		named("4A", "<1>").under(9, n+1).queued("4A", "", 1).under(9, n+2).removed("4A").under(9, n+3)
+	p.named("4A", "<2>").under(7, n+4).queued("4A", "anna@here.test", 1).under(7, n+5).removed("4A").under(7, n+6)
+	found := p.sources(t)
+	wantFigures(t, found, "account:anna@here.test", "1 messages 0 recipients 0 delivered 0 failed 0 deferrals 0 waiting")
+	wantFigures(t, found, "bounce:unknown", "2 messages 0 recipients 0 delivered 0 failed 0 deferrals 0 waiting")
+}
+
 func TestWhatPostfixTellsThePostmasterIsABounce(t *testing.T) {
 	p := newTape().named("4A", "<1>").queued("4A", "double-bounce@mx1.here.test", 1).to("4A", "postmaster@here.test", "sent", "local").removed("4A").
 		client("5B", "203.0.113.9", "").named("5B", "<2>").queued("5B", "double-bounce@mx1.here.test", 1).to("5B", "jane@here.test", "sent", "local").removed("5B")

@@ -26,6 +26,8 @@ type Journal struct {
 
 	open      table[flight] // messages that have not ended, by the hash of their queue ID
 	origins   []uint64      // hosts and instances that were met
+	queues    []uint64      // those of them that have a queue
+	queue     uint64        // that was met last
 	attempts  attempts
 	children  map[int32]*origin // bounces and forwards that were announced, by the PID that queued them
 	orphans   map[int32]*flight // forwards that were queued before that was told, by the same
@@ -117,8 +119,10 @@ func (j *Journal) add(b *spoor.Block, e *spoor.Event) {
 	case spoor.EventSubmitted:
 		j.submitted(b, e)
 	case spoor.EventNamed:
+		j.queueOf(e.Origin)
 		j.named(b, e)
 	case spoor.EventQueued:
+		j.queueOf(e.Origin)
 		j.queued(e)
 	case spoor.EventEnded, spoor.EventRemoved:
 		j.end(e)

@@ -131,7 +131,7 @@ func (s *Search) life(e *spoor.Event) *Life {
 	key := s.journal.messageKey(e)
 	f := s.journal.open.get(key)
 	if f == nil {
-		if f = s.journal.elsewhere(e.Key, e.Origin); f != nil {
+		if f = s.journal.reportedOn(e); f != nil {
 			key = f.key
 		}
 	}

@@ -59,7 +59,7 @@ func (j *Journal) flight(e *spoor.Event) *flight {
 	key := j.messageKey(e)
 	f := j.open.get(key)
 	if f == nil {
-		f = j.elsewhere(e.Key, e.Origin)
+		f = j.reportedOn(e)
 	}
 	if f == nil {
 		f = j.newFlight(e.ID)
