@@ -89,17 +89,3 @@ func TestTheMessageThatWasAskedForComesFirst(t *testing.T) {
 		}
 	}
 }
-
-func TestTheMessageThatWasAskedForComesFirst(t *testing.T) {
-	p := newTape().client("4A", "198.51.100.7", "anna@here.test").named("4A", "<1>").queued("4A", "anna@here.test", 1).to("4A", "x@far.test", "bounced").
-		named("5B", "<2>").queued("5B", "", 1).notification().to("5B", "anna@here.test", "sent", "local").removed("5B").removed("4A")
-	for _, id := range []spoor.QueueID{"4A", "5B"} {
-		search := New(testFacts()).NewSearch(Wanted{ID: id}, 10)
-		if err := search.Add(&spoor.Block{FirstLine: 1, Events: p.events}); err != nil {
-			t.Fatal(err)
-		}
-		if lives := search.Lives(); len(lives) == 0 || lives[0].ID != id {
-			t.Errorf("%s: %d lives, %+v", id, len(lives), lives)
-		}
-	}
-}
