@@ -1,6 +1,9 @@
 package trace
 
 import (
+	"net/netip"
+	"time"
+
 	"spoor"
 )
 
@@ -142,3 +145,47 @@ func (j *Journal) closed(f *flight) {
 		}
 	}
 }
+
+// pastOrigin is what is kept of the messages that were named last, for those that
+// go on under another ID.
+type pastOrigin struct {
+	name      uint64 // hash of the Message-ID
+	key       uint64
+	book      *book
+	client    netip.Addr
+	login     spoor.LogPlace
+	heard     spoor.Stamp
+	delivered int32 // recipients, when it was closed
+	sure      uint8
+}
+
+const maxNamed = 1 << 12 // by the low bits of the hash
+
+// name remembers a message by its Message-ID. One that a filter hands over has
+// that of the message that went in.
+func (j *Journal) name(f *flight, messageID []byte) {
+	if len(messageID) < 3 { // none, or <>
+		return
+	}
+	hash := spoor.IDHash(messageID)
+	past := &j.past[hash&(maxNamed-1)]
+	if f.filtered && past.name == hash && past.key != f.key && past.book != nil {
+		before, heard := j.open.get(past.key), past.heard
+		if before != nil {
+			heard = max(heard, before.heard)
+		}
+		if f.heard.Sub(heard) <= filterReach {
+			j.goOnFrom(f, past)
+			if before != nil {
+				before.handedOn = true
+			}
+			return
+		}
+	}
+	f.name = hash
+	*past = pastOrigin{name: hash, key: f.key, book: f.book, client: f.client, login: f.place, sure: f.sure, heard: f.heard}
+}
+
+// filterReach is how long a filter may have a message, counted from the last that
+// was heard of it. A Message-ID that others have seen proves nothing later.
+const filterReach = 10 * time.Minute

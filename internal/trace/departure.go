@@ -1,0 +1,71 @@
+package trace
+
+import (
+	"spoor"
+)
+
+// leaves notes that a message has left the queue. What is not known yet of its
+// origin may follow.
+func (j *Journal) leaves(f *flight, e *spoor.Event) {
+	if e.Kind == spoor.EventRemoved {
+		for i := range f.recipients {
+			if f.recipients[i].state == waiting {
+				f.recipients[i].state = lost
+			}
+		}
+	}
+	if f.logged && (f.book == nil || f.filtered) {
+		f.left = e.Time
+		j.leaving = append(j.leaving, departure{f.key, e.Time})
+		return
+	}
+	j.close(f)
+}
+
+// departure is a message that has left, and waits for a late line.
+type departure struct {
+	key uint64
+	at  spoor.Stamp
+}
+
+// depart closes the messages that have left for longer than lines are late.
+func (j *Journal) depart(now spoor.Stamp) {
+	n := 0
+	for ; n < len(j.leaving) && now.Sub(j.leaving[n].at) > disorder; n++ {
+		if f := j.open.get(j.leaving[n].key); f != nil && f.left == j.leaving[n].at {
+			j.close(f)
+		}
+	}
+	if n > 0 {
+		j.leaving = append(j.leaving[:0], j.leaving[n:]...)
+	}
+}
+
+// close sums a message up and forgets it.
+func (j *Journal) close(f *flight) {
+	j.open.remove(f.key)
+	j.closed(f)
+	j.settle(f)
+	j.forget(f)
+}
+
+// sweep forgets messages that were begun and never queued: the client went, or
+// was refused at the end. It looks when there are twice as many as the last time.
+func (j *Journal) sweep(now spoor.Stamp) {
+	if j.open.n < j.sweepAt {
+		return
+	}
+	var stale []*flight
+	for _, f := range j.open.all() {
+		if f.keyed && f.logged && !f.queued && now.Sub(f.heard) > unfinished {
+			stale = append(stale, f)
+		}
+	}
+	for _, f := range stale {
+		j.open.remove(f.key)
+		j.forget(f)
+	}
+	j.sweepAt = max(firstSweep, 2*j.open.n)
+}
+
+const firstSweep = 1 << 14

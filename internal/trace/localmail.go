@@ -1,0 +1,91 @@
+package trace
+
+import (
+	"time"
+
+	"spoor"
+)
+
+// webmail looks for the account behind a message that a program on this machine
+// handed over by SMTP without a login: who had opened the sender's mailbox from
+// here, as a webmail does for its user.
+func (j *Journal) webmail(f *flight, e *spoor.Event) {
+	if !f.filtered || !f.client.IsLoopback() || f.domain == 0 || !j.serves(f.domain) {
+		return
+	}
+	if found, ok := j.mailboxes[f.senderHash]; ok && f.submitted.Sub(found.time) < webmailReach {
+		f.via, f.viaPlace = j.account(e.Address), found.place
+	}
+}
+
+// webmailReach is how long a webmail's session may last.
+const webmailReach = 12 * time.Hour
+
+// maxMailboxes bounds the mailboxes that are remembered as opened from here.
+const maxMailboxes = 1 << 16
+
+// access remembers the mailboxes that programs on this machine opened.
+func (j *Journal) access(b *spoor.Block, e *spoor.Event) {
+	client := parseClient(e.Client)
+	if !client.IsLoopback() || len(e.Address) == 0 {
+		return
+	}
+	if len(j.mailboxes) >= maxMailboxes {
+		clear(j.mailboxes)
+	}
+	hash, _ := addressHash(e)
+	j.mailboxes[hash] = opened{time: e.Time, place: b.Place(e)}
+}
+
+// opened is when a mailbox was opened from this machine.
+type opened struct {
+	time  spoor.Stamp
+	place spoor.LogPlace
+}
+
+// invocation is a start of a command of the MTA.
+type invocation struct {
+	time  spoor.Stamp
+	place spoor.LogPlace
+	dir   string
+}
+
+// invoke remembers in which folder a command of the MTA was started: the line
+// about the message follows, with the same PID where that is logged.
+func (j *Journal) invoke(b *spoor.Block, e *spoor.Event) {
+	j.invocations[uint32(e.PID)&(maxInvocations-1)] = invocation{time: e.Time, place: b.Place(e), dir: string(e.Text)}
+}
+
+const maxInvocations = 1 << 10 // by the low bits of the PID
+
+// invoked takes the folder in which the command that queued a message was
+// started.
+func (j *Journal) invoked(f *flight, e *spoor.Event) {
+	if len(e.Login) == 0 {
+		return
+	}
+	at := &j.invocations[uint32(e.PID)&(maxInvocations-1)]
+	if at.dir != "" && e.Time.Sub(at.time) <= 2*second {
+		f.dir, f.login, f.opened = at.dir, at.place, at.time
+	}
+	*at = invocation{}
+}
+
+// inFolder blames the site in whose folder the web server's user called the MTA:
+// all sites have that user.
+func (j *Journal) inFolder(f *flight) {
+	if f.dir == "" || f.book == nil || f.book.owner == nil || f.book.owner.Role != spoor.RoleWebServer {
+		return
+	}
+	site := j.tracer.facts.SiteAt(f.dir)
+	if site == "" {
+		return
+	}
+	b := j.book(spoor.Source{Kind: spoor.KindSite, Name: site}, int(f.uid))
+	if b.owner == nil {
+		owner := *f.book.owner
+		owner.Site = site
+		b.owner = &owner
+	}
+	f.book, f.sure = b, percent(sureFolders)
+}
