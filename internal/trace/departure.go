@@ -1,8 +1,6 @@
 package trace
 
-import (
-	"spoor"
-)
+import "spoor"
 
 // leaves notes that a message has left the queue. What is not known yet of its
 // origin may follow.

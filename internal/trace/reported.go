@@ -1,10 +1,6 @@
 package trace
 
-import (
-	"time"
-
-	"spoor"
-)
+import "spoor"
 
 // mostForeseen bounds the recipients that room is made for before they are
 // delivered to.
