@@ -32,11 +32,13 @@ func (v Via) String() string {
 // Hop is one passage of a message through this server's queue, as this server
 // itself recorded it. Which fields are set depends on Via.
 type Hop struct {
-	Via  Via
-	PID  int // of the process that queued it (qmail's qp)
-	UID  int // of the caller for ViaUID and ViaForward; -1 where not recorded
-	Line int // in the header, from 1: where the record starts
-	Text string
+	Via Via
+	PID int // of the process that queued it (qmail's qp)
+	UID int // of the caller for ViaUID and ViaForward; -1 where not recorded
+	// Login of the caller for ViaUID, where the MTA recorded it beside the UID.
+	Login string
+	Line  int // in the header, from 1: where the record starts
+	Text  string
 	// Record is what the MTA recorded beside the header, in its envelope.
 	Record string
 

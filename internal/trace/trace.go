@@ -146,7 +146,7 @@ func (t *Tracer) ruleHops(hops []spoor.Hop, at spoor.Stamp) ruling {
 		if hop.UID >= 0 && len(hops) > 1 && hops[1].Via == spoor.ViaNetwork {
 			return t.ruleHops(hops[1:], at) // a content filter queued again what came by SMTP
 		}
-		return t.ruleUID(hop.UID)
+		return t.ruleCaller(hop)
 	case spoor.ViaNetwork:
 		return t.ruleNetwork(hop, at)
 	case spoor.ViaForward, spoor.ViaList:
@@ -156,6 +156,16 @@ func (t *Tracer) ruleHops(hops []spoor.Hop, at spoor.Stamp) ruling {
 	case spoor.ViaUnknown:
 	}
 	return ruling{uid: -1}
+}
+
+// ruleCaller names the user who handed a message over, by the login that the MTA
+// recorded where passwd has none.
+func (t *Tracer) ruleCaller(hop *spoor.Hop) ruling {
+	r := t.ruleUID(hop.UID)
+	if r.owner.Login == "" && r.source.Kind == spoor.KindUser && hop.Login != "" {
+		r.source.Name = hop.Login
+	}
+	return r
 }
 
 func (t *Tracer) ruleUID(uid int) ruling {

@@ -113,6 +113,8 @@ func TestWhoIsToBlame(t *testing.T) {
 	blames("the web server", message(uidHop(48)), "user:apache 1.00")
 	blames("root", message(uidHop(0)), "user:root 1.00")
 	blames("a UID that nobody has", message(uidHop(777)), "user:777 1.00")
+	blames("a login that passwd lacks", message(spoor.Hop{Via: spoor.ViaUID, UID: 777, Login: "web7", Line: 1}), "user:web7 1.00")
+	blames("a UID that passwd has under another login", message(spoor.Hop{Via: spoor.ViaUID, UID: 1000, Login: "web7", Line: 1}), "user:jane 1.00")
 	blames("an account with AUTH in the protocol word", message(netHop("bob", true)), "account:bob 0.99")
 	blames("an address that is served here", message(netHop("Info@Site1.TEST", false)), "account:info@site1.test 0.95")
 	blames("an ident answer", message(netHop("root", false)), "network:192.0.2.9 0.99")

@@ -63,7 +63,7 @@ func (r *reader) origin() spoor.Hop {
 	case h.localError:
 		hop.Via, hop.Record = spoor.ViaBounce, "-localerror: Exim made this message"
 	case h.local || len(h.hostAddress) == 0:
-		hop.Via, hop.UID = spoor.ViaUID, h.uid
+		hop.Via, hop.UID, hop.Login = spoor.ViaUID, h.uid, string(h.login)
 		hop.Record = "submitted by " + string(h.login) + ", uid " + uidText(h.uid)
 		m.CallerUID = h.uid
 	default:
