@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	defaultBlockBytes = 256 << 10
+	defaultBlockBytes = 128 << 10
 	smallestBlock     = 32 << 10
 
 	// Of one stream are read, without Since: what a disk gives in some seconds,
