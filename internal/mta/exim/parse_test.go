@@ -185,7 +185,7 @@ func TestTheEndOfAMessageIsRead(t *testing.T) {
 	f("what an access control list logs may be anything", "unknown")
 }
 
-func TestBothFormsOfIDStandInOneFile(t *testing.T) {
+func TestTrap21BothFormsOfIDStandInOneFile(t *testing.T) {
 	tells(t, oldStyle+" Completed", "ended id="+oldStyle)
 	tells(t, newStyle+" Completed", "ended id="+newStyle)
 	for _, none := range []string{"1xVRQr-0007aW-1 Completed", "1xVRQr-0007aW-1Px Completed", "1xVRjF-000000001Gl-07j Completed", "Completed"} {

@@ -27,7 +27,7 @@ func TestTrap7HostsWithTheSameIDDiffer(t *testing.T) {
 	}
 }
 
-func TestTrap8InstancesWithTheSameIDDiffer(t *testing.T) {
+func TestTrap08InstancesWithTheSameIDDiffer(t *testing.T) {
 	p := NewParser()
 	seen := map[uint64]string{}
 	for _, program := range []string{"postfix/smtpd", "postfix-out/smtpd", "postfix-239.58.50.50/smtpd", "postfix-239.58.50.51/smtpd", "mx/smtpd"} {
