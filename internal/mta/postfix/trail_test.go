@@ -38,32 +38,41 @@ func TestTrails(t *testing.T) {
 	attribute := func(text string) string { return record(recAttribute, text) }
 	local := record(recTime, "1795428417 0") + record(recFrom, "w@mx1.example.com") + record(recRecipient, "c@d.test")
 	requeued := "Received: by mx1.example.com (Postfix, from userid 102)\n\tid 4FA8DC0102; Mon, 23 Nov 2026 10:06:58 +0000 (UTC)\n"
+	filter := record(recTime, "1 0") + attribute("client_address=127.0.0.1") + attribute("log_client_address=192.0.2.9") + attribute("log_ident=4FA8DC0100") + record(recFrom, "a@b.test") + record(recRecipient, "c@d.test")
+	filterReceived := strings.ReplaceAll(smtpReceived, "192.0.2.7", "127.0.0.1") + "Received: from mx1.example.com ([127.0.0.1])\n\tby localhost (mx1.example.com [127.0.0.1]) (amavisd-new, port 10024)\n\twith ESMTP id aBcD; Mon\n"
+	behind := func(id string) string {
+		return "Received: from pc (pc.isp.test [192.0.2.9])\n\t(Authenticated sender: u@example.com)\n\tby mx1.example.com (Postfix) with ESMTPSA id " + id + ";\n\tMon, 23 Nov 2026 10:06:57 +0000 (UTC)\n"
+	}
 	tests := map[string]struct{ envelope, header, want string }{
-		"a client":                                {from("a@b.test", "c@d.test"), smtpReceived, "network 192.0.2.7"},
-		"a client that forges a login":            {from("a@b.test", "c@d.test"), smtpReceived + forged, "network 192.0.2.7"},
-		"a login":                                 {attribute("sasl_username=u@example.com") + from("a@b.test", "c@d.test"), smtpReceived, "network u@example.com"},
-		"a login whose line a milter removed":     {attribute("sasl_username=u@example.com") + from("a@b.test", "c@d.test"), "", "network u@example.com"},
-		"a user":                                  {local, userReceived, "uid 1001"},
-		"a user who forges a client":              {local, userReceived + forged, "uid 1001"},
-		"a user without a line":                   {local, forged[:0], ""},
-		"a line of another host":                  {local, strings.ReplaceAll(strings.ReplaceAll(userReceived, "mx1.", "mx2."), "DC0101", "DC0109"), ""},
-		"a line of this message, by another name": {local, strings.ReplaceAll(userReceived, "mx1.", "mx2."), "uid 1001"},
-		"a user without a sender":                 {attribute("log_message_origin=local") + record(recTime, "1 0") + record(recFrom, "") + record(recRecipient, "c@d.test"), userReceived, "uid 1001"},
-		"mail of a user that was requeued twice":  {attribute("log_ident=4FA8DC0101") + local, requeued + requeued + userReceived, "uid 1001"},
-		"requeued mail of a login":                {attribute("sasl_username=u@example.com") + from("a@b.test", "c@d.test"), requeued + smtpReceived, "network u@example.com"},
-		"requeued mail of a user":                 {attribute("log_ident=4FA8DC0101") + local, requeued + userReceived, "uid 1001"},
-		"requeued mail without the line below":    {local, requeued, ""},
-		"a bounce":                                {attribute("log_message_origin=local") + record(recTime, "1 0") + record(recFrom, "") + record(recRecipient, "c@d.test"), "Received: by mx1.example.com (Postfix)\n\tid 4FA8DC0101; Mon\n", "bounce"},
-		"a note to the postmaster":                {attribute("log_message_origin=local") + record(recTime, "1 0") + record(recFrom, "double-bounce@mx1.example.com") + record(recRecipient, "c@d.test"), "Received: by mx1.example.com (Postfix)\n\tid 4FA8DC0101; Mon\n", "bounce"},
-		"a client that takes its sender":          {from("double-bounce@mx1.example.com", "c@d.test"), smtpReceived, "network 192.0.2.7"},
-		"a forward that does not tell by whom":    {record(recTime, "1 0") + attribute("log_message_origin=local") + record(recFrom, "a@b.test") + record(recRecipient, "c@d.test"), "Received: by mx1.example.com (Postfix)\n\tid 4FA8DC0101; Mon\n" + smtpReceived, "network 192.0.2.7"},
-		"a bounce that a client forges":           {from("", "c@d.test"), smtpReceived + "Received: by mx1.example.com (Postfix)\n\tid 4FA8DC0101; Mon\n", "network 192.0.2.7"},
-		"a forward of local(8)":                   {record(recTime, "1 0") + attribute("log_message_origin=local") + record(recFrom, "a@b.test") + record(recRecipient, "c@d.test"), "Received: by mx1.example.com (Postfix)\n\tid 4FA8DC0102; Mon\nDelivered-To: info@example.com\n" + smtpReceived, "forward info@example.com, network 192.0.2.7"},
-		"an alias that replaced the recipient":    {from("a@b.test", "x@y.test")[:0] + record(recTime, "1 0") + attribute("client_address=192.0.2.7") + record(recFrom, "a@b.test") + record('O', "sales@example.com") + record(recRecipient, "c@d.test"), smtpReceived, "forward sales@example.com, network 192.0.2.7"},
-		"an alias beside a recipient as written":  {record(recTime, "1 0") + attribute("client_address=192.0.2.7") + record(recFrom, "a@b.test") + record('O', "sales@example.com") + record(recRecipient, "c@d.test") + record(recRecipient, "e@f.test"), smtpReceived, "network 192.0.2.7"},
-		"a filter that tells its client":          {record(recTime, "1 0") + attribute("client_address=127.0.0.1") + attribute("log_client_address=192.0.2.9") + attribute("log_ident=4FA8DC0100") + record(recFrom, "a@b.test") + record(recRecipient, "c@d.test"), strings.ReplaceAll(smtpReceived, "192.0.2.7", "127.0.0.1"), "network 192.0.2.9"},
-		"XFORWARD of a client that is no filter":  {record(recTime, "1 0") + attribute("client_address=192.0.2.7") + attribute("log_client_address=203.0.113.1") + record(recFrom, "a@b.test") + record(recRecipient, "c@d.test"), smtpReceived, "network 192.0.2.7"},
-		"an attribute in the content is no proof": {local, userReceived + "X: y\n", "uid 1001"},
+		"a client":                                 {from("a@b.test", "c@d.test"), smtpReceived, "network 192.0.2.7"},
+		"a client that forges a login":             {from("a@b.test", "c@d.test"), smtpReceived + forged, "network 192.0.2.7"},
+		"a login":                                  {attribute("sasl_username=u@example.com") + from("a@b.test", "c@d.test"), smtpReceived, "network u@example.com"},
+		"a login whose line a milter removed":      {attribute("sasl_username=u@example.com") + from("a@b.test", "c@d.test"), "", "network u@example.com"},
+		"a user":                                   {local, userReceived, "uid 1001"},
+		"a user who forges a client":               {local, userReceived + forged, "uid 1001"},
+		"a user without a line":                    {local, forged[:0], ""},
+		"a line of another host":                   {local, strings.ReplaceAll(strings.ReplaceAll(userReceived, "mx1.", "mx2."), "DC0101", "DC0109"), ""},
+		"a line of this message, by another name":  {local, strings.ReplaceAll(userReceived, "mx1.", "mx2."), "uid 1001"},
+		"a user without a sender":                  {attribute("log_message_origin=local") + record(recTime, "1 0") + record(recFrom, "") + record(recRecipient, "c@d.test"), userReceived, "uid 1001"},
+		"mail of a user that was requeued twice":   {attribute("log_ident=4FA8DC0101") + local, requeued + requeued + userReceived, "uid 1001"},
+		"requeued mail of a login":                 {attribute("sasl_username=u@example.com") + from("a@b.test", "c@d.test"), requeued + smtpReceived, "network u@example.com"},
+		"requeued mail of a user":                  {attribute("log_ident=4FA8DC0101") + local, requeued + userReceived, "uid 1001"},
+		"requeued mail without the line below":     {local, requeued, ""},
+		"a bounce":                                 {attribute("log_message_origin=local") + record(recTime, "1 0") + record(recFrom, "") + record(recRecipient, "c@d.test"), "Received: by mx1.example.com (Postfix)\n\tid 4FA8DC0101; Mon\n", "bounce"},
+		"a note to the postmaster":                 {attribute("log_message_origin=local") + record(recTime, "1 0") + record(recFrom, "double-bounce@mx1.example.com") + record(recRecipient, "c@d.test"), "Received: by mx1.example.com (Postfix)\n\tid 4FA8DC0101; Mon\n", "bounce"},
+		"a client that takes its sender":           {from("double-bounce@mx1.example.com", "c@d.test"), smtpReceived, "network 192.0.2.7"},
+		"a forward that does not tell by whom":     {record(recTime, "1 0") + attribute("log_message_origin=local") + record(recFrom, "a@b.test") + record(recRecipient, "c@d.test"), "Received: by mx1.example.com (Postfix)\n\tid 4FA8DC0101; Mon\n" + smtpReceived, "network 192.0.2.7"},
+		"a bounce that a client forges":            {from("", "c@d.test"), smtpReceived + "Received: by mx1.example.com (Postfix)\n\tid 4FA8DC0101; Mon\n", "network 192.0.2.7"},
+		"a forward of local(8)":                    {record(recTime, "1 0") + attribute("log_message_origin=local") + record(recFrom, "a@b.test") + record(recRecipient, "c@d.test"), "Received: by mx1.example.com (Postfix)\n\tid 4FA8DC0102; Mon\nDelivered-To: info@example.com\n" + smtpReceived, "forward info@example.com, network 192.0.2.7"},
+		"an alias that replaced the recipient":     {from("a@b.test", "x@y.test")[:0] + record(recTime, "1 0") + attribute("client_address=192.0.2.7") + record(recFrom, "a@b.test") + record('O', "sales@example.com") + record(recRecipient, "c@d.test"), smtpReceived, "forward sales@example.com, network 192.0.2.7"},
+		"an alias beside a recipient as written":   {record(recTime, "1 0") + attribute("client_address=192.0.2.7") + record(recFrom, "a@b.test") + record('O', "sales@example.com") + record(recRecipient, "c@d.test") + record(recRecipient, "e@f.test"), smtpReceived, "network 192.0.2.7"},
+		"a filter that tells its client":           {record(recTime, "1 0") + attribute("client_address=127.0.0.1") + attribute("log_client_address=192.0.2.9") + attribute("log_ident=4FA8DC0100") + record(recFrom, "a@b.test") + record(recRecipient, "c@d.test"), strings.ReplaceAll(smtpReceived, "192.0.2.7", "127.0.0.1"), "network 192.0.2.9"},
+		"a filter, above the line of the login":    {filter, filterReceived + behind("4FA8DC0100"), "network u@example.com"},
+		"a filter, above a line with another ID":   {filter, filterReceived + behind("4FA8DC0199"), "network 192.0.2.9"},
+		"a filter's sendmail":                      {local, strings.ReplaceAll(userReceived, "userid 1001", "userid 110") + behind("4FA8DC0100"), "uid 110, network u@example.com"},
+		"a user's sendmail that imitates a filter": {local, userReceived + behind("4FA8DC0100"), "uid 1001"},
+		"XFORWARD of a client that is no filter":   {record(recTime, "1 0") + attribute("client_address=192.0.2.7") + attribute("log_client_address=203.0.113.1") + record(recFrom, "a@b.test") + record(recRecipient, "c@d.test"), smtpReceived, "network 192.0.2.7"},
+		"an attribute in the content is no proof":  {local, userReceived + "X: y\n", "uid 1001"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
