@@ -227,7 +227,7 @@ func (j *Journal) settleRecipient(f *flight, b *book, r *recipient) {
 		return
 	}
 	if r.answer == spoor.AnswerSpam || r.answer == spoor.AnswerBlocked {
-		b.said().judged(receiver{r.domain, r.answer}, r.place, f.id)
+		b.said().judged(receiver{r.domain, r.answer}, r.place, f)
 	}
 }
 
@@ -238,13 +238,13 @@ func (b *book) said() *answers {
 	return b.answers
 }
 
-func (a *answers) judged(key receiver, place spoor.LogPlace, id spoor.QueueID) {
+func (a *answers) judged(key receiver, place spoor.LogPlace, f *flight) {
 	v, ok := a.receivers[key]
 	if !ok {
 		if len(a.receivers) >= maxReceivers {
 			return
 		}
-		v = &verdictOf{place: place, id: id}
+		v = &verdictOf{place: place, id: f.id()}
 		a.receivers[key] = v
 	}
 	v.count++
@@ -253,7 +253,7 @@ func (a *answers) judged(key receiver, place spoor.LogPlace, id spoor.QueueID) {
 // accept counts a message that was taken from the source.
 func (b *book) accept(f *flight, recipients int) {
 	if len(b.places) < maxEvidence {
-		b.quote(logged{id: f.id, info: f.place, session: f.login})
+		b.quote(logged{id: f.id(), info: f.place, session: f.login})
 	}
 	b.accepted++
 	b.recipients += int32(recipients)

@@ -14,7 +14,7 @@ const second = time.Second
 
 // flight is a message on its way, as the log tells it.
 type flight struct {
-	id        spoor.QueueID
+	name      []byte      // its queue ID
 	logged    bool        // its acceptance is in the log; else the log begins later
 	matched   bool        // found in the queue
 	accepted  spoor.Stamp // by the MTA's line
@@ -48,7 +48,7 @@ type flight struct {
 	key      uint64
 	heard    spoor.Stamp // of its last line
 	left     spoor.Stamp // when it left the queue, while late lines are waited for
-	name     uint64      // hash of its Message-ID
+	named    uint64      // hash of its Message-ID
 	traced   bool        // a line of the log tells its origin
 	queued   bool        // the queue manager has it
 	filtered bool        // handed over by a program of this machine that may pass on another's mail
@@ -95,13 +95,16 @@ func (j *Journal) newFlight(id []byte) *flight {
 	var f *flight
 	if n := len(j.free); n > 0 {
 		f, j.free = j.free[n-1], j.free[:n-1]
-		*f = flight{recipients: f.recipients[:0], pending: f.pending[:0]}
+		*f = flight{recipients: f.recipients[:0], pending: f.pending[:0], name: f.name[:0]}
 	} else {
 		f = &flight{}
 	}
-	f.id, f.qp, f.uid = spoor.QueueID(id), -1, -1
+	f.name, f.qp, f.uid = append(f.name, id...), -1, -1
 	return f
 }
+
+// id is the queue ID, which is copied.
+func (f *flight) id() spoor.QueueID { return spoor.QueueID(f.name) }
 
 // attempt is a delivery that runs.
 type attempt struct {

@@ -48,7 +48,7 @@ func (j *Journal) begun(e *spoor.Event, origin bool) *flight {
 		if e.Time.Sub(f.heard) > disorder || f.book != nil || e.Kind != spoor.EventSubmitted {
 			return nil
 		}
-	case f.queued || f.name != 0:
+	case f.queued || f.named != 0:
 		return nil
 	default:
 		j.open.remove(f.key)

@@ -134,8 +134,8 @@ func (j *Journal) goOnFrom(f *flight, past *pastOrigin) {
 // closed notes how many recipients of a message counted as delivered, in case
 // that it goes on.
 func (j *Journal) closed(f *flight) {
-	past := &j.past[f.name&(maxNamed-1)]
-	if f.name == 0 || past.name != f.name || past.key != f.key {
+	past := &j.past[f.named&(maxNamed-1)]
+	if f.named == 0 || past.name != f.named || past.key != f.key {
 		return
 	}
 	past.book, past.sure, past.heard = f.book, f.sure, f.heard
@@ -182,7 +182,7 @@ func (j *Journal) name(f *flight, messageID []byte) {
 			return
 		}
 	}
-	f.name = hash
+	f.named = hash
 	*past = pastOrigin{name: hash, key: f.key, book: f.book, client: f.client, login: f.place, sure: f.sure, heard: f.heard}
 }
 

@@ -35,12 +35,12 @@ func (j *Journal) find(m *spoor.Message) *flight {
 	if j == nil {
 		return nil
 	}
-	if f := j.open.get(j.key([]byte(m.ID))); f != nil && f.id == m.ID && f.fits(m) {
+	if f := j.open.get(j.key([]byte(m.ID))); f != nil && string(f.name) == string(m.ID) && f.fits(m) {
 		return f
 	}
 	hash := spoor.IDHash(m.ID)
 	for _, origin := range j.origins {
-		if f := j.open.get(hash ^ origin); f != nil && f.id == m.ID && f.left == 0 && f.fits(m) {
+		if f := j.open.get(hash ^ origin); f != nil && string(f.name) == string(m.ID) && f.left == 0 && f.fits(m) {
 			return f
 		}
 	}

@@ -104,7 +104,7 @@ func (j *Journal) Stuck() []Stuck {
 			if g == nil {
 				g = &Stuck{
 					Domain: j.domains.name(r.domain), Answer: r.answer, Text: j.reasons.texts[r.reason],
-					Place: r.place, ID: f.id, Oldest: f.accepted, Sources: map[spoor.Source]int{},
+					Place: r.place, ID: f.id(), Oldest: f.accepted, Sources: map[spoor.Source]int{},
 				}
 				groups[k] = g
 			}
@@ -134,7 +134,7 @@ func (g *Stuck) add(f *flight, r *recipient, first bool) {
 		g.Sources[f.book.named()]++
 	}
 	if before(r.place, g.Place) { // maps have no order
-		g.Place, g.ID = r.place, f.id
+		g.Place, g.ID = r.place, f.id()
 	}
 }
 

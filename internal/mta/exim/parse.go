@@ -21,6 +21,10 @@ type Parser struct {
 // NewParser returns a parser.
 func NewParser() *Parser { return &Parser{answers: mta.NewClassifier(), hostHash: spoor.IDHash("")} }
 
+// Reset makes it fit for another part of a log: what it keeps of answers and the
+// host is true there too.
+func (p *Parser) Reset() {}
+
 // Parse implements mta.Parser. A line that names no program is of Exim's own
 // file.
 func (p *Parser) Parse(l *spoor.Line, e *spoor.Event) spoor.LineSort {

@@ -26,6 +26,10 @@ func NewParser() *Parser {
 	return &Parser{tags: map[string]knownTag{}, answers: mta.NewClassifier()}
 }
 
+// Reset makes it fit for another part of a log: what it keeps of tags, answers and
+// the host is true there too.
+func (p *Parser) Reset() {}
+
 // Parse implements mta.Parser. The program decides first.
 func (p *Parser) Parse(l *spoor.Line, e *spoor.Event) spoor.LineSort {
 	e.PID, e.UID = -1, -1

@@ -118,10 +118,13 @@ func cutRelay(b []byte) (relay, rest []byte, ok bool) {
 //	conn_use=2, delay=0.02, delays=0/0.01/0/0.01, tls=dane, dsn=2.0.0, status=sent (250 2.0.0 Ok)
 func skipToStatus(b []byte) (status []byte, ok bool) {
 	for range 6 {
-		if status, ok = cut(b, "status="); ok {
-			return status, true
-		}
-		if !starts(b, "delay=", "delays=", "dsn=", "conn_use=", "tls=") {
+		switch {
+		case len(b) == 0:
+			return nil, false
+		case b[0] == 's':
+			return cut(b, "status=")
+		case b[0] == 'd' && starts(b, "delay=", "delays=", "dsn="), starts(b, "conn_use=", "tls="):
+		default:
 			return nil, false
 		}
 		end := bytes.IndexByte(b, ' ')
