@@ -147,27 +147,21 @@ const (
 // angle brackets.
 func Shape(text []byte) uint64 {
 	hash, word := uint64(fnvOffset), uint64(fnvOffset)
-	digits, dots, letters := 0, 0, 0
+	seen := characters(0)
 	for i := 0; i <= len(text); i++ {
 		c := byte(' ')
 		if i < len(text) {
 			c = text[i]
 		}
-		if !separates(c) {
+		if kind := kinds[c]; kind != 0 { // counted without a branch: nobody can tell what comes next
 			word = (word ^ uint64(c)) * fnvPrime
-			if '0' <= c && c <= '9' {
-				digits++
-			} else if c == '.' {
-				dots++
-			} else {
-				letters++
-			}
+			seen += kind
 			continue
 		}
-		if digits == 0 || letters == 0 && (dots == 0 && digits == 3 || dots == 2) { // 550, 5.7.1
+		if seen%oneDot == 0 || seen < oneLetter && (seen == 3 || seen/oneDot == 2) { // 550, 5.7.1
 			hash = (hash ^ word) * fnvPrime
 		}
-		word, digits, dots, letters = fnvOffset, 0, 0, 0
+		word, seen = fnvOffset, 0
 		if c == '<' {
 			if end := bytes.IndexByte(text[i:], '>'); end > 0 {
 				i += end
@@ -176,6 +170,32 @@ func Shape(text []byte) uint64 {
 	}
 	return hash
 }
+
+// characters counts those of a word by kind: digits in the low bits, then dots,
+// then all others. An answer is much shorter than a million.
+type characters uint64
+
+const (
+	oneDigit  characters = 1
+	oneDot    characters = 1 << 20
+	oneLetter characters = 1 << 40
+)
+
+// kinds are what each byte counts as; 0 ends a word.
+var kinds = func() (kinds [256]characters) {
+	for i := range kinds {
+		switch c := byte(i); {
+		case separates(c):
+		case '0' <= c && c <= '9':
+			kinds[i] = oneDigit
+		case c == '.':
+			kinds[i] = oneDot
+		default:
+			kinds[i] = oneLetter
+		}
+	}
+	return kinds
+}()
 
 func separates(c byte) bool {
 	switch c {
