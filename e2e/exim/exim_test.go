@@ -37,5 +37,5 @@ func TestExim(t *testing.T) {
 	mailtest.CheckLog(s, "/var/log/exim4/mainlog")
 	mailtest.CheckTrace(s)
 	mailtest.CheckAudit(s, "qmail", "Postfix")
-	mailtest.CheckSame(s, "exim-bp", mailtest.AsIs, "/usr/sbin/exim4", "-bp")
+	mailtest.CheckSame(s, "exim-bp", mailtest.ByArrival, "/usr/sbin/exim4", "-bp")
 }

@@ -284,8 +284,25 @@ func CheckSame(s *Server, compat string, order func(string) string, tool ...stri
 	}
 }
 
-// AsIs is an order for CheckSame.
-func AsIs(text string) string { return text }
-
 // Sorted is the one for tools that go through directories as they are.
 func Sorted(text string) string { return strings.Join(slices.Sorted(strings.Lines(text)), "") }
+
+// ByArrival is the one for exim -bp: of messages that came in the same fraction of a
+// second Exim lists first what the directory does (queue.c, merge_queue_lists), so
+// these are put in the order of their IDs.
+func ByArrival(text string) string {
+	messages := strings.SplitAfter(text, "\n\n")
+	slices.SortStableFunc(messages, func(a, b string) int { return strings.Compare(arrival(a), arrival(b)) })
+	return strings.Join(messages, "")
+}
+
+// arrival is what tells when the message of an entry came: the second in its ID, the
+// fraction, and then the rest of the ID. What is no entry comes last.
+func arrival(entry string) string {
+	fields := strings.Fields(entry)
+	if len(fields) < 3 || len(fields[2]) < len("1xVRQq-0007Zw-2b") {
+		return "~"
+	}
+	id := fields[2]
+	return id[:6] + id[14:] + id
+}
