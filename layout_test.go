@@ -21,11 +21,13 @@ var rooms = map[string][]string{
 	"spoor":                                {},
 	"spoor/internal/host":                  {"spoor"},
 	"spoor/internal/logs":                  {"spoor", "spoor/internal/host"},
-	"spoor/internal/mta":                   {"spoor", "spoor/internal/host"},
-	"spoor/internal/mta/mtatest":           {"spoor", "spoor/internal/mta", "spoor/internal/host", "spoor/internal/host/hosttest"},
-	"spoor/internal/mta/exim":              {"spoor", "spoor/internal/mta", "spoor/internal/host"},
-	"spoor/internal/mta/postfix":           {"spoor", "spoor/internal/mta", "spoor/internal/host"},
-	"spoor/internal/mta/qmail":             {"spoor", "spoor/internal/mta", "spoor/internal/host"},
+	"spoor/internal/disk":                  {},
+	"spoor/internal/disk/disktest":         {"spoor/internal/disk"},
+	"spoor/internal/mta":                   {"spoor", "spoor/internal/host", "spoor/internal/disk"},
+	"spoor/internal/mta/mtatest":           {"spoor", "spoor/internal/mta", "spoor/internal/host", "spoor/internal/disk", "spoor/internal/host/hosttest", "spoor/internal/disk/disktest"},
+	"spoor/internal/mta/exim":              {"spoor", "spoor/internal/mta", "spoor/internal/host", "spoor/internal/disk"},
+	"spoor/internal/mta/postfix":           {"spoor", "spoor/internal/mta", "spoor/internal/host", "spoor/internal/disk"},
+	"spoor/internal/mta/qmail":             {"spoor", "spoor/internal/mta", "spoor/internal/host", "spoor/internal/disk"},
 	"spoor/internal/panel":                 {"spoor", "spoor/internal/host"},
 	"spoor/internal/panel/cpanel":          {"spoor", "spoor/internal/panel", "spoor/internal/host"},
 	"spoor/internal/panel/directadmin":     {"spoor", "spoor/internal/panel", "spoor/internal/host"},
@@ -60,7 +62,7 @@ var rooms = map[string][]string{
 
 // testOnly are the packages that no product code imports.
 var testOnly = []string{
-	"spoor/internal/host/hosttest", "spoor/internal/mta/mtatest", "spoor/internal/panel/paneltest", "spoor/internal/panel/plesk/plesktest",
+	"spoor/internal/host/hosttest", "spoor/internal/disk/disktest", "spoor/internal/mta/mtatest", "spoor/internal/panel/paneltest", "spoor/internal/panel/plesk/plesktest",
 	"spoor/e2e/mailtest",
 }
 

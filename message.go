@@ -74,6 +74,7 @@ func ParseState(word string) (State, bool) {
 type Message struct {
 	ID        QueueID
 	Folder    string    // slash-separated, below the root: where the content is
+	Inode     uint64    // of the file at Path; 0 where it was not asked
 	Suffix    string    // of the file's name behind the ID: Exim's -H
 	Arrived   time.Time // when the MTA had received it, UTC
 	Routed    time.Time // when it was preprocessed, UTC; zero before that

@@ -43,6 +43,9 @@ type Adapter struct {
 	// LogOnly is for a server of which there is a log and no queue: the
 	// configuration is read, and there is no message.
 	LogOnly func(s *Server) Queue
+	// Control opens the queue to change it. It may return ErrNoQueue, ErrRunning or an
+	// fs.ErrPermission. nil where that is not supported.
+	Control func(s *Server, c Control) (Controller, error)
 	// NewParser returns a parser of the MTA's log. Several goroutines call it.
 	NewParser func() Parser
 	// Daemon is the program that delivers, for people: "qmail-send".
