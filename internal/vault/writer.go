@@ -1,0 +1,237 @@
+package vault
+
+import (
+	"errors"
+	"fmt"
+	"hash"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/klauspost/compress/zstd"
+
+	"spoor"
+	"spoor/internal/disk"
+)
+
+// ErrBroken is returned by every method of a Writer after an error that leaves
+// it unknown what is in the container. What was synced is safe; the plan has to
+// be opened again.
+var ErrBroken = errors.New("the writer of the container has failed")
+
+// ErrStored is returned for a message that is in the container already.
+var ErrStored = errors.New("is stored already")
+
+// Writer adds to one container. One goroutine uses it at a time. What it adds is
+// durable after Sync, and seen by readers no earlier.
+type Writer struct {
+	vault  *Vault
+	plan   string
+	file   *disk.File
+	marker marker
+	pack   *zstd.Encoder
+	broken error
+
+	flushed int64  // how long the file is
+	synced  int64  // how much of the file is known to be durable
+	out     []byte // frames that follow
+	next    uint64 // sequence of the next message
+
+	fates map[uint64]fatePlace // of messages that are marked
+	index map[spoor.Key]place  // of all messages; nil until it is needed
+
+	raw  []byte // content that is not packed yet
+	text []byte // metadata, reused
+	hash hash.Hash
+}
+
+// place is where a message is.
+type place struct {
+	sequence uint64
+	offset   int64
+}
+
+// fatePlace is the last mark of a message.
+type fatePlace struct {
+	fate   Fate
+	offset int64 // of its frame
+}
+
+// flushSize is how many bytes are gathered before they are written.
+const flushSize = 1 << 20
+
+// end is how long the container will be once all is written.
+func (w *Writer) end() int64 { return w.flushed + int64(len(w.out)) }
+
+// put appends a frame with its payload packed.
+func (w *Writer) put(f frame, raw []byte) {
+	start := len(w.out)
+	w.out = append(w.out, make([]byte, frameSize)...)
+	w.out = w.pack.EncodeAll(raw, w.out)
+	payload := w.out[start+frameSize:]
+	f.packed, f.raw, f.sum = len(payload), len(raw), xxhash.Sum64(payload)
+	f.encode(w.out[start:], w.marker)
+}
+
+// flush writes what was gathered. After an error all of it is still to be
+// written, to the same place.
+func (w *Writer) flush() error {
+	if len(w.out) == 0 {
+		return nil
+	}
+	if _, err := w.file.WriteAt(w.out, w.flushed); err != nil {
+		_ = w.file.Truncate(w.flushed) // where it is not cut, it is overwritten
+		return err
+	}
+	w.flushed += int64(len(w.out))
+	w.out = w.out[:0]
+	return nil
+}
+
+// cut takes back all that was added since the container was this long.
+func (w *Writer) cut(end int64) {
+	if end >= w.flushed {
+		w.out = w.out[:end-w.flushed]
+		return
+	}
+	w.out = w.out[:0]
+	if err := w.file.Truncate(end); err != nil {
+		w.broken = fmt.Errorf("%w: %w", ErrBroken, err)
+	}
+	w.flushed = end
+}
+
+// Mark records the fate of a stored message. It is durable after Sync.
+func (w *Writer) Mark(ref Ref, m Mark) error {
+	if w.broken != nil {
+		return w.broken
+	}
+	if ref.Plan != w.plan || ref.Sequence == 0 || ref.Sequence >= w.next {
+		return fmt.Errorf("mark message %d of %s: not in the container of %s", ref.Sequence, ref.Plan, w.plan)
+	}
+	return w.putFate(ref.Sequence, m)
+}
+
+func (w *Writer) putFate(sequence uint64, m Mark) error {
+	start := w.end()
+	w.text = appendMark(w.text[:0], &m)
+	w.put(frame{kind: kindFate, fate: m.Fate, sequence: sequence}, w.text)
+	if err := w.flushFull(); err != nil {
+		w.cut(start)
+		return fmt.Errorf("mark message %d of %s: %w", sequence, w.plan, err)
+	}
+	w.fates[sequence] = fatePlace{fate: m.Fate, offset: start}
+	return nil
+}
+
+func (w *Writer) flushFull() error {
+	if len(w.out) < flushSize {
+		return nil
+	}
+	return w.flush()
+}
+
+// Sync makes all that was added durable. After an error of the disk the
+// container is cut back to what was durable before, and the Writer is broken.
+func (w *Writer) Sync() error {
+	if w.broken != nil {
+		return w.broken
+	}
+	if err := w.flush(); err != nil {
+		return fmt.Errorf("write %s%s: %w", w.plan, extension, err)
+	}
+	if w.synced == w.flushed {
+		return nil
+	}
+	if err := w.file.Sync(); err != nil {
+		// The kernel may take for written what it could not write (fsync(2)).
+		if w.synced > 0 {
+			_ = w.file.Truncate(w.synced)
+		}
+		w.broken = fmt.Errorf("%w: %w", ErrBroken, err)
+		return w.broken
+	}
+	w.synced = w.flushed
+	w.put(frame{kind: kindSynced}, nil)
+	_ = w.flush() // it is tried again with what follows; nothing needs it
+	return nil
+}
+
+// Close ends the writing. What was not synced may be lost.
+func (w *Writer) Close() error {
+	var err error
+	if w.broken == nil {
+		err = w.flush()
+	}
+	w.broken = ErrBroken
+	return errors.Join(err, w.file.Close(), w.pack.Close())
+}
+
+// Find looks for a message that is stored already: same ID, arrived at the same
+// time, neither void nor purged.
+func (w *Writer) Find(id spoor.QueueID, arrived time.Time) (Entry, bool) {
+	at, ok := w.find(spoor.Key{ID: id, Arrived: arrived.UnixNano()})
+	if !ok {
+		return Entry{}, false
+	}
+	entry, err := w.entry(at)
+	if err != nil {
+		w.broken = fmt.Errorf("%w: %w", ErrBroken, err)
+		return Entry{}, false
+	}
+	return entry, true
+}
+
+func (w *Writer) find(key spoor.Key) (place, bool) {
+	if w.broken == nil && w.index == nil {
+		if err := w.makeIndex(); err != nil {
+			w.broken = fmt.Errorf("%w: %w", ErrBroken, err)
+		}
+	}
+	at, ok := w.index[key]
+	return at, ok && !w.useless(at.sequence)
+}
+
+// useless is whether a message does not count as stored.
+func (w *Writer) useless(sequence uint64) bool {
+	fate := w.fates[sequence].fate
+	return fate == FateVoid || fate == FatePurged
+}
+
+// makeIndex reads the metadata of all messages that are in the container.
+func (w *Writer) makeIndex() error {
+	if err := w.flush(); err != nil {
+		return err
+	}
+	s, err := w.vault.scan(w.plan, w.file)
+	if err != nil {
+		return err
+	}
+	index := map[spoor.Key]place{}
+	for r, err := range s.records() {
+		if unreadable(err) {
+			return err
+		}
+		if err == nil && !w.useless(r.Sequence) {
+			index[r.Key()] = place{sequence: r.Sequence, offset: r.Offset}
+		}
+	}
+	w.index = index
+	return nil
+}
+
+// entry reads a message's metadata, and its last mark.
+func (w *Writer) entry(at place) (Entry, error) {
+	if err := w.flush(); err != nil {
+		return Entry{}, err
+	}
+	s, err := w.vault.scan(w.plan, w.file)
+	if err != nil {
+		return Entry{}, err
+	}
+	r, err := s.recordAt(Ref{Plan: w.plan, Sequence: at.sequence, Offset: at.offset})
+	if err != nil {
+		return Entry{}, err
+	}
+	r.Mark, err = s.mark(w.fates, at.sequence)
+	return r.Entry, err
+}
