@@ -46,6 +46,9 @@ type Adapter struct {
 	// Control opens the queue to change it. It may return ErrNoQueue, ErrRunning or an
 	// fs.ErrPermission. nil where that is not supported.
 	Control func(s *Server, c Control) (Controller, error)
+	// Message turns a parcel into the message that it holds (RFC 5322), as the queue's
+	// Content has it. The caller closes it. nil where Control is.
+	Message func(p *spoor.Parcel) (io.ReadCloser, error)
 	// NewParser returns a parser of the MTA's log. Several goroutines call it.
 	NewParser func() Parser
 	// Daemon is the program that delivers, for people: "qmail-send".

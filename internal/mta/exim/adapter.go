@@ -28,6 +28,8 @@ func Adapter() mta.Adapter {
 			}
 			return q, nil
 		},
+		Control:   openControl,
+		Message:   openMessage,
 		LogOnly:   func(s *mta.Server) mta.Queue { return LogOnly(s.Root, config(s)) },
 		NewParser: func() mta.Parser { return NewParser() },
 		Tools:     []mta.Tool{{Name: "exim-bp", Short: "the queue as exim -bp prints it", Write: writeBP}},

@@ -3,6 +3,7 @@ package exim
 import (
 	"errors"
 	"io/fs"
+	"path"
 	"strconv"
 	"strings"
 
@@ -17,6 +18,10 @@ type Config struct {
 	Hostname string // primary_hostname; "" if unknown
 	UserUID  int    // of exim_user; -1 if unknown
 	LogPath  string // log_file_path as it is written; "" if it is not set
+	Program  string // exim_path; "" if it is not set
+
+	AutoThaw           string // auto_thaw as it is written; "" if it is not set, or is 0
+	TimeoutFrozenAfter string // timeout_frozen_after, likewise
 
 	served  map[string]bool
 	aliases []map[string]bool // keys of alias files; a key "@domain" is a catch-all
@@ -153,7 +158,23 @@ func (r *configReader) option(name, value string) {
 		r.conf.LogPath = strings.Trim(value, `"`)
 	case "primary_hostname":
 		r.conf.Hostname = strings.Trim(value, `"`)
+	case "exim_path":
+		if path.IsAbs(value) {
+			r.conf.Program = path.Clean(value)
+		}
+	case "auto_thaw":
+		r.conf.AutoThaw = interval(value)
+	case "timeout_frozen_after":
+		r.conf.TimeoutFrozenAfter = interval(value)
 	}
+}
+
+// interval is a time as the configuration has it: "7d", "1h30m"; "" for none.
+func interval(value string) string {
+	if strings.Trim(value, "0smhdw") == "" {
+		return ""
+	}
+	return value
 }
 
 // domains adds the items of a domain list: names, files, and lookups in files.
