@@ -37,6 +37,7 @@ var rooms = map[string][]string{
 	"spoor/internal/trace":                 {"spoor"},
 	"spoor/internal/verdict":               {"spoor"},
 	"spoor/internal/audit":                 {"spoor"},
+	"spoor/internal/remedy":                {"spoor", "spoor/internal/disk", "spoor/internal/vault"},
 	"spoor/internal/report":                {"spoor"},
 	"spoor/internal/cli":                   {"*"},
 	"spoor/cmd/spoor":                      {"spoor/internal/cli"},

@@ -60,6 +60,8 @@ type Target struct {
 	SizeBytes int64     `json:"size"`
 	Inode     uint64    `json:"inode"` // of the file at Path
 
+	Vault string `json:"vault,omitempty"` // the plan whose vault file holds it; "" while it is in the queue
+
 	State      State   `json:"-"`
 	Held       bool    `json:"held,omitempty"`
 	Sender     string  `json:"sender"`
@@ -180,4 +182,97 @@ type Prepared struct {
 	Folder string  `json:"folder"` // where its content will be, slash-separated below the root
 	Inode  uint64  `json:"inode"`  // of the file that makes it visible
 	Undone int     `json:"undone"` // recipients that will get it
+}
+
+// Plan is what is about to be done, before it is done.
+type Plan struct {
+	ID       string // made of letters, digits and hyphens; sorts by time
+	Action   Action
+	Time     time.Time // UTC
+	Host     string
+	Root     string // that was examined
+	MTA      string
+	By       string   // the operator: login, and who became it
+	Reason   string   // as the operator gave it
+	Selector []string // words of the command line
+	Undoes   string   // the plan that this one takes back; ""
+
+	// ThroughVault is of a hold or release on an MTA that has no such thing: the
+	// messages wait in the vault.
+	ThroughVault bool
+
+	Targets  []Target
+	Method   []string      // how it is done on this server, for people
+	Shares   []SourceShare // of the targets, the largest first
+	Doubtful []Target      // targets that look legitimate
+
+	QueueMessages int // in the whole queue
+}
+
+// SourceShare is how much of a plan is of one source.
+type SourceShare struct {
+	Source     Source
+	Class      Class
+	Confidence float64
+	Messages   int
+	Recipients int // that were not done
+}
+
+// Skipped is a message of a plan that was not handled as planned.
+type Skipped struct {
+	ID     QueueID
+	Result Result
+	Why    string // for people; may be ""
+}
+
+// Moved is a message that has another queue ID after it was put back.
+type Moved struct{ Old, New QueueID }
+
+// Receipt is what a plan has done.
+type Receipt struct {
+	Plan      string
+	Action    Action
+	Time      time.Time // of the end, UTC
+	Done      int
+	Skipped   []Skipped // at most MaxSkipped
+	SkippedBy [5]int    // how many, by Result
+	Moved     []Moved   // at most MaxSkipped
+	Renamed   int       // how many have another ID
+	Resumed   bool      // an earlier run was cut off, and this one did the rest
+	Undoable  bool      // by spoor undo
+	Failure   string    // what stopped it before its end; "" if nothing did
+}
+
+// MaxSkipped bounds the lists of a Receipt.
+const MaxSkipped = 1000
+
+// Count adds an outcome.
+func (r *Receipt) Count(t *Target, o Outcome) {
+	if o.Result == ResultDone {
+		r.Done++
+	} else {
+		r.SkippedBy[o.Result]++
+	}
+	if o.Result != ResultDone && len(r.Skipped) < MaxSkipped {
+		why := ""
+		if o.Err != nil {
+			why = o.Err.Error()
+		}
+		r.Skipped = append(r.Skipped, Skipped{ID: t.ID, Result: o.Result, Why: why})
+	}
+	if o.NewID != "" && o.NewID != t.ID {
+		r.Renamed++
+		if len(r.Moved) < MaxSkipped {
+			r.Moved = append(r.Moved, Moved{Old: t.ID, New: o.NewID})
+		}
+	}
+}
+
+// Total is how many messages the receipt counts.
+func (r *Receipt) Total() int {
+	total := r.Done
+	for _, n := range r.SkippedBy {
+		total += n
+	}
+	return total
 }

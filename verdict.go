@@ -88,3 +88,13 @@ type Obstacle struct {
 	Try      string // what to do, in words or as a command that is safe; "" where nothing is known
 	Evidence []Evidence
 }
+
+// ParseClass is the inverse of Class.String.
+func ParseClass(word string) (Class, bool) {
+	for i, name := range classNames {
+		if name == word {
+			return Class(i), true
+		}
+	}
+	return Normal, false
+}

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"spoor/internal/disk"
 	"spoor/internal/report"
 )
 
@@ -30,6 +31,9 @@ type Environment struct {
 
 	OutColumns  int  // width of the terminal behind Out; 0 where it is none
 	ErrTerminal bool // whether progress may be drawn on Err
+	InTerminal  bool // whether a question can be answered on In
+
+	Seam disk.Seam // of all changes; nil but in tests
 }
 
 // System is the environment of the running process.
@@ -39,6 +43,7 @@ func System() Environment {
 		env.OutColumns = columns
 	}
 	env.ErrTerminal = term.IsTerminal(int(os.Stderr.Fd()))
+	env.InTerminal = term.IsTerminal(int(os.Stdin.Fd()))
 	return env
 }
 
@@ -64,8 +69,8 @@ func Command(env Environment) *cobra.Command {
 		Short: "who sends the spam in this mail server's queue, and what proves it",
 		Long: `spoor reads the queue and the log of a mail server (qmail, Postfix or Exim) and
 says who sends the spam: an account, a site, a script's user, an address that
-relays, with the proof of each. It changes nothing, needs no configuration and
-leaves nothing behind.
+relays, with the proof of each. It needs no configuration. What it changes, it
+changes on demand only, after showing a plan, and takes back with "spoor undo".
 
 Without a command it does what "spoor who" does.
 
@@ -75,8 +80,10 @@ Exit status:
     1    failure
     2    the command line is wrong
     3    nothing matched
-    4    partial: what could not be read is told
+    4    partial: what could not be read or done is told
+    5    refused: not confirmed, more than --max, or not safe now
     6    no supported MTA, or no permission
+    7    another spoor is changing this server
     130  interrupted`,
 		Example: `  spoor                          the answer for this server
   spoor --root /mnt/disk         the answer for a mounted or captured server
@@ -96,7 +103,7 @@ Exit status:
 	root.SetErr(env.Err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	o.addFlags(root)
-	root.AddCommand(whoCommand(o), showCommand(o), explainCommand(o), traceCommand(o), queueCommand(o), auditCommand(o), logsCommand(o), compatCommand(o))
+	root.AddCommand(whoCommand(o), showCommand(o), explainCommand(o), traceCommand(o), queueCommand(o), vaultCommand(o), undoCommand(o), journalCommand(o), auditCommand(o), logsCommand(o), compatCommand(o))
 	root.InitDefaultCompletionCmd()
 	return root
 }

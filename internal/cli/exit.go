@@ -17,7 +17,9 @@ const (
 	exitUsage       = 2
 	exitNothing     = 3
 	exitPartial     = 4
+	exitRefused     = 5
 	exitNoMTA       = 6
+	exitLocked      = 7
 	exitInterrupted = 130
 )
 

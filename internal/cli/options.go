@@ -18,6 +18,7 @@ type options struct {
 	mta     string
 	panel   string
 	logs    []string
+	state   string
 	since   string
 	until   string
 	top     int
@@ -39,6 +40,7 @@ func (o *options) addFlags(root *cobra.Command) {
 	f.StringVar(&o.mta, "mta", "auto", "`MTA` to examine: "+orList(mtaWords()))
 	f.StringVar(&o.panel, "panel", "auto", "`PANEL` to ask: "+orList(panelWords()))
 	f.StringArrayVar(&o.logs, "log", nil, "read this mail `FILE` below the root instead of those that are found (repeatable; none reads no log)")
+	f.StringVar(&o.state, "state", "", "keep journal and vault in `DIR` (default /var/lib/spoor below the root)")
 	f.StringVarP(&o.output, "output", "o", "table", "`FORMAT`: table, wide, json, ndjson, csv or ids")
 	f.BoolVar(&o.json, "json", false, "short for -o json")
 	f.BoolVar(&o.check, "check", false, "one line and exit status for Nagios and its kin (spoor who only)")

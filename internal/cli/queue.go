@@ -12,11 +12,12 @@ import (
 func queueCommand(o *options) *cobra.Command {
 	queue := &cobra.Command{
 		Use:   "queue",
-		Short: "count, list and read the messages in the queue",
+		Short: "count, list, read and change the messages in the queue",
 		Args:  noCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	queue.AddCommand(queueStatCommand(o), queueLsCommand(o), queueCatCommand(o), queueShapeCommand(o), queueReasonsCommand(o))
+	queue.AddCommand(queueStatCommand(o), queueLsCommand(o), queueCatCommand(o), queueShapeCommand(o), queueReasonsCommand(o),
+		queueRemoveCommand(o), queueHoldCommand(o), queueReleaseCommand(o), queueRetryCommand(o))
 	return queue
 }
 

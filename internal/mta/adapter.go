@@ -46,6 +46,8 @@ type Adapter struct {
 	// Control opens the queue to change it. It may return ErrNoQueue, ErrRunning or an
 	// fs.ErrPermission. nil where that is not supported.
 	Control func(s *Server, c Control) (Controller, error)
+	// NoHold is of an MTA that cannot hold single messages: they wait in the vault.
+	NoHold bool
 	// Message turns a parcel into the message that it holds (RFC 5322), as the queue's
 	// Content has it. The caller closes it. nil where Control is.
 	Message func(p *spoor.Parcel) (io.ReadCloser, error)

@@ -79,7 +79,8 @@ type Controller interface {
 
 	// Prepare writes a message beside the queue and makes it durable no later than
 	// the next call of Settle. tag names it within the plan, and only that: letters
-	// and digits.
+	// and digits. What an interrupted call of the same tag has left is removed first,
+	// and one that fails leaves nothing as far as the disk lets it.
 	Prepare(ctx context.Context, tag string, p *spoor.Parcel) (spoor.Prepared, error)
 	// Settle makes all that Prepare, Take and Publish have done durable.
 	Settle() error

@@ -86,3 +86,17 @@ func copyable(command string) bool {
 func unquotable(r rune) bool {
 	return r > '~' || !alphanumeric(byte(r)) && !strings.ContainsRune("@._:/+-=,% ", r)
 }
+
+// Command is a command line of some words, or "" where one of them cannot be
+// typed safely.
+func Command(words ...string) string {
+	line := make([]string, len(words))
+	for i, word := range words {
+		quoted, ok := shellWord(word)
+		if !ok {
+			return ""
+		}
+		line[i] = quoted
+	}
+	return strings.Join(line, " ")
+}

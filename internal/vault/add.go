@@ -8,6 +8,10 @@ import (
 	"spoor"
 )
 
+// ErrSource is in the chain of an error of Add that is one of the message, not of
+// the vault: it could not be read, or has no place in a container.
+var ErrSource = errors.New("the message cannot be read")
+
 // ErrSize is returned for a file whose content is not as long as it was said to
 // be.
 var ErrSize = errors.New("the content is not as long as announced")
@@ -59,11 +63,11 @@ func (w *Writer) store(p *spoor.Parcel) (place, error) {
 	}
 	r.parts, r.contentBytes = c.parts, w.end()-start
 	if err := r.check(); err != nil {
-		return place{}, fmt.Errorf("%w: %w", ErrUnstorable, err)
+		return place{}, fmt.Errorf("%w: %w: %w", ErrSource, ErrUnstorable, err)
 	}
 	w.text = appendRecord(w.text[:0], &r)
 	if len(w.text) > maxRaw {
-		return place{}, fmt.Errorf("%d bytes of metadata: %w", len(w.text), ErrUnstorable)
+		return place{}, fmt.Errorf("%w: %d bytes of metadata: %w", ErrSource, len(w.text), ErrUnstorable)
 	}
 	at := place{sequence: w.next, offset: w.end()}
 	w.put(frame{kind: kindMessage, sequence: w.next, part: c.parts}, w.text)
@@ -102,7 +106,7 @@ func (c *content) store(p *spoor.Parcel, r *record) error {
 func (c *content) storeFile(f *storedFile) error {
 	in, err := f.Open()
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrSource, err)
 	}
 	if err := c.copy(in, f.SizeBytes); err != nil {
 		_ = in.Close()
@@ -126,9 +130,9 @@ func (c *content) copy(in spoor.Content, size int64) error {
 		left -= int64(n)
 		switch {
 		case left < 0, errors.Is(err, io.EOF) && left > 0:
-			return fmt.Errorf("%d bytes: %w", size, ErrSize)
+			return fmt.Errorf("%w: %d bytes: %w", ErrSource, size, ErrSize)
 		case err != nil && !errors.Is(err, io.EOF):
-			return err
+			return fmt.Errorf("%w: %w", ErrSource, err)
 		}
 		_, _ = c.writer.hash.Write(room[:n])
 		c.writer.raw = c.writer.raw[:len(c.writer.raw)+n]

@@ -1,7 +1,6 @@
 package vault
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -128,7 +127,7 @@ func (w *Writer) makeHead() error {
 	if _, err := decodeHead(head); err == nil || errors.Is(err, ErrVersion) {
 		return err
 	}
-	if !bytes.HasPrefix(head, []byte(magic)) && !bytes.HasPrefix([]byte(magic), bytes.Trim(head, "\x00")) {
+	if !begun(head) {
 		return fmt.Errorf("the head of the container: %w", ErrDamaged)
 	}
 	if _, err := w.file.WriteAt(encodeHead(newMarker()), 0); err != nil {

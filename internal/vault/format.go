@@ -57,6 +57,11 @@ func decodeHead(head []byte) (m marker, err error) {
 	return marker(head[16:24]), nil
 }
 
+// begun is whether bytes are what a crash can leave of a head.
+func begun(head []byte) bool {
+	return bytes.HasPrefix(head, []byte(magic)) || bytes.HasPrefix([]byte(magic), bytes.Trim(head, "\x00"))
+}
+
 // kind is what a frame holds.
 type kind byte
 

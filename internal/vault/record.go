@@ -299,10 +299,10 @@ func (r *record) check() error {
 	return nil
 }
 
-// inside is whether a name leads nowhere but below the directory that it is
-// opened from.
+// inside is whether a name leads nowhere but below the root, with a leading slash
+// or without.
 func inside(name string) bool {
-	if strings.HasPrefix(name, "/") || strings.IndexByte(name, 0) >= 0 {
+	if strings.IndexByte(name, 0) >= 0 {
 		return false
 	}
 	for part := range strings.SplitSeq(name, "/") {

@@ -47,6 +47,9 @@ func (v *Vault) scan(plan string, f *disk.File) (*scanner, error) {
 	if err == nil || !errors.Is(err, ErrDamaged) {
 		return s, err
 	}
+	if st.SizeBytes <= headSize && begun(head) {
+		return s, nil // a crash came before the first message
+	}
 	first, failed := s.at(headSize, frameSize)
 	if failed != nil {
 		return s, err

@@ -39,7 +39,8 @@ func (c *Controller) Prepare(ctx context.Context, tag string, p *spoor.Parcel) (
 	}
 	for r := range header + 1 {
 		if err := unpack(p, r, to[r]); err != nil {
-			return prepared, fmt.Errorf("write %s of %s: %w", r, p.ID, err)
+			err = fmt.Errorf("write %s of %s: %w", r, p.ID, err)
+			return prepared, errors.Join(err, c.withdraw(&prepared))
 		}
 	}
 	st, err := to[header].stat()

@@ -1,0 +1,183 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"spoor"
+	"spoor/internal/disk"
+	"spoor/internal/mta"
+	"spoor/internal/remedy"
+	"spoor/internal/vault"
+)
+
+func undoCommand(o *options) *cobra.Command {
+	f := &changeFlags{}
+	cmd := &cobra.Command{
+		Use:   "undo [PLAN]",
+		Short: "take back what was changed",
+		Long: `undo takes back a plan, by default the last one that was not taken back:
+removed messages return to the queue with the marks of what was delivered, held
+ones are released and released ones held. What it does is a plan of its own, with
+its own entry in the journal, and can be undone too.`,
+		Example: `  spoor journal
+  spoor undo
+  spoor undo 20261126T101500-rm`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return o.undo(cmd.Context(), args, f) },
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func (o *options) undo(ctx context.Context, args []string, f *changeFlags) error {
+	s, err := o.examine(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	state, top, err := o.lookState(s)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = top.Close() }()
+	past, err := pastOf(state, args)
+	if err != nil {
+		state.Close()
+		return err
+	}
+	p, err := s.inverse(ctx, state, past)
+	state.Close()
+	if err != nil {
+		return err
+	}
+	p.Host, p.Root, p.MTA, p.Undoes = s.host, s.root.Dir(), s.adapter.Name, past.Plan
+	if len(p.Targets) == 0 {
+		return nothing("nothing of "+past.Plan+" is left to take back", o.spoor("journal show "+past.Plan))
+	}
+	if f.most == 0 {
+		f.most = len(p.Targets) // what was confirmed once may go back at once
+	}
+	return o.carryOut(ctx, s, p, f)
+}
+
+// lookState opens the state folder to read it.
+func (o *options) lookState(s *server) (*remedy.State, *disk.Dir, error) {
+	top, err := disk.Open(s.root.Dir(), nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	parent, name, err := o.statePlace(top)
+	if err == nil {
+		var state *remedy.State
+		if state, err = remedy.LookState(parent, name); err == nil {
+			return state, top, nil
+		}
+	}
+	_ = top.Close()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, nothing("nothing was ever changed here", "")
+	}
+	return nil, nil, err
+}
+
+// pastOf is the plan that was named, or the last one that can be taken back.
+func pastOf(state *remedy.State, args []string) (*remedy.Past, error) {
+	plans := state.Journal.Plans()
+	if len(args) > 0 {
+		i := slices.IndexFunc(plans, func(p *remedy.Past) bool { return p.Plan == args[0] })
+		if i < 0 {
+			return nil, nothing(fmt.Sprintf("there is no plan %q in the journal", args[0]), "spoor journal")
+		}
+		if plans[i].UndoneBy != "" {
+			return nil, nothing(args[0]+" was taken back already, by "+plans[i].UndoneBy, "spoor journal")
+		}
+		return plans[i], nil
+	}
+	for _, past := range slices.Backward(plans) {
+		if past.UndoneBy == "" && past.Undoable() {
+			return past, nil
+		}
+	}
+	return nil, nothing("there is nothing to take back", "spoor journal")
+}
+
+// inverse is the plan that takes another one back.
+func (s *server) inverse(ctx context.Context, state *remedy.State, past *remedy.Past) (*spoor.Plan, error) {
+	p, err := state.Plan(past.Plan)
+	if err != nil {
+		return nil, err
+	}
+	back := &spoor.Plan{ThroughVault: p.ThroughVault}
+	switch {
+	case p.Action == spoor.ActionRemove || p.Action == spoor.ActionHold && p.ThroughVault:
+		back.Action = spoor.ActionRestore
+		back.ThroughVault = false
+		back.Targets, err = storedOf(state, past.Plan)
+	case p.Action == spoor.ActionHold:
+		back.Action, back.Targets = spoor.ActionRelease, past.Handled(p.Targets)
+	case p.Action == spoor.ActionRelease && !p.ThroughVault:
+		back.Action, back.Targets = spoor.ActionHold, past.Handled(p.Targets)
+	case p.Action == spoor.ActionRestore || p.Action == spoor.ActionRelease:
+		back.Action = spoor.ActionRemove
+		back.ThroughVault = false
+		back.Targets, err = s.restoredBy(ctx, past)
+	default:
+		return nil, refuse(p.Action.String()+" cannot be taken back: what was delivered is delivered", "nothing was changed", "")
+	}
+	sumUp(back)
+	return back, err
+}
+
+// storedOf are the messages that a plan has put into the vault, and that are
+// there still.
+func storedOf(state *remedy.State, plan string) ([]spoor.Target, error) {
+	var targets []spoor.Target
+	for entry, err := range state.Vault.Entries(plan) {
+		if errors.Is(err, vault.ErrDamaged) {
+			continue // told by vault ls
+		}
+		if err != nil {
+			return nil, err
+		}
+		if waits(&entry) {
+			targets = append(targets, targetOf(&entry))
+		}
+	}
+	return targets, nil
+}
+
+// waits reports whether a message can be put back into the queue.
+func waits(e *vault.Entry) bool {
+	return e.Mark.Fate == vault.FateStored || e.Mark.Fate == vault.FateRestoring
+}
+
+func targetOf(e *vault.Entry) spoor.Target {
+	t := e.Target
+	t.Vault = e.Plan
+	return t
+}
+
+// restoredBy finds in the queue what a plan has put back.
+func (s *server) restoredBy(ctx context.Context, past *remedy.Past) ([]spoor.Target, error) {
+	var targets []spoor.Target
+	for _, id := range past.PutBack() {
+		m, err := s.queue.Find(ctx, id)
+		if errors.Is(err, mta.ErrGone) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		t := spoor.TargetOf(m)
+		name := s.tracer.Name(m)
+		t.Source = name.Source
+		targets = append(targets, t)
+	}
+	return targets, nil
+}

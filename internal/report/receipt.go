@@ -1,0 +1,137 @@
+package report
+
+import (
+	"io"
+
+	"spoor"
+)
+
+// ReceiptSchema names the contract of Receipt.JSON.
+const ReceiptSchema = "spoor.receipt/1"
+
+// Receipt is what a plan has done.
+type Receipt struct {
+	Head
+	*spoor.Receipt
+	Undo string // the command that takes it back; "" where there is none
+}
+
+// maxSkippedShown bounds the messages that a receipt lists in text.
+const maxSkippedShown = 10
+
+// Text writes the receipt as a few lines.
+func (r *Receipt) Text(out io.Writer, style Style) error {
+	p := &page{style: style, root: r.Root}
+	p.para(0, receiptTitle(r.Receipt))
+	if r.Failure != "" {
+		p.row(detail, "stopped", clip(r.Failure, maxQuote))
+	}
+	for result, n := range r.SkippedBy {
+		if n > 0 {
+			p.row(detail, spoor.Result(result).String(), count(n)+" "+skippedMeaning(spoor.Result(result)))
+		}
+	}
+	r.writeSkipped(p)
+	if r.Renamed > 0 {
+		first := r.Moved[0]
+		p.row(detail, "new IDs", plural(r.Renamed, "message")+" with another queue ID, as the MTA demands: "+string(first.Old)+" is "+string(first.New)+" now")
+	}
+	p.row(detail, "journal", r.Plan)
+	if r.Undo != "" {
+		p.label(detail, "undo")
+		p.command(r.Undo)
+	}
+	return p.writeTo(out)
+}
+
+func receiptTitle(r *spoor.Receipt) string {
+	words := "done: "
+	switch {
+	case r.Failure != "":
+		words = "stopped: "
+	case r.Done < r.Total():
+		words = "done with exceptions: "
+	}
+	words += r.Action.String() + " of " + plural(r.Done, "message")
+	if r.Done < r.Total() {
+		words += " of " + count(r.Total())
+	}
+	if r.Resumed {
+		words += ", in more than one run"
+	}
+	return words
+}
+
+// skippedMeaning says what it means that so many messages were left out.
+func skippedMeaning(result spoor.Result) string {
+	switch result {
+	case spoor.ResultGone:
+		return "had left by themselves: delivered, bounced or removed meanwhile"
+	case spoor.ResultChanged:
+		return "IDs belong to other messages now, which were not touched"
+	case spoor.ResultBusy:
+		return "are being delivered at this moment and were left alone"
+	case spoor.ResultFailed:
+		return "could not be handled, and are where they were"
+	}
+	return ""
+}
+
+func (r *Receipt) writeSkipped(p *page) {
+	shown := 0
+	for _, s := range r.Skipped {
+		if s.Result == spoor.ResultGone || s.Why == "" {
+			continue
+		}
+		if shown++; shown > maxSkippedShown {
+			p.para(detail, "and more: spoor journal show "+r.Plan)
+			return
+		}
+		p.row(detail, string(s.ID), clip(s.Why, maxQuote))
+	}
+}
+
+type receiptJSON struct {
+	headJSON
+	Plan    string         `json:"plan"`
+	Action  string         `json:"action"`
+	Done    int            `json:"done"`
+	Counts  map[string]int `json:"counts"`
+	Skipped []skippedJSON  `json:"skipped"`
+	Moved   []movedJSON    `json:"moved"`
+	Renamed int            `json:"renamed"`
+	Resumed bool           `json:"resumed"`
+	Failure text           `json:"failure,omitempty"`
+	Undo    text           `json:"undo,omitempty"`
+}
+
+type skippedJSON struct {
+	ID     text   `json:"id"`
+	Result string `json:"result"`
+	Why    text   `json:"why,omitempty"`
+}
+
+type movedJSON struct {
+	Old text `json:"old"`
+	New text `json:"new"`
+}
+
+// JSON writes the receipt as one document of the schema spoor.receipt/1.
+func (r *Receipt) JSON(out io.Writer) error {
+	document := receiptJSON{
+		headJSON: r.json(ReceiptSchema), Plan: r.Plan, Action: r.Action.String(), Done: r.Done, Counts: map[string]int{},
+		Skipped: []skippedJSON{}, Moved: []movedJSON{}, Renamed: r.Renamed, Resumed: r.Resumed, Failure: text(r.Failure), Undo: text(r.Undo),
+	}
+	for result, n := range r.SkippedBy {
+		if n > 0 {
+			document.Counts[spoor.Result(result).String()] = n
+		}
+	}
+	for _, s := range r.Skipped {
+		document.Skipped = append(document.Skipped, skippedJSON{ID: text(s.ID), Result: s.Result.String(), Why: text(s.Why)})
+	}
+	for _, m := range r.Moved {
+		document.Moved = append(document.Moved, movedJSON{Old: text(m.Old), New: text(m.New)})
+	}
+	return writeJSON(out, document)
+}
