@@ -105,7 +105,7 @@ func (p *Plan) writeDoubtful(page *page) {
 	if len(p.Doubtful) == 0 {
 		return
 	}
-	page.heading(count(len(p.Doubtful)) + " of them look legitimate")
+	page.heading("Of these, " + plural(len(p.Doubtful), "message") + " may be legitimate: nothing speaks against the source")
 	for i := range p.Doubtful[:min(maxDoubtful, len(p.Doubtful))] {
 		t := &p.Doubtful[i]
 		sender := cmp.Or(t.Sender, "<>")

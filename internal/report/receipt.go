@@ -28,7 +28,7 @@ func (r *Receipt) Text(out io.Writer, style Style) error {
 	}
 	for result, n := range r.SkippedBy {
 		if n > 0 {
-			p.row(detail, spoor.Result(result).String(), count(n)+" "+skippedMeaning(spoor.Result(result)))
+			p.row(detail, spoor.Result(result).String(), count(n)+", "+skippedMeaning(spoor.Result(result)))
 		}
 	}
 	r.writeSkipped(p)
@@ -66,13 +66,13 @@ func receiptTitle(r *spoor.Receipt) string {
 func skippedMeaning(result spoor.Result) string {
 	switch result {
 	case spoor.ResultGone:
-		return "had left by themselves: delivered, bounced or removed meanwhile"
+		return "which had left by themselves: delivered, bounced or removed meanwhile"
 	case spoor.ResultChanged:
-		return "IDs belong to other messages now, which were not touched"
+		return "whose ID belongs to another message now, which was not touched"
 	case spoor.ResultBusy:
-		return "are being delivered at this moment and were left alone"
+		return "being delivered at that moment: left alone in the queue"
 	case spoor.ResultFailed:
-		return "could not be handled, and are where they were"
+		return "not handled because of an error: still where they were"
 	}
 	return ""
 }

@@ -71,12 +71,25 @@ func (v *Vault) Text(out io.Writer, style Style) error {
 	return p.writeTo(out)
 }
 
+// write lists one message in a line, as wide as its sender and source are.
 func (m *StoredMessage) write(p *page) {
 	sender := m.Sender
 	if sender == "" {
 		sender = "<>"
 	}
-	words := p.style.clock(m.Arrived) + "  " + shortSize(m.SizeBytes) + "  " + clip(sender, maxAddress) + "  " + count(m.Recipients-m.Done) + "/" + count(m.Recipients)
+	p.tab(detail)
+	p.put(string(m.ID))
+	p.tab(detail + vaultIDColumns)
+	p.put(p.style.clock(m.Arrived) + "  ")
+	p.flow(shortSize(m.SizeBytes) + "  " + count(m.Recipients-m.Done) + "/" + count(m.Recipients) + "  " + clip(sender, maxAddress) + m.remarks())
+	p.end()
+}
+
+// vaultIDColumns is as wide as the longest queue ID that is common, and a gap.
+const vaultIDColumns = 18
+
+func (m *StoredMessage) remarks() string {
+	words := ""
 	if m.Source != (spoor.Source{}) {
 		words += "  " + clip(m.Source.String(), maxAddress)
 	}
@@ -89,7 +102,7 @@ func (m *StoredMessage) write(p *page) {
 	if m.Damaged {
 		words += "  damaged"
 	}
-	p.row(detail, string(m.ID), words)
+	return words
 }
 
 type vaultJSON struct {
