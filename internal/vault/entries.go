@@ -71,7 +71,7 @@ func (s *scanner) entries(fates map[uint64]fatePlace) iter.Seq2[Entry, error] {
 
 // beside returns a scanner of the same container with a window of its own.
 func (s *scanner) beside() *scanner {
-	return &scanner{plan: s.plan, file: s.file, unpack: s.unpack, marker: s.marker, size: s.size, offset: headSize}
+	return &scanner{plan: s.plan, file: s.file, unpack: s.unpack, marker: s.marker, size: s.size, offset: headSize, ahead: s.ahead}
 }
 
 // damaged is the entry that is yielded with an error: it says where.

@@ -114,3 +114,23 @@ func decodeFrame(src []byte, m marker) (f frame, ok bool) {
 	}
 	return f, f.packed <= maxPacked && f.raw <= maxRaw
 }
+
+// maxPlain is how much appendPlain takes, in bytes.
+const maxPlain = 60 << 10
+
+// appendPlain appends a zstd frame of one block that is not compressed (RFC 8878
+// §3.1.1), or nothing for no text.
+func appendPlain(dst, text []byte) []byte {
+	const rawFrame, single, twoByteSize, lastRawBlock = 0xFD2FB528, 1 << 5, 1 << 6, 1
+	if len(text) == 0 {
+		return dst
+	}
+	dst = binary.LittleEndian.AppendUint32(dst, rawFrame)
+	if len(text) < 256 {
+		dst = append(dst, single, byte(len(text)))
+	} else {
+		dst = binary.LittleEndian.AppendUint16(append(dst, single|twoByteSize), uint16(len(text)-256))
+	}
+	block := uint32(len(text))<<3 | lastRawBlock
+	return append(append(dst, byte(block), byte(block>>8), byte(block>>16)), text...)
+}

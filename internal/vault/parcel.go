@@ -16,38 +16,54 @@ import (
 // so. Reading a file to its end checks its checksum: ErrDamaged. A message that
 // is not in the container any more is fs.ErrNotExist.
 func (v *Vault) Parcel(e Entry) (*spoor.Parcel, error) {
-	r, err := v.record(e.Ref)
+	r, whole, err := v.look(e.Ref)
 	if err != nil {
 		return nil, fmt.Errorf("message %d of %s%s: %w", e.Sequence, e.Plan, extension, err)
 	}
 	p := &spoor.Parcel{Target: r.Target, MTA: r.MTA, CallerUID: r.CallerUID, StoredTime: r.Stored}
-	if err := v.envelope(r, p); err != nil {
+	piece := span{ref: r.Ref, first: r.contentStart, parts: r.parts, whole: whole, size: r.envelopeBytes, sum: r.envelopeSum}
+	if err := v.envelope(piece, p); err != nil {
 		return nil, fmt.Errorf("the envelope of message %d of %s%s: %w", e.Sequence, e.Plan, extension, err)
 	}
-	skip := r.envelopeBytes
 	for i := range r.files {
 		f := r.files[i]
-		span := span{ref: r.Ref, first: r.contentStart, parts: r.parts, skip: skip, size: f.SizeBytes, sum: f.sum}
-		f.Open = func() (spoor.Content, error) { return v.content(span) }
+		piece.skip += piece.size
+		piece.size, piece.sum = f.SizeBytes, f.sum
+		mine := piece
+		f.Open = func() (spoor.Content, error) { return v.content(mine) }
 		p.Files = append(p.Files, f.PackedFile)
-		skip += f.SizeBytes
 	}
 	return p, nil
 }
 
-// record reads the metadata of a message anew: the caller's may be old.
-func (v *Vault) record(ref Ref) (*record, error) {
+// look reads the metadata of a message anew, since the caller's may be old, and
+// the content of a small one.
+func (v *Vault) look(ref Ref) (r *record, whole []byte, err error) {
 	f, err := v.open(ref.Plan)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer func() { _ = f.Close() }()
-	s, err := v.scan(ref.Plan, f)
+	s, err := v.scanAhead(ref.Plan, f, glimpse)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return s.recordAt(ref)
+	if r, err = s.recordAt(ref); err != nil || r.parts != 1 || r.envelopeBytes+r.RawBytes > smallContent {
+		return r, nil, err
+	}
+	s.offset = r.contentStart
+	part, err := s.next()
+	if err != nil || part.kind != kindContent || part.sequence != ref.Sequence || part.raw > smallContent {
+		return r, nil, nil // whoever opens a file is told
+	}
+	if whole, err = s.payload(&part); err != nil {
+		return r, nil, nil
+	}
+	return r, whole, nil
 }
+
+// smallContent is how much content is read with the metadata, in bytes.
+const smallContent = 64 << 10
 
 // recordAt reads the metadata of a message from where it should be or, after a
 // purge, from where it is.
@@ -75,8 +91,8 @@ func (s *scanner) recordAt(ref Ref) (*record, error) {
 }
 
 // envelope reads the recipients of a message.
-func (v *Vault) envelope(r *record, p *spoor.Parcel) error {
-	in, err := v.content(span{ref: r.Ref, first: r.contentStart, parts: r.parts, size: r.envelopeBytes, sum: r.envelopeSum})
+func (v *Vault) envelope(piece span, p *spoor.Parcel) error {
+	in, err := v.content(piece)
 	if err != nil {
 		return err
 	}
@@ -95,24 +111,31 @@ type span struct {
 	ref   Ref
 	first int64 // offset of the first frame of the message's content
 	parts uint32
-	skip  int64 // bytes of content that are before it
+	whole []byte // all the content, where it is in memory
+	skip  int64  // bytes of content that are before it
 	size  int64
 	sum   digest
 }
 
 // content opens a piece of content.
 func (v *Vault) content(piece span) (*reader, error) {
+	r := &reader{piece: piece, left: piece.size, hash: sha256.New()}
+	if piece.whole != nil && piece.skip+piece.size <= int64(len(piece.whole)) {
+		r.scanner = &scanner{plan: piece.ref.Plan}
+		r.rest = piece.whole[piece.skip:]
+		return r, nil
+	}
 	f, err := v.open(piece.ref.Plan)
 	if err != nil {
 		return nil, err
 	}
-	s, err := v.scan(piece.ref.Plan, f)
+	s, err := v.scanAhead(piece.ref.Plan, f, glimpse)
 	if err != nil {
 		_ = f.Close()
 		return nil, err
 	}
 	s.offset = piece.first
-	r := &reader{scanner: s, piece: piece, left: piece.size, hash: sha256.New()}
+	r.scanner = s
 	if err := r.seek(); err != nil {
 		_ = f.Close()
 		return nil, err
@@ -209,4 +232,9 @@ func (r *reader) verify() error {
 }
 
 // Close implements io.Closer.
-func (r *reader) Close() error { return r.file.Close() }
+func (r *reader) Close() error {
+	if r.file == nil {
+		return nil
+	}
+	return r.file.Close()
+}

@@ -47,7 +47,7 @@ func (v *Vault) Expired(r Retention, now time.Time, finished func(plan string) b
 				return
 			}
 			over -= one.bytes
-			r, err := v.record(one.ref)
+			r, _, err := v.look(one.ref)
 			if err != nil {
 				err = fmt.Errorf("message %d of %s%s: %w", one.ref.Sequence, one.ref.Plan, extension, err)
 				r = &record{Entry: Entry{Ref: one.ref}}

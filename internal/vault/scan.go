@@ -21,24 +21,30 @@ type scanner struct {
 	size   int64 // of the file when the walk began
 	offset int64 // of the next frame
 
+	ahead  int    // how much is read at once, in bytes
 	window []byte // what was read last
 	start  int64  // where in the file the window begins
 	raw    []byte // the payload that was unpacked last
 }
 
 const (
-	windowSize = 64 << 10
-	pageSize   = 4096 // what a disk loses at once
+	windowSize = 64 << 10 // of a walk
+	glimpse    = 8 << 10  // to read of one message
+	pageSize   = 4096     // what a disk loses at once
 )
 
 // scan begins a walk at the head. A head that is damaged is made up for by the
 // first frame, which has the same marker.
 func (v *Vault) scan(plan string, f *disk.File) (*scanner, error) {
+	return v.scanAhead(plan, f, windowSize)
+}
+
+func (v *Vault) scanAhead(plan string, f *disk.File, ahead int) (*scanner, error) {
 	st, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
-	s := &scanner{plan: plan, file: f, unpack: v.unpack, size: st.SizeBytes, offset: headSize}
+	s := &scanner{plan: plan, file: f, unpack: v.unpack, size: st.SizeBytes, offset: headSize, ahead: ahead}
 	head, err := s.at(0, headSize)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("the head: %w", err)
@@ -67,7 +73,7 @@ func (s *scanner) at(offset int64, n int) ([]byte, error) {
 	if offset >= s.start && offset+int64(n) <= s.start+int64(len(s.window)) {
 		return s.window[offset-s.start:][:n], nil
 	}
-	want := int(max(min(int64(max(n, windowSize)), s.size-offset), 0))
+	want := int(max(min(int64(max(n, s.ahead)), s.size-offset), 0))
 	if cap(s.window) < want {
 		s.window = make([]byte, want)
 	}
