@@ -101,6 +101,13 @@ func (w *Writer) begin() error {
 		}
 	}
 	w.flushed = tail.whole
+	if err := w.vault.dir.Sync(); err != nil {
+		return err
+	}
+	if tail.synced {
+		w.synced = w.flushed
+		return nil
+	}
 	for _, sequence := range tail.torn {
 		if _, marked := w.fates[sequence]; marked {
 			continue
@@ -133,16 +140,14 @@ func (w *Writer) makeHead() error {
 	if _, err := w.file.WriteAt(encodeHead(newMarker()), 0); err != nil {
 		return err
 	}
-	if err := w.file.Sync(); err != nil {
-		return err
-	}
-	return w.vault.dir.Sync()
+	return w.file.Sync()
 }
 
 // tail is what the end of a container is like.
 type tail struct {
-	whole int64    // where the last frame ends that nothing is missing of
-	torn  []uint64 // messages before it that are not whole
+	whole  int64    // where the last frame ends that nothing is missing of
+	synced bool     // all of that is durable
+	torn   []uint64 // messages before it that are not whole
 }
 
 // recover walks a container. Frames before the last kindSynced were durable
@@ -171,6 +176,7 @@ func (w *Writer) checkTail(s *scanner, synced int64) (tail, error) {
 	for {
 		f, err := s.next()
 		if errors.Is(err, io.EOF) {
+			t.synced = t.whole == synced
 			return t, nil
 		}
 		framed := err == nil
