@@ -212,10 +212,10 @@ func (v vault) ids() []spoor.QueueID {
 	return list
 }
 
-// all wants each outcome to be ResultDone.
+// all wants each outcome to be ResultDone. Beside it may be an error, of tidying.
 func all(outcomes []spoor.Outcome, err error) error {
 	for i, out := range outcomes {
-		if err == nil && (out.Result != spoor.ResultDone || out.Err != nil) {
+		if err == nil && out.Result != spoor.ResultDone {
 			err = fmt.Errorf("element %d: %v: %w", i, out.Result, out.Err)
 		}
 	}
