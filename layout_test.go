@@ -49,7 +49,7 @@ var rooms = map[string][]string{
 	"spoor/e2e/journal":                    {"spoor/internal/host/hosttest"},
 	"spoor/e2e/mailtest":                   {},
 	"spoor/e2e/postfix":                    {"spoor/e2e/mailtest"},
-	"spoor/e2e/exim":                       {"spoor/e2e/mailtest"},
+	"spoor/e2e/exim":                       {"spoor", "spoor/e2e/mailtest", "spoor/internal/disk", "spoor/internal/host", "spoor/internal/mta", "spoor/internal/mta/exim"},
 	"spoor/bench/qmailgen":                 {},
 	"spoor/bench/queuegen":                 {},
 	"spoor/bench/maillog":                  {},

@@ -96,11 +96,15 @@ plain:
   server_advertise_condition = *
 `
 
-// start runs Exim.
+// start runs Exim beside the sinks of Stage.
 func start(t *testing.T) *mailtest.Server {
 	t.Helper()
 	root := mailtest.New(t, "exim")
-	sinks := root.Sinks()
+	return startWith(root, root.Sinks())
+}
+
+// startWith runs Exim, which sends to sinks.
+func startWith(root *mailtest.Root, sinks mailtest.Sinks) *mailtest.Server {
 	s := &mailtest.Server{Root: root, SMTP: root.Port(), Submission: root.Port()}
 	s.Write("/etc/exim4/exim4.conf", fmt.Sprintf(exim4Conf, s.SMTP, s.Submission, sinks.Slow, sinks.Refuses, sinks.Takes))
 	s.Write("/etc/exim4/virtual", "*@"+mailtest.Forwarded+": owner@"+mailtest.SlowDomain+"\n")

@@ -1,6 +1,7 @@
 package exim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -86,17 +87,15 @@ func (c *Controller) mark(ctx context.Context, batch []spoor.Target, frozen bool
 		now, err := c.look(t)
 		return sought(err), err == nil && now.frozen != frozen
 	}
-	order.after = func(t *spoor.Target, ran error) spoor.Outcome {
+	order.after = func(t *spoor.Target, a answer) spoor.Outcome {
 		now, err := c.look(t)
 		switch {
 		case err != nil || now.frozen == frozen:
 			return sought(err)
-		case c.busy(t, now.at):
+		case strings.Contains(a.of(t.ID), " is locked") || c.busy(t, now.at):
 			return outcome(mta.ErrBusy)
-		case ran == nil:
-			ran = errors.New("exim left it as it was")
 		}
-		return failed(ran)
+		return failed(fmt.Errorf("exim %s: %w: %s", order.option, cmp.Or(a.err, errLeft), a.of(t.ID)))
 	}
 	return c.ask(ctx, batch, order)
 }
@@ -123,13 +122,13 @@ func (c *Controller) Retry(ctx context.Context, batch []spoor.Target) ([]spoor.O
 		}
 		return done(), true
 	}
-	order.after = func(t *spoor.Target, ran error) spoor.Outcome {
+	order.after = func(t *spoor.Target, a answer) spoor.Outcome {
 		now, err := c.look(t)
 		switch {
 		case err == nil && c.busy(t, now.at):
 			return outcome(mta.ErrBusy)
-		case err == nil && ran != nil:
-			return failed(ran)
+		case err == nil && a.err != nil:
+			return failed(fmt.Errorf("exim -M: %w: %s", a.err, a.of("")))
 		case errors.Is(err, mta.ErrGone):
 			return done()
 		}
@@ -152,9 +151,30 @@ type native struct {
 	atOnce int // how many messages one call gets
 	// before decides whether exim is asked; out is the outcome if it is not.
 	before func(t *spoor.Target) (out spoor.Outcome, wanted bool)
-	// after looks what has come of it; ran is the error of the call, which exim also
-	// returns where one message of many was not as wanted.
-	after func(t *spoor.Target, ran error) spoor.Outcome
+	// after looks what has come of it.
+	after func(t *spoor.Target, a answer) spoor.Outcome
+}
+
+// answer is what a call of exim wrote, and how it ended: also with an error where
+// one message of many was not as wanted.
+type answer struct {
+	output string
+	err    error
+}
+
+// errLeft is said where exim says nothing and nothing has changed.
+var errLeft = errors.New("it was left as it was")
+
+// of is the line about a message, or the first one of all.
+//
+//	Message 1xWX71-0007GU-1z is locked
+func (a answer) of(id spoor.QueueID) string {
+	for line := range strings.Lines(a.output) {
+		if strings.Contains(line, string(id)) {
+			return strings.TrimSpace(line[:min(len(line), quotedBytes)])
+		}
+	}
+	return ""
 }
 
 // ask runs exim for a batch, some messages in each call.
@@ -191,18 +211,9 @@ func (c *Controller) askOnce(ctx context.Context, part []spoor.Target, outcomes 
 	// A delivery that is killed between the receiver's answer and the note of it is
 	// made again: what has begun goes on to its end.
 	output, err := c.control.Run.Run(context.WithoutCancel(ctx), nil, c.program, args...)
-	if err != nil {
-		err = fmt.Errorf("exim %s: %w: %s", order.option, err, firstLine(output))
-	}
 	for i := range part {
 		if wanted[i] {
-			outcomes[i] = order.after(&part[i], err)
+			outcomes[i] = order.after(&part[i], answer{string(output), err})
 		}
 	}
-}
-
-// firstLine is the start of what a program wrote, for an error.
-func firstLine(output []byte) string {
-	line, _, _ := strings.Cut(strings.TrimSpace(string(output)), "\n")
-	return line[:min(len(line), quotedBytes)]
 }
