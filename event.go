@@ -187,38 +187,3 @@ type LogPlace struct {
 func (b *Block) Place(e *Event) LogPlace {
 	return LogPlace{File: int32(b.File), Line: b.FirstLine + int64(e.Line), Offset: b.Offset + int64(e.Offset)}
 }
-
-// FNV-1a, 64 bits.
-const (
-	fnvOffset = 14695981039346656037
-	fnvPrime  = 1099511628211
-)
-
-// IDHash is what Event.Key is for a queue ID that is no number.
-func IDHash[T ~string | ~[]byte](id T) uint64 {
-	hash := uint64(fnvOffset)
-	for i := range len(id) {
-		hash = (hash ^ uint64(id[i])) * fnvPrime
-	}
-	return hash | 1
-}
-
-// AddressHash tells addresses apart, and their domains without regard to case.
-// Neither is 0, but the domain of an address that has none.
-func AddressHash(address []byte) (whole, domain uint64) {
-	whole = fnvOffset
-	for _, c := range address {
-		whole = (whole ^ uint64(c)) * fnvPrime
-		switch {
-		case c == '@':
-			domain = fnvOffset
-			continue
-		case domain == 0:
-			continue
-		case 'A' <= c && c <= 'Z':
-			c += 'a' - 'A'
-		}
-		domain = (domain ^ uint64(c)) * fnvPrime
-	}
-	return whole | 1, domain
-}
