@@ -61,11 +61,16 @@ func cutAddress(b []byte) (address, rest []byte, ok bool) {
 			return nil, b, false
 		}
 		end += from
-		if rest, ok := cut(b[end+1:], ", "); ok && starts(rest, "relay=", "orig_to=") {
+		if rest, ok := cut(b[end+1:], ", "); ok && afterAddress(rest) {
 			return b[1:end], rest, true
 		}
 		from = end + 1
 	}
+}
+
+// afterAddress reports whether a field begins that may follow an address.
+func afterAddress(b []byte) bool {
+	return len(b) >= 6 && string(b[:6]) == "relay=" || len(b) >= 8 && string(b[:8]) == "orig_to="
 }
 
 // afterQuoted returns where a quoted string that begins at a place ends (RFC 5321
@@ -92,7 +97,7 @@ func cutBareAddress(b []byte) (address, rest []byte, ok bool) {
 			return nil, b, false
 		}
 		end += from
-		if starts(b[end+2:], "relay=", "orig_to=") {
+		if afterAddress(b[end+2:]) {
 			return b[:end], b[end+2:], true
 		}
 		from = end + 2
@@ -123,8 +128,7 @@ func skipToStatus(b []byte) (status []byte, ok bool) {
 			return nil, false
 		case b[0] == 's':
 			return cut(b, "status=")
-		case b[0] == 'd' && starts(b, "delay=", "delays=", "dsn="), starts(b, "conn_use=", "tls="):
-		default:
+		case !beforeStatus(b):
 			return nil, false
 		}
 		end := bytes.IndexByte(b, ' ')
@@ -134,6 +138,14 @@ func skipToStatus(b []byte) (status []byte, ok bool) {
 		b = b[end+1:]
 	}
 	return nil, false
+}
+
+// beforeStatus reports whether a field that may stand between relay and status
+// begins. Texts that stand in the code are compared as numbers.
+func beforeStatus(b []byte) bool {
+	n := len(b)
+	return n >= 6 && string(b[:6]) == "delay=" || n >= 7 && string(b[:7]) == "delays=" || n >= 4 && string(b[:4]) == "dsn=" ||
+		n >= 4 && string(b[:4]) == "tls=" || n >= 9 && string(b[:9]) == "conn_use="
 }
 
 // outcome reads status and answer.

@@ -13,11 +13,15 @@ const minID = 6
 
 // cutID takes a queue ID, or NOQUEUE, and ": " off the start.
 func cutID(b []byte) (id, rest []byte, ok bool) {
-	end, seen := 0, idClass(0)
-	for ; end < len(b) && end <= maxID && b[end] != ':'; end++ {
-		seen |= idClasses[b[end]] // no branch: IDs are as good as random
+	end := bytes.IndexByte(b[:min(len(b), maxID+1)], ':')
+	if end < minID || len(b) < end+2 || b[end+1] != ' ' {
+		return nil, b, false
 	}
-	if seen&idNone != 0 || end < minID || end > maxID || len(b) < end+2 || b[end] != ':' || b[end+1] != ' ' {
+	seen := idClass(0)
+	for _, c := range b[:end] {
+		seen |= idClasses[c] // no branch: IDs are as good as random
+	}
+	if seen&idNone != 0 {
 		return nil, b, false
 	}
 	if seen&idDigit == 0 && seen&idLetter != 0 && string(b[:end]) != noQueue {
@@ -84,10 +88,10 @@ func cut(b []byte, prefix string) ([]byte, bool) {
 	return b[len(prefix):], true
 }
 
-// starts reports whether b begins with one of some texts.
+// starts reports whether b begins with one of some texts. None may be empty.
 func starts(b []byte, texts ...string) bool {
 	for _, text := range texts {
-		if len(b) >= len(text) && string(b[:len(text)]) == text {
+		if len(b) >= len(text) && b[0] == text[0] && string(b[:len(text)]) == text { // most differ at once
 			return true
 		}
 	}

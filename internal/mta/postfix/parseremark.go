@@ -64,19 +64,9 @@ func warning(whole, text []byte, e *spoor.Event) spoor.LineSort {
 //	warning: client2.isp.test[198.51.100.2]: SASL LOGIN authentication failed: (reason unavailable), sasl_username=anna@example.com
 //	warning: hostname bad.example.com does not resolve to address 192.0.2.44: Name or service not known
 func smtpdWarning(whole, text []byte, e *spoor.Event) spoor.LineSort {
-	if starts(text, "hostname ", "non-SMTP command from ", "Illegal address syntax from ", "numeric hostname: ", "numeric domain name in resource data of ",
-		"Connection rate limit exceeded: ", "Connection concurrency limit exceeded: ", "Message delivery request rate limit exceeded: ", "Recipient address rate limit exceeded: ",
-		"New TLS session rate limit exceeded: ", "AUTH command rate limit exceeded: ", "SASL authentication failure: ", "SASL authentication problem: ",
-		"TLS SNI ", "Refusing STARTTLS request from ", "Refusing TLS service request from ", "Unable to look up ", "valid_hostname: ", "valid_ipv4_hostaddr: ", "valid_ipv6_hostaddr: ",
-		"bad ETRN ", "reject: ETRN ", "prepending '.' to malformed line: ", "malformed domain name in resource data of ", "don't know ", "restriction permit_", "NOQUEUE: ", "ns_name_ntop: ") {
-		return spoor.LineKnown
-	}
-	if isPeerWarning(text) {
-		return spoor.LineKnown
-	}
 	address, rest, ok := clientAt(text)
 	if !ok {
-		return warning(whole, text, e)
+		return smtpdNotice(whole, text, e)
 	}
 	if rest, ok = cut(rest, ": "); !ok {
 		return trouble(whole, text, e)
@@ -88,6 +78,21 @@ func smtpdWarning(whole, text []byte, e *spoor.Event) spoor.LineSort {
 		return spoor.LineKnown
 	}
 	return trouble(whole, text, e)
+}
+
+// smtpdNotice is a warning that does not begin with a client.
+func smtpdNotice(whole, text []byte, e *spoor.Event) spoor.LineSort {
+	if starts(text, "hostname ", "non-SMTP command from ", "Illegal address syntax from ", "numeric hostname: ", "numeric domain name in resource data of ",
+		"Connection rate limit exceeded: ", "Connection concurrency limit exceeded: ", "Message delivery request rate limit exceeded: ", "Recipient address rate limit exceeded: ",
+		"New TLS session rate limit exceeded: ", "AUTH command rate limit exceeded: ", "SASL authentication failure: ", "SASL authentication problem: ",
+		"TLS SNI ", "Refusing STARTTLS request from ", "Refusing TLS service request from ", "Unable to look up ", "valid_hostname: ", "valid_ipv4_hostaddr: ", "valid_ipv6_hostaddr: ",
+		"bad ETRN ", "reject: ETRN ", "prepending '.' to malformed line: ", "malformed domain name in resource data of ", "don't know ", "restriction permit_", "NOQUEUE: ", "ns_name_ntop: ") {
+		return spoor.LineKnown
+	}
+	if isPeerWarning(text) {
+		return spoor.LineKnown
+	}
+	return warning(whole, text, e)
 }
 
 // isPeerWarning is what old versions say of a client without a name.

@@ -32,6 +32,14 @@ func isAlnum(c byte) bool {
 
 const base52 = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz"
 
+// base52Digits are what each byte counts, plus 1; 0 is no digit.
+var base52Digits = func() (digits [256]uint8) {
+	for i := range len(base52) {
+		digits[base52[i]] = uint8(i + 1)
+	}
+	return digits
+}()
+
 const (
 	minSecondDigits = 6
 	microDigits     = 4
@@ -60,11 +68,11 @@ func decode52[T string | []byte](digits T) (n int64, ok bool) {
 		return 0, false
 	}
 	for i := range len(digits) {
-		d := strings.IndexByte(base52, digits[i])
-		if d < 0 {
+		d := base52Digits[digits[i]]
+		if d == 0 {
 			return 0, false
 		}
-		n = n*52 + int64(d)
+		n = n*52 + int64(d-1)
 	}
 	return n, true
 }
