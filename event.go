@@ -138,29 +138,29 @@ type Event struct {
 
 	Line   uint32 // in the block, from 0
 	Offset uint32 // of the line in the block, bytes
+	Count  int32  // recipients; 0 where not logged
 
-	Time     Stamp
-	Clock    Stamp  // when ID was given, by the clock that the ID itself carries; proves year and zone; zero where it carries none
+	Time   Stamp
+	Clock  Stamp  // when ID was given, by the clock that the ID itself carries; proves year and zone; zero where it carries none
+	Origin uint64 // tells hosts and instances of the MTA apart, which use the same IDs; see InstanceBits; 0 where the parser sets none
+	Key    uint64 // of ID: tells the messages of one MTA apart; 0 where the parser sets none
+	Hash   uint64 // AddressHash of Address, or 0
+	Domain uint64 // likewise
+
 	Delivery uint64 // number of a delivery; 0 where the MTA has none
+	Shape    uint64 // of Text: the same for texts that differ in numbers and addresses only
+	Related  []byte // another queue ID: see Kind
+	Parent   []byte // of a recipient: the address that was written, where a forward or alias replaced it
+	Address  []byte // sender, recipient or account, as logged
+	Text     []byte // answer or warning, as logged
+	ID       []byte // queue ID
+	Account  []byte // SMTP login, as logged
+	Login    []byte // system user who submitted a message, where the UID is not logged
+	Client   []byte // address of the client, as logged, without brackets
 	Size     int64  // bytes
 	PID      int32  // -1 where not logged
 	UID      int32  // -1 where not logged
-	Count    int32  // recipients; 0 where not logged
 	Load     Load
-
-	Origin  uint64 // tells hosts and instances of the MTA apart, which use the same IDs; see InstanceBits; 0 where the parser sets none
-	Key     uint64 // of ID: tells the messages of one MTA apart; 0 where the parser sets none
-	Hash    uint64 // AddressHash of Address, or 0
-	Domain  uint64 // likewise
-	ID      []byte // queue ID
-	Related []byte // another queue ID: see Kind
-	Account []byte // SMTP login, as logged
-	Login   []byte // system user who submitted a message, where the UID is not logged
-	Address []byte // sender, recipient or account, as logged
-	Parent  []byte // of a recipient: the address that was written, where a forward or alias replaced it
-	Client  []byte // address of the client, as logged, without brackets
-	Text    []byte // answer or warning, as logged
-	Shape   uint64 // of Text: the same for texts that differ in numbers and addresses only
 }
 
 // InstanceBits is how many of the low bits of Event.Origin tell the instances and
