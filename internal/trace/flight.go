@@ -61,7 +61,7 @@ type flight struct {
 	via      *book       // account behind a program of this machine
 	viaPlace spoor.LogPlace
 
-	index      map[uint64]int32 // of recipients by hash, where there are many
+	index      *table[int32] // of recipients by hash, where there are many; from 1
 	recipients []recipient
 	again      int // recipients that are waiting or lost
 	cursor     int // where the last of them was found
@@ -346,8 +346,8 @@ func (j *Journal) forget(f *flight) {
 		}
 	}
 	if len(j.free) < 1<<12 && !j.keep {
-		if f.index != nil && len(f.index) < 1<<10 {
-			clear(f.index)
+		if f.index != nil && f.index.n < 1<<10 {
+			f.index.clear()
 			j.indexes = append(j.indexes, f.index)
 		}
 		j.free = append(j.free, f)

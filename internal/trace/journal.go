@@ -24,10 +24,10 @@ type Journal struct {
 	tracer *Tracer
 	seed   maphash.Seed
 
-	open      table[flight] // messages that have not ended, by the hash of their queue ID
-	origins   []uint64      // hosts and instances that were met
-	queues    []uint64      // those of them that have a queue
-	queue     uint64        // that was met last
+	open      table[*flight] // messages that have not ended, by the hash of their queue ID
+	origins   []uint64       // hosts and instances that were met
+	queues    []uint64       // those of them that have a queue
+	queue     uint64         // that was met last
 	attempts  attempts
 	children  map[int32]*origin // bounces and forwards that were announced, by the PID that queued them
 	orphans   map[int32]*flight // forwards that were queued before that was told, by the same
@@ -57,7 +57,7 @@ type Journal struct {
 	last     spoor.Stamp
 	lastMTA  spoor.Stamp // of the MTA's own lines
 	free     []*flight
-	indexes  []map[uint64]int32 // of flights that were forgotten, empty
+	indexes  []*table[int32] // of flights that were forgotten, empty
 }
 
 // NewJournal returns an empty journal.
@@ -73,9 +73,9 @@ func (t *Tracer) NewJournal() *Journal {
 	}
 	j.attempts.grow()
 	j.sessions.init()
-	j.domains.init()
+	j.domains.init(j.hash(nil))
 	j.networks.init()
-	j.reasons.init()
+	j.reasons.init(j.hash(nil))
 	j.Troubles.init()
 	return j
 }

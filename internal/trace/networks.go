@@ -11,7 +11,7 @@ import (
 // networks are the pages of clients that did not authenticate. There may be
 // hundreds of thousands, nearly all with addresses of IPv4.
 type networks struct {
-	v4    table[book] // by number4
+	v4    table[*book] // by number4
 	v6    map[netip.Addr]*book
 	blank []book // for the next ones
 }

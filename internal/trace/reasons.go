@@ -12,18 +12,20 @@ import (
 // interner numbers domains, from 1. Number 0 stands for what came after its room
 // was full.
 type interner struct {
-	numbers map[uint64]uint32 // by hash
+	numbers table[uint32] // by hash
+	seed    uint64        // of the keys there: anybody can make up domains that would want the same place
 	names   []string
 }
 
 // maxNames bounds an interner.
 const maxNames = 1 << 18
 
-func (i *interner) init() { i.numbers, i.names = map[uint64]uint32{}, []string{""} }
+func (i *interner) init(seed uint64) { i.seed, i.names = seed, []string{""} }
 
 // number returns the number of the domain of an address, which has that hash.
 func (i *interner) number(hash uint64, address []byte) uint32 {
-	if n, ok := i.numbers[hash]; ok {
+	key := hash ^ i.seed
+	if n := i.numbers.get(key); n != 0 {
 		return n
 	}
 	if len(i.names) >= maxNames {
@@ -32,7 +34,7 @@ func (i *interner) number(hash uint64, address []byte) uint32 {
 	n := uint32(len(i.names))
 	domain := address[bytes.LastIndexByte(address, '@')+1:]
 	i.names = append(i.names, string(bytes.ToLower(domain)))
-	i.numbers[hash] = n
+	i.numbers.put(key, n)
 	return n
 }
 
@@ -41,7 +43,8 @@ func (i *interner) name(number uint32) string { return i.names[number] }
 // reasons numbers what receivers said. Two answers are the same reason if they
 // differ in numbers and addresses only.
 type reasons struct {
-	numbers map[uint64]uint32 // by shape
+	numbers table[uint32] // by shape
+	seed    uint64        // of the keys there, as in interner
 	texts   []string
 }
 
@@ -51,10 +54,11 @@ const (
 	maxReasonText = 400 // bytes
 )
 
-func (r *reasons) init() { r.numbers, r.texts = map[uint64]uint32{}, []string{""} }
+func (r *reasons) init(seed uint64) { r.seed, r.texts = seed, []string{""} }
 
 func (r *reasons) number(e *spoor.Event) uint32 {
-	if n, ok := r.numbers[e.Shape]; ok {
+	key := e.Shape ^ r.seed
+	if n := r.numbers.get(key); n != 0 {
 		return n
 	}
 	if len(r.texts) >= maxReasons {
@@ -62,7 +66,7 @@ func (r *reasons) number(e *spoor.Event) uint32 {
 	}
 	n := uint32(len(r.texts))
 	r.texts = append(r.texts, string(e.Text[:min(len(e.Text), maxReasonText)]))
-	r.numbers[e.Shape] = n
+	r.numbers.put(key, n)
 	return n
 }
 

@@ -82,21 +82,21 @@ func (j *Journal) recipientOf(f *flight, hash uint64) *recipient {
 	n := len(f.recipients)
 	switch {
 	case f.index != nil:
-		f.index[hash] = int32(n - 1)
+		f.index.put(hash, int32(n))
 	case n > fewRecipients:
 		f.index = j.newIndex()
 		for i := range f.recipients {
-			f.index[f.recipients[i].hash] = int32(i)
+			f.index.put(f.recipients[i].hash, int32(i+1))
 		}
 	}
 	return &f.recipients[n-1]
 }
 
 // newIndex returns an empty index of recipients.
-func (j *Journal) newIndex() map[uint64]int32 {
+func (j *Journal) newIndex() *table[int32] {
 	n := len(j.indexes)
 	if n == 0 {
-		return make(map[uint64]int32, 2*fewRecipients)
+		return &table[int32]{}
 	}
 	index := j.indexes[n-1]
 	j.indexes = j.indexes[:n-1]
@@ -108,10 +108,7 @@ const fewRecipients = 32
 
 func (f *flight) position(hash uint64) int {
 	if f.index != nil {
-		if i, ok := f.index[hash]; ok {
-			return int(i)
-		}
-		return -1
+		return int(f.index.get(hash)) - 1
 	}
 	for i := range f.recipients {
 		if f.recipients[i].hash == hash {

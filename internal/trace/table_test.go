@@ -9,7 +9,7 @@ import (
 // TestATableIsAMap does at random what a map does too.
 func TestATableIsAMap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var got table[int]
+		var got table[*int]
 		want := map[uint64]*int{}
 		// few keys, that often want the same place
 		key := rapid.Custom(func(t *rapid.T) uint64 {
@@ -44,7 +44,7 @@ func TestATableIsAMap(t *testing.T) {
 }
 
 func TestATableGrows(t *testing.T) {
-	var got table[uint64]
+	var got table[*uint64]
 	for i := range uint64(100_000) {
 		got.put(i<<32, &i)
 	}
