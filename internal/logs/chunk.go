@@ -50,13 +50,12 @@ type worker struct {
 // run parses a chunk.
 func (w *worker) run(c *chunk) {
 	w.chunk = c
-	w.freshParser()
 	w.split.clock, w.split.bsd, w.split.iso = c.file.head, [16]byte{}, [19]byte{}
 	c.tally.reset()
 	c.clock = clock{zone: c.file.head.zone}
 	c.events, c.lead, c.first, c.last, c.forms = c.events[:0], 0, 0, 0, stampForms{}
 	w.split.scratch = c.texts[:0]
-	w.prime(c.buf[:c.start])
+	w.freshParser(c.buf[:c.start])
 	number := uint32(0)
 	for at := c.start; at < len(c.buf); number++ {
 		end, next := len(c.buf), len(c.buf)
@@ -72,14 +71,18 @@ func (w *worker) run(c *chunk) {
 	c.lines, c.texts = int64(number), w.split.scratch
 }
 
-// freshParser gives the chunk a parser that remembers no line. One that can be
-// reset keeps what it knows of accounts and answers.
-func (w *worker) freshParser() {
-	if parser, ok := w.parser.(interface{ Reset() }); ok {
-		parser.Reset()
+// freshParser gives the chunk a parser that remembers the lines before it alone.
+// One that can be reset keeps what it knows of accounts and answers.
+func (w *worker) freshParser(before []byte) {
+	switch parser := w.parser.(type) {
+	case Stateless:
 		return
+	case interface{ Reset() }:
+		parser.Reset()
+	default:
+		w.parser = w.newParser()
 	}
-	w.parser = w.newParser()
+	w.prime(before)
 }
 
 // prime shows the parser the lines before the chunk.
@@ -158,7 +161,7 @@ func (w *worker) headless(holed bool) {
 // stamped remembers the first and the last stamp of the chunk.
 func (w *worker) stamped() {
 	c, m := w.chunk, w.split.mark
-	if m == 0 {
+	if m == c.last || m == 0 {
 		return
 	}
 	if c.first == 0 {

@@ -24,6 +24,9 @@ type clock struct {
 	back   bool        // local time went back by an hour since the last proof
 	latest int64       // µs UTC: no line is later, where nothing is proved; 0 if unknown
 
+	same mark        // of the last event without a time of its own; 0 if what is known has changed since
+	then spoor.Stamp // its time
+
 	proof   proof
 	samples int   // messages whose queue IDs agree with the offset, up to enough
 	rival   rival // what later ones say
@@ -73,7 +76,7 @@ func (c *clock) prove(t spoor.Stamp, m mark) bool {
 		c.offset = offset
 		c.findZone(int64(t))
 	}
-	c.near, c.local, c.exact, c.back, c.proof = int64(t), local, t, false, proofStamp
+	c.near, c.local, c.exact, c.back, c.proof, c.same = int64(t), local, t, false, proofStamp, 0
 	return true
 }
 
@@ -116,13 +119,17 @@ func zoneAt(zone *time.Location, utc int64) (offset, from, until int64) {
 // Time holds the mark of its line.
 func (c *clock) resolve(e *spoor.Event) {
 	if e.Exact {
-		c.exact = e.Time
+		c.exact, c.same = e.Time, 0
 		return
 	}
 	m := mark(e.Time)
 	if e.Clock != 0 {
 		c.learn(e.Clock, m)
+	} else if m == c.same && m != 0 { // most lines are of the second of the line before
+		e.Time = c.then
+		return
 	}
+	c.same = m
 	switch {
 	case m == 0: // RFC 5424 allows "-"
 		e.Time = max(c.exact, spoor.Stamp(c.near))
@@ -133,7 +140,7 @@ func (c *clock) resolve(e *spoor.Event) {
 	if m.wholeSecond() && e.Time < c.exact {
 		e.Time = min(c.exact, e.Time+second-1)
 	}
-	c.near = int64(e.Time)
+	c.near, c.then = int64(e.Time), e.Time
 }
 
 // utcOf returns the time of a local stamp, in microseconds.

@@ -20,6 +20,14 @@ type Parser interface {
 	Parse(l *spoor.Line, e *spoor.Event) spoor.LineSort
 }
 
+// Stateless is implemented by parsers for which each line stands for itself. One
+// serves all blocks, and is not shown the lines before them.
+type Stateless interface {
+	Parser
+	// Stateless does nothing.
+	Stateless()
+}
+
 // Compression says how a file is compressed, by what it begins with.
 type Compression uint8
 

@@ -21,9 +21,9 @@ type Parser struct {
 // NewParser returns a parser.
 func NewParser() *Parser { return &Parser{answers: mta.NewClassifier(), hostHash: spoor.IDHash("")} }
 
-// Reset makes it fit for another part of a log: what it keeps of answers and the
-// host is true there too.
-func (p *Parser) Reset() {}
+// Stateless implements logs.Stateless: what it keeps of answers and the host is
+// true everywhere in a log.
+func (p *Parser) Stateless() {}
 
 // Parse implements mta.Parser. A line that names no program is of Exim's own
 // file.

@@ -26,9 +26,9 @@ func NewParser() *Parser {
 	return &Parser{tags: map[string]knownTag{}, answers: mta.NewClassifier()}
 }
 
-// Reset makes it fit for another part of a log: what it keeps of tags, answers and
-// the host is true there too.
-func (p *Parser) Reset() {}
+// Stateless implements logs.Stateless: what it keeps of tags, answers and the
+// host is true everywhere in a log.
+func (p *Parser) Stateless() {}
 
 // Parse implements mta.Parser. The program decides first.
 func (p *Parser) Parse(l *spoor.Line, e *spoor.Event) spoor.LineSort {
