@@ -1,0 +1,140 @@
+package mta
+
+import (
+	"bytes"
+
+	"spoor"
+)
+
+// Classifier remembers what answers mean, since few are unlike all others. It
+// belongs to one goroutine.
+type Classifier struct {
+	known   map[uint64]spoor.Answer
+	sayings [256]saying // of late, by the low bits of the hash
+}
+
+// saying is what followed "said:" in an answer: mostly the same, letter for
+// letter, for host after host.
+type saying struct {
+	hash  uint64
+	shape shape
+}
+
+// maxClassified bounds the answers that are remembered.
+const maxClassified = 1 << 14
+
+// NewClassifier returns an empty Classifier.
+func NewClassifier() *Classifier { return &Classifier{known: map[uint64]spoor.Answer{}} }
+
+// Classify is ClassifyAnswer, and returns the shape of the answer too.
+func (c *Classifier) Classify(answer []byte) (spoor.Answer, uint64) {
+	shape := c.shapeOf(answer)
+	if meaning, ok := c.known[shape]; ok {
+		return meaning, shape
+	}
+	meaning := ClassifyAnswer(answer)
+	if len(c.known) >= maxClassified {
+		clear(c.known)
+	}
+	c.known[shape] = meaning
+	return meaning, shape
+}
+
+// shapeOf is Shape. What stands before "said:", and names the host, is read word
+// by word; what follows only if it is new.
+func (c *Classifier) shapeOf(answer []byte) uint64 {
+	const said = "said:"
+	at := bytes.Index(answer, []byte(said))
+	if at < 0 || bytes.IndexByte(answer[:at], '<') >= 0 { // its end may be behind
+		return Shape(answer)
+	}
+	rest := answer[at+len(said):]
+	hash := spoor.IDHash(rest)
+	known := &c.sayings[hash/2%uint64(len(c.sayings))]
+	if known.hash != hash {
+		*known = saying{hash, shapeOf(rest)}
+	}
+	return shapeOf(answer[:at+len(said)-1]).followedBy(known.shape)
+}
+
+// Shape hashes a text without the parts that differ from one answer to the next:
+// words with a digit, except SMTP and enhanced status codes, and what stands in
+// angle brackets.
+func Shape(text []byte) uint64 { return shape{factor: 1}.followedBy(shapeOf(text)) }
+
+// shape is a polynomial with the hashes of words as its coefficients. So those of
+// two halves give that of the whole.
+type shape struct {
+	sum    uint64
+	factor uint64 // shapeBase to the power of the number of words
+}
+
+const shapeBase = 0x9e3779b97f4a7c15 // odd
+
+func (s shape) followedBy(o shape) uint64 { return s.sum*o.factor + o.sum }
+
+// FNV-1a, 64 bits.
+const (
+	fnvOffset = 14695981039346656037
+	fnvPrime  = 1099511628211
+)
+
+func shapeOf(text []byte) shape {
+	s, word := shape{factor: 1}, uint64(fnvOffset)
+	seen := characters(0)
+	for i := 0; i <= len(text); i++ {
+		c := byte(' ')
+		if i < len(text) {
+			c = text[i]
+		}
+		if kind := kinds[c]; kind != 0 { // counted without a branch: nobody can tell what comes next
+			word = (word ^ uint64(c)) * fnvPrime
+			seen += kind
+			continue
+		}
+		if seen%oneDot == 0 || seen < oneLetter && (seen == 3 || seen/oneDot == 2) { // 550, 5.7.1
+			s.sum, s.factor = s.sum*shapeBase+word, s.factor*shapeBase
+		}
+		word, seen = fnvOffset, 0
+		if c == '<' {
+			if end := bytes.IndexByte(text[i:], '>'); end > 0 {
+				i += end
+			}
+		}
+	}
+	return s
+}
+
+// characters counts those of a word by kind: digits in the low bits, then dots,
+// then all others. An answer is much shorter than a million.
+type characters uint64
+
+const (
+	oneDigit  characters = 1
+	oneDot    characters = 1 << 20
+	oneLetter characters = 1 << 40
+)
+
+// kinds are what each byte counts as; 0 ends a word.
+var kinds = func() (kinds [256]characters) {
+	for i := range kinds {
+		switch c := byte(i); {
+		case separates(c):
+		case '0' <= c && c <= '9':
+			kinds[i] = oneDigit
+		case c == '.':
+			kinds[i] = oneDot
+		default:
+			kinds[i] = oneLetter
+		}
+	}
+	return kinds
+}()
+
+func separates(c byte) bool {
+	switch c {
+	case '_', ' ', '/', '<', '>', '(', ')', ',', ';', ':', '=', '?', '"', '\'':
+		return true
+	}
+	return false
+}
