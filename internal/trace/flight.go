@@ -12,62 +12,65 @@ import (
 
 const second = time.Second
 
-// flight is a message on its way, as the log tells it.
+// flight is a message on its way, as the log tells it. What each delivery needs
+// stands first.
 type flight struct {
+	key        uint64
+	heard      spoor.Stamp // of its last line
+	recipients []recipient
+	index      *table[int32] // of recipients by hash, where there are many; from 1
+	alias      string        // an address here that sends it out
+
+	logged     bool // its acceptance is in the log; else the log begins later
+	matched    bool // found in the queue
+	waits      bool // its session is not looked for yet: book is nil
+	inferred   bool // joined to the source by time alone
+	nullSender bool
+	foreign    bool
+	own        bool
+	remote     bool
+
+	// Of MTAs that name the message in each line:
+	keyed    bool
+	traced   bool // a line of the log tells its origin
+	queued   bool // the queue manager has it
+	filtered bool // handed over by a program of this machine that may pass on another's mail
+	goesOn   bool // it was in the queue before, under another ID
+	wentOn   bool // a message was met that was this one before
+	handedOn bool // it goes on under another ID, whatever its deliveries say
+	direct   bool // a recipient elsewhere was written on it
+
+	book        *book
+	left        spoor.Stamp // when it left the queue, while late lines are waited for
+	domain      uint32      // of the sender
+	failedLocal uint32      // domain of a local recipient that failed
+	again       int         // recipients that are waiting or lost
+	cursor      int         // where the last of them was found
+	deferrals   int32
+	bounces     int32
+	deferredBy  [spoor.NumAnswers]int32
+
 	name      []byte      // its queue ID
-	logged    bool        // its acceptance is in the log; else the log begins later
-	matched   bool        // found in the queue
 	accepted  spoor.Stamp // by the MTA's line
 	submitted spoor.Stamp // when it was handed over, where a wrapper told; else accepted
 	size      int64
 	qp, uid   int32
 	place     spoor.LogPlace // of its acceptance
 
-	book     *book
-	waits    bool   // its session is not looked for yet: book is nil
-	pending  []byte // its envelope sender, while it waits
-	sure     uint8  // of the source, in hundredths
-	inferred bool   // joined to the source by time alone
-	ambig    uint8  // how many sessions it could have come from, at most 255
-	login    spoor.LogPlace
-	client   netip.Addr // of the session
-	account  *book      // of the session
-	opened   spoor.Stamp
-	cause    spoor.Source
+	pending []byte // its envelope sender, while it waits
+	sure    uint8  // of the source, in hundredths
+	ambig   uint8  // how many sessions it could have come from, at most 255
+	login   spoor.LogPlace
+	client  netip.Addr // of the session
+	account *book      // of the session
+	opened  spoor.Stamp
+	cause   spoor.Source
 
-	senderHash  uint64
-	domain      uint32 // of the sender
-	nullSender  bool
-	foreign     bool
-	own         bool
-	remote      bool
-	failedLocal uint32 // domain of a local recipient that failed
-
-	// Of MTAs that name the message in each line:
-	keyed    bool
-	key      uint64
-	heard    spoor.Stamp // of its last line
-	left     spoor.Stamp // when it left the queue, while late lines are waited for
-	named    uint64      // hash of its Message-ID
-	traced   bool        // a line of the log tells its origin
-	queued   bool        // the queue manager has it
-	filtered bool        // handed over by a program of this machine that may pass on another's mail
-	goesOn   bool        // it was in the queue before, under another ID
-	wentOn   bool        // a message was met that was this one before
-	handedOn bool        // it goes on under another ID, whatever its deliveries say
-	direct   bool        // a recipient elsewhere was written on it
-	alias    string      // an address here that sends it out
-	dir      string      // in which the command that queued it was started
-	via      *book       // account behind a program of this machine
-	viaPlace spoor.LogPlace
-
-	index      *table[int32] // of recipients by hash, where there are many; from 1
-	recipients []recipient
-	again      int // recipients that are waiting or lost
-	cursor     int // where the last of them was found
-	deferrals  int32
-	bounces    int32
-	deferredBy [spoor.NumAnswers]int32
+	senderHash uint64
+	named      uint64 // hash of its Message-ID
+	dir        string // in which the command that queued it was started
+	via        *book  // account behind a program of this machine
+	viaPlace   spoor.LogPlace
 }
 
 // recipient is one envelope recipient, known by the hash of its address.

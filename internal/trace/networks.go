@@ -13,8 +13,10 @@ import (
 type networks struct {
 	v4    table[*book] // by number4
 	v6    map[netip.Addr]*book
-	blank []book // for the next ones
+	slabs [][]book // of slabBooks, where the pages are, one beside the other
 }
+
+const slabBooks = 64
 
 func (n *networks) init() {
 	n.v6 = map[netip.Addr]*book{}
@@ -33,12 +35,13 @@ func (n *networks) of(client netip.Addr) *book {
 	if b := n.find(client); b != nil {
 		return b
 	}
-	if len(n.blank) == 0 {
-		n.blank = make([]book, 64)
+	last := len(n.slabs) - 1
+	if last < 0 || len(n.slabs[last]) == slabBooks {
+		n.slabs, last = append(n.slabs, make([]book, 0, slabBooks)), last+1
 	}
-	b := &n.blank[0]
-	n.blank = n.blank[1:]
-	b.source.Kind, b.client, b.uid, b.confidence = spoor.KindNetwork, client, -1, 1
+	slab := append(n.slabs[last], book{source: spoor.Source{Kind: spoor.KindNetwork}, client: client, uid: -1, confidence: 1})
+	n.slabs[last] = slab
+	b := &slab[len(slab)-1]
 	if client.Is4() {
 		n.v4.put(number4(client), b)
 	} else {
@@ -47,17 +50,14 @@ func (n *networks) of(client netip.Addr) *book {
 	return b
 }
 
-// all yields every page, in no order.
+// all yields every page, in no order that means anything.
 func (n *networks) all() iter.Seq[*book] {
 	return func(yield func(*book) bool) {
-		for _, b := range n.v4.all() {
-			if !yield(b) {
-				return
-			}
-		}
-		for _, b := range n.v6 {
-			if !yield(b) {
-				return
+		for _, slab := range n.slabs {
+			for i := range slab {
+				if !yield(&slab[i]) {
+					return
+				}
 			}
 		}
 	}
