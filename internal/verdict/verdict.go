@@ -11,7 +11,9 @@ package verdict
 import (
 	"cmp"
 	"context"
+	"runtime"
 	"slices"
+	"sync"
 
 	"spoor"
 )
@@ -48,23 +50,35 @@ func Judge(ctx context.Context, q Queue) (Judgement, error) {
 	if err != nil {
 		return Judgement{}, err
 	}
-	usual := normsOf(q.Traffic)
-	cases := make([]judged, len(q.Traffic))
-	for i := range q.Traffic {
-		t := &q.Traffic[i]
-		cases[i] = judged{traffic: t, verdict: unjudged(t.Source)}
-		if !quiet(t) {
-			cases[i].verdict = judge(&facts{
-				t: t, total: q.Total, rates: q.Rates, norms: usual, content: survey.contents[t.Source],
-			})
-		}
-	}
+	cases := judgeEach(&q, survey.contents)
 	slices.SortFunc(cases, judged.compare)
 	verdicts := make([]spoor.Verdict, len(cases))
 	for i := range cases {
 		verdicts[i] = cases[i].verdict
 	}
 	return Judgement{Verdicts: verdicts, Campaigns: survey.campaigns, Unread: survey.unread}, nil
+}
+
+// judgeEach judges the sources on all processors: with a log there may be very
+// many.
+func judgeEach(q *Queue, contents map[spoor.Source]content) []judged {
+	usual := normsOf(q.Traffic)
+	cases := make([]judged, len(q.Traffic))
+	workers := runtime.GOMAXPROCS(0)
+	var group sync.WaitGroup
+	for n := range workers {
+		group.Go(func() {
+			for i := n; i < len(cases); i += workers {
+				t := &q.Traffic[i]
+				cases[i] = judged{traffic: t, verdict: unjudged(t.Source)}
+				if !quiet(t) {
+					cases[i].verdict = judge(&facts{t: t, total: q.Total, rates: q.Rates, norms: usual, content: contents[t.Source]})
+				}
+			}
+		})
+	}
+	group.Wait()
+	return cases
 }
 
 // judge makes the verdict of one source.
