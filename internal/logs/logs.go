@@ -13,7 +13,8 @@ import (
 
 // Parser reads the lines of a mail log; mta.Parser is the same. Scan gives each
 // block of a file a parser of its own, and first shows it the lines before that
-// block, so that a parser may remember a line that its logger has cut.
+// block, so that a parser may remember a line that its logger has cut; unless it
+// is Stateless.
 type Parser interface {
 	// Parse reads one line. It sets e, which the caller has zeroed, and returns
 	// LineEvent; or leaves e in any state and returns another sort.
