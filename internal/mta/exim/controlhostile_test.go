@@ -1,9 +1,11 @@
 package exim
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -242,4 +244,77 @@ func TestAMessageIsNotRestoredTwice(t *testing.T) {
 	if list := differences(s.files(spoolDir), before); len(list) > 0 {
 		t.Error(strings.Join(list, "\n"))
 	}
+}
+
+// TestWhatEndsAHoldIsTold reads the options in the configuration.
+func TestWhatEndsAHoldIsTold(t *testing.T) {
+	f := func(conf string, want ...string) {
+		t.Helper()
+		s := crashTree(t)
+		s.write("etc/exim4/exim4.conf", "spool_directory = /"+spoolDir+"\n"+conf)
+		k := s.control("plan-1", nil)
+		text := strings.Join(k.Explain(spoor.ActionHold), "\n")
+		for _, option := range []string{"auto_thaw", "timeout_frozen_after"} {
+			if strings.Contains(text, option+" =") != slices.ContainsFunc(want, func(w string) bool { return strings.HasPrefix(w, option) }) {
+				t.Errorf("of %q it says %q", conf, text)
+			}
+		}
+		for _, w := range want {
+			if !strings.Contains(text, w) {
+				t.Errorf("of %q it says %q", conf, text)
+			}
+		}
+		must(t, k.Close())
+	}
+	f("")
+	f("auto_thaw = 0s\ntimeout_frozen_after = 0\n")
+	f("auto_thaw = 1d\n", "auto_thaw = 1d")
+	f("DAYS = 7d\ntimeout_frozen_after = DAYS\nauto_thaw=30m\n", "timeout_frozen_after = 7d", "auto_thaw = 30m")
+}
+
+// TestACopyIsNotAskedToSend has no Exim that could be run.
+func TestACopyIsNotAskedToSend(t *testing.T) {
+	s := crashTree(t)
+	before := s.files(spoolDir)
+	k := s.control("plan-1", nil)
+	if _, err := k.Retry(t.Context(), s.crashBatch()); !errors.Is(err, mta.ErrUnsupported) {
+		t.Errorf("retry of a copy gives %v", err)
+	}
+	k.control.Live = true
+	for name, do := range map[string]func(context.Context, []spoor.Target) ([]spoor.Outcome, error){"hold": k.Hold, "release": k.Release, "retry": k.Retry} {
+		outcomes, err := do(t.Context(), s.crashBatch())
+		if !errors.Is(err, errNoProgram) || len(outcomes) != 3 || outcomes[2].Result != spoor.ResultFailed {
+			t.Errorf("%s without a program gives %v, %v", name, outcomes, err)
+		}
+	}
+	must(t, k.Close())
+	if list := differences(s.files(spoolDir), before); len(list) > 0 {
+		t.Error(strings.Join(list, "\n"))
+	}
+}
+
+// TestOnlyTheLineAboutFreezingChanges freezes a message whose variables hold what
+// looks like such a line.
+func TestOnlyTheLineAboutFreezingChanges(t *testing.T) {
+	s := crashTree(t)
+	trap := "-aclm 0 24\nx\n-frozen 1\nXX\n0\n-frozen\n"
+	before := spoolFile(crashFlat, trap+overNetwork, noTree, []string{"c@d.test"}, headerLine('F', "From: a@b.test"))
+	name := spoolDir + "/input/" + crashFlat + "-H"
+	s.write(name, before)
+	k := s.control("plan-1", nil)
+	k.now = func() time.Time { return time.Unix(1_795_000_009, 0) }
+	batch := slices.DeleteFunc(s.crashBatch(), func(x spoor.Target) bool { return x.ID != crashFlat })
+	must(t, all(k.Hold(t.Context(), batch)))
+	want := strings.Replace(before, "esmtp\nXX", "esmtp\n-frozen 1795000009\nXX", 1)
+	if got := s.files(spoolDir)["input/"+crashFlat+"-H"].content; got != want {
+		t.Errorf("held: %q, want %q", got, want)
+	}
+	if got := s.targets(); !slices.ContainsFunc(got, func(x spoor.Target) bool { return x.ID == crashFlat && x.Held }) {
+		t.Errorf("a scan does not see it held: %+v", got)
+	}
+	must(t, all(k.Release(t.Context(), batch)))
+	if got := s.files(spoolDir)["input/"+crashFlat+"-H"].content; got != before {
+		t.Errorf("released: %q, want %q", got, before)
+	}
+	must(t, k.Close())
 }

@@ -68,10 +68,7 @@ func (c *Controller) takeFrom(at spot, t *spoor.Target) (out spoor.Outcome, foun
 	if err != nil {
 		return outcome(err), true
 	}
-	to, err := c.shelfSide(t.ID, at.shelf(), "")
-	if err == nil {
-		err = to.clear(journal) // of an earlier run that was interrupted; the -H file is not there
-	}
+	to, err := c.emptyShelf(t.ID, at)
 	if err == nil {
 		err = move(&from, &to, held)
 	}
@@ -82,6 +79,23 @@ func (c *Controller) takeFrom(at spot, t *spoor.Target) (out spoor.Outcome, foun
 		return outcome(errors.Join(err, c.retreat(&from, &to))), true
 	}
 	return tidied(tidy(&from, &to)), true
+}
+
+// emptyShelf is where a message is moved to that is in the spool. What an
+// interrupted run has left there may have another journal; -D is always the same.
+func (c *Controller) emptyShelf(id spoor.QueueID, at spot) (side, error) {
+	s, err := c.shelfSide(id, at.shelf(), "")
+	if err != nil {
+		return s, err
+	}
+	there, err := s.has()
+	if there {
+		return s, fmt.Errorf("%s is in the holding place and in the spool: %w", id, mta.ErrChanged)
+	}
+	if err == nil {
+		err = s.clear(journal)
+	}
+	return s, err
 }
 
 // retreat removes what a move that did not come to its end has left on a shelf.
