@@ -49,7 +49,7 @@ type Adapter struct {
 	// NoHold is of an MTA that cannot hold single messages: they wait in the vault.
 	NoHold bool
 	// Message turns a parcel into the message that it holds (RFC 5322), as the queue's
-	// Content has it. The caller closes it. nil where Control is.
+	// Content has it, with lines that end in LF. The caller closes it. nil where Control is.
 	Message func(p *spoor.Parcel) (io.ReadCloser, error)
 	// NewParser returns a parser of the MTA's log. Several goroutines call it.
 	NewParser func() Parser

@@ -1,9 +1,11 @@
 package postfix
 
 import (
+	"bytes"
 	"errors"
 	"io"
 
+	"spoor"
 	"spoor/internal/host"
 )
 
@@ -26,6 +28,11 @@ func (r *contentReader) start(maildrop bool) error {
 	if err := r.cursor.start(r.file, st.SizeBytes); err != nil {
 		return err
 	}
+	return r.toContent(maildrop)
+}
+
+// toContent leaves the cursor at the first record of the content.
+func (r *contentReader) toContent(maildrop bool) error {
 	if !maildrop {
 		kind, value, err := r.cursor.next()
 		if s, ok := parseSizes(value); err == nil && kind == recSize && ok {
@@ -76,4 +83,31 @@ func (r *contentReader) Read(buf []byte) (int, error) {
 func (r *contentReader) Close() error {
 	r.file.Close()
 	return nil
+}
+
+// packedReader is the content of a file that is not in a queue.
+type packedReader struct {
+	contentReader
+	from spoor.Content
+}
+
+// Close closes the file.
+func (r *packedReader) Close() error { return r.from.Close() }
+
+// openPacked reads a whole file of so many bytes into memory, unless it can be
+// read at any place: records may point forwards and back.
+func openPacked(from spoor.Content, size int64, maildrop bool) (*packedReader, error) {
+	at, ok := from.(io.ReaderAt)
+	if !ok {
+		data, err := io.ReadAll(io.LimitReader(from, size))
+		if err != nil {
+			return nil, err
+		}
+		at = bytes.NewReader(data)
+	}
+	r := &packedReader{from: from}
+	if err := r.cursor.startPacked(at, size); err != nil {
+		return nil, err
+	}
+	return r, r.toContent(maildrop)
 }

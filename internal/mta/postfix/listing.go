@@ -180,15 +180,21 @@ func (q *Queue) find(id string, queue int) (file host.File, f *folder, ok bool) 
 // hashedPaths are the subdirectories in which an ID may be: none, and one for
 // each depth of hashing (mail_queue.c).
 func hashedPaths(id string) []string {
-	digits := id
-	if t, ok := idTime(id); ok {
-		digits = fmt.Sprintf("%05X", t.Nanosecond()/1000)
-	}
+	digits := hashDigits(id)
 	paths := []string{""}
 	for depth := 1; depth <= min(4, len(digits)); depth++ {
 		paths = append(paths, strings.Join(strings.Split(digits[:depth], ""), "/"))
 	}
 	return paths
+}
+
+// hashDigits are what an ID is hashed by: of a long one the microseconds, as a
+// short one begins with them.
+func hashDigits(id string) string {
+	if t, ok := idTime(id); ok {
+		return fmt.Sprintf("%05X", t.Nanosecond()/1000)
+	}
+	return id
 }
 
 // cause is the innermost reason of an error, without the path.

@@ -55,6 +55,11 @@ var defaults = map[string]string{
 	"milter_default_action":   "tempfail",
 	"recipient_delimiter":     "",
 	"syslog_name":             "postfix",
+	"hash_queue_names":        "deferred, defer",
+	"hash_queue_depth":        "1",
+	"enable_long_queue_ids":   "no",
+	"minimal_backoff_time":    "300s",
+	"command_directory":       "/usr/sbin",
 }
 
 // ReadMainCF reads the main.cf of a folder. A file that is missing is empty.

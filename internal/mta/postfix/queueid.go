@@ -1,6 +1,8 @@
 package postfix
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -42,7 +44,8 @@ var base52Digits = func() (digits [256]uint8) {
 
 const (
 	minSecondDigits = 6
-	microDigits     = 4
+	microDigits     = 4 // of a long one
+	hexMicroDigits  = 5 // of a short one
 )
 
 // idTime returns the time in a long queue ID; ok is false for a short one, which
@@ -61,6 +64,30 @@ func idTime[T string | []byte](id T) (t time.Time, ok bool) {
 		return time.Time{}, false
 	}
 	return time.Unix(seconds, micros*1000).UTC(), true
+}
+
+// renumbered is the queue ID that postsuper(1) -s would give a file of that inode
+// in place of the one it has: the digits of the time stay (fix_queue_id() of
+// postsuper.c). A long ID becomes a short one where long ones are switched off.
+func renumbered(id string, inode uint64, long bool) string {
+	t, isLong := idTime(id)
+	switch {
+	case isLong && long:
+		return id[:strings.LastIndexByte(id, 'z')+1] + encode51(inode)
+	case isLong:
+		return fmt.Sprintf("%05X%X", t.Nanosecond()/1000, inode)
+	}
+	return fmt.Sprintf("%s%X", id[:min(len(id), hexMicroDigits)], inode)
+}
+
+// encode51 uses the digits without z, which separates.
+func encode51(n uint64) string {
+	digits := []byte{base52[n%51]}
+	for n /= 51; n > 0; n /= 51 {
+		digits = append(digits, base52[n%51])
+	}
+	slices.Reverse(digits)
+	return string(digits)
 }
 
 func decode52[T string | []byte](digits T) (n int64, ok bool) {

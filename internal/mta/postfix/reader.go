@@ -90,15 +90,19 @@ func (r *reader) fail(name string, err error) {
 
 func (r *reader) reset(s slot) {
 	m := &r.message
-	m.Recipients.Reset()
-	m.Trail.Reset()
-	*m = spoor.Message{
-		ID: spoor.QueueID(s.id), State: s.folder.state, Folder: s.folder.dir.Name(),
-		CallerUID: -1, CallerGID: -1, Recipients: m.Recipients, Trail: m.Trail,
-	}
+	r.clear(s.folder.state)
+	m.ID, m.Folder = spoor.QueueID(s.id), s.folder.dir.Name()
 	m.Held = s.folder.state == spoor.StateHold
 	m.Unprocessed = s.folder.state == spoor.StateMaildrop || s.folder.state == spoor.StateIncoming
 	m.Bouncing = r.bounces[s.id]
+}
+
+// clear forgets the message before.
+func (r *reader) clear(state spoor.State) {
+	m := &r.message
+	m.Recipients.Reset()
+	m.Trail.Reset()
+	*m = spoor.Message{State: state, CallerUID: -1, CallerGID: -1, Recipients: m.Recipients, Trail: m.Trail}
 	r.attributes.reset()
 	r.sizes = sizes{}
 	r.text, r.content, r.original = r.text[:0], r.content[:0], r.original[:0]
@@ -131,7 +135,7 @@ func (r *reader) readFile(s slot, file host.File) (*spoor.Message, bool) {
 	if m.State == spoor.StateMaildrop {
 		m.CallerUID = st.UID
 	}
-	m.SizeBytes = st.SizeBytes
+	m.SizeBytes, m.Inode = st.SizeBytes, st.Inode
 	if reason := r.records(); corrupt {
 		r.gap(gapCorrupt)
 	} else if reason != "" {

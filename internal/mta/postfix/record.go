@@ -3,6 +3,7 @@ package postfix
 import (
 	"bytes"
 	"errors"
+	"io"
 	"math"
 
 	"spoor/internal/host"
@@ -43,11 +44,12 @@ const (
 // length in base 128 (low bits first, 0x80: more follows) and so many bytes.
 type cursor struct {
 	file   host.File
-	left   int64  // bytes that may still be read: no way through a sound file is longer than the file
-	window []byte // what was read last
-	base   int64  // offset of window in the file, bytes
-	whole  bool   // the file ends with the window
-	at     int64  // of the next record
+	packed io.ReaderAt // in place of file, for one that is not in a queue
+	left   int64       // bytes that may still be read: no way through a sound file is longer than the file
+	window []byte      // what was read last
+	base   int64       // offset of window in the file, bytes
+	whole  bool        // the file ends with the window
+	at     int64       // of the next record
 	jumps  int
 	buffer []byte
 }
@@ -61,6 +63,26 @@ func (c *cursor) start(file host.File, size int64) error {
 	n, err := file.Read(c.buffer[:headBytes])
 	c.window, c.whole = c.buffer[:n], n < headBytes
 	return err
+}
+
+// startPacked reads the beginning of a file that is not in a queue.
+func (c *cursor) startPacked(from io.ReaderAt, size int64) error {
+	*c = cursor{packed: from, left: size + slackBytes, buffer: make([]byte, headBytes)}
+	n, err := c.readAt(c.buffer, 0)
+	c.window, c.whole = c.buffer[:n], n < headBytes
+	return err
+}
+
+// readAt fills buf; less means the end of the file.
+func (c *cursor) readAt(buf []byte, offset int64) (int, error) {
+	if c.packed == nil {
+		return c.file.ReadAt(buf, offset)
+	}
+	n, err := c.packed.ReadAt(buf, offset)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return n, err
 }
 
 // seek makes the record at an offset the next one.
@@ -140,7 +162,7 @@ func (c *cursor) view(want int) ([]byte, error) {
 		c.buffer = make([]byte, size)
 	}
 	c.buffer = c.buffer[:cap(c.buffer)]
-	n, err := c.file.ReadAt(c.buffer, c.at)
+	n, err := c.readAt(c.buffer, c.at)
 	c.window, c.base, c.whole = c.buffer[:n], c.at, n < len(c.buffer)
 	return c.window, err
 }

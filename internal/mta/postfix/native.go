@@ -1,0 +1,310 @@
+package postfix
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"spoor"
+	"spoor/internal/mta"
+)
+
+const (
+	patience = 3 * time.Second // for deliveries that are under way, of a whole batch
+	moment   = 50 * time.Millisecond
+)
+
+// errRefused is for what postsuper left where it was and said nothing of.
+var errRefused = errors.New("postsuper did not move it")
+
+// takeNative takes messages of a queue that runs: postsuper holds them, and once no
+// process of Postfix has one open any more, nothing works on it but postsuper
+// itself. Mail in maildrop and corrupt, which postsuper does not touch, goes to
+// the holding place.
+func takeNative(ctx context.Context, s *spool, tasks []task) error {
+	var drops, corrupt, held, hold []task
+	for _, t := range tasks {
+		switch queue, err := s.whereIs(t.Target); {
+		case err != nil:
+			t.failed(err)
+		case queue == "maildrop":
+			drops = append(drops, t)
+		case queue == "corrupt":
+			corrupt = append(corrupt, t)
+		case queue == "hold":
+			held = append(held, t)
+		default:
+			hold = append(hold, t)
+		}
+	}
+	if err := oneByOne((*spool).takeFile)(ctx, s, corrupt); err != nil {
+		return err
+	}
+	if err := oneByOne((*spool).takeDrop)(ctx, s, drops); err != nil {
+		return err
+	}
+	now, err := s.holdNow(ctx, hold)
+	s.awaitFree(ctx, held, false)
+	s.awaitFree(ctx, now, true)
+	return err
+}
+
+// whereIs is the queue that a message is in now.
+func (s *spool) whereIs(t *spoor.Target) (queue string, err error) {
+	f, err := s.locate(t)
+	if err != nil {
+		return "", err
+	}
+	return queueOf(f.folder), f.file.Close()
+}
+
+// holdNow holds messages, and returns those that are in hold then. An ID that went
+// to another message in the meantime is released again. The error is the
+// context's.
+func (s *spool) holdNow(ctx context.Context, tasks []task) (now []task, err error) {
+	ready := tasks[:0:0]
+	for _, t := range tasks {
+		if err := s.notInHold(t.Target); err != nil {
+			t.failed(err)
+			continue
+		}
+		ready = append(ready, t)
+	}
+	if len(ready) == 0 {
+		return nil, nil
+	}
+	refused := s.postfix.postsuper(ctx, idsOf(ready), "-h")
+	var wrong []string
+	for _, t := range ready {
+		err := s.inHold(t.Target)
+		switch {
+		case err == nil:
+			now = append(now, t)
+			continue
+		case errors.Is(err, mta.ErrChanged):
+			wrong = append(wrong, string(t.ID))
+		case errors.Is(err, mta.ErrGone):
+			err = s.refusal(t.Target, refused)
+		}
+		t.failed(err)
+	}
+	return now, errors.Join(s.release(ctx, wrong), ctx.Err())
+}
+
+// refusal says why a message that was to be held is not.
+func (s *spool) refusal(t *spoor.Target, refused error) error {
+	switch err := s.isInQueue(t); {
+	case err != nil:
+		return err
+	case refused != nil:
+		return refused
+	}
+	return errRefused
+}
+
+// notInHold returns mta.ErrChanged where another message of the same ID is held
+// already: postsuper would overwrite it.
+func (s *spool) notInHold(t *spoor.Target) error {
+	err := s.inHold(t)
+	if errors.Is(err, mta.ErrGone) {
+		return nil
+	}
+	return err
+}
+
+// inHold is nil for a message that is held. It returns mta.ErrGone, or mta.ErrChanged.
+func (s *spool) inHold(t *spoor.Target) error {
+	f, err := s.openHeld(t)
+	if err != nil {
+		return err
+	}
+	return f.file.Close()
+}
+
+func (s *spool) openHeld(t *spoor.Target) (*found, error) {
+	return s.openAs(t, s.place("hold", string(t.ID)))
+}
+
+// heldAndFree is nil for a message that is held and that nobody delivers.
+func (s *spool) heldAndFree(t *spoor.Target) error {
+	f, err := s.openHeld(t)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.file.Close() }()
+	return free(f.file)
+}
+
+// awaitFree waits for deliveries of held messages to end. Those that go on are
+// released again, if this run has held them.
+func (s *spool) awaitFree(ctx context.Context, tasks []task, releases bool) {
+	deadline := time.Now().Add(patience)
+	for {
+		busy := tasks[:0:0]
+		for _, t := range tasks {
+			err := s.heldAndFree(t.Target)
+			t.failed(err)
+			if errors.Is(err, mta.ErrBusy) {
+				busy = append(busy, t)
+			}
+		}
+		tasks = busy
+		if len(tasks) == 0 {
+			return
+		}
+		if time.Now().After(deadline) || !pause(ctx, moment) {
+			break
+		}
+	}
+	if !releases {
+		return
+	}
+	for _, t := range tasks {
+		if err := s.coolDown(t.Target); err != nil {
+			t.is(spoor.ResultBusy, errors.Join(t.outcome.Err, err))
+		}
+	}
+	// Without the context: what was held for nothing is not left so.
+	_ = s.release(context.WithoutCancel(ctx), idsOf(tasks))
+}
+
+// coolDown puts the next attempt off as long as qmgr(8) does after one that failed.
+// qmgr may still have the message in memory, from before it was held: were it
+// active again at once, recipients of both would get it twice.
+func (s *spool) coolDown(t *spoor.Target) error {
+	f, err := s.openHeld(t)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.file.Close() }()
+	now := time.Now()
+	if f.stat.Modified.After(now) {
+		return nil
+	}
+	next := now.Add(s.cool)
+	return f.file.SetTimes(next, next)
+}
+
+// release moves messages from hold to deferred.
+func (s *spool) release(ctx context.Context, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	return s.postfix.postsuper(ctx, ids, "-H")
+}
+
+func idsOf(tasks []task) []string {
+	ids := make([]string, len(tasks))
+	for i, t := range tasks {
+		ids[i] = string(t.ID)
+	}
+	return ids
+}
+
+// discardNative removes held messages with postsuper, which removes their logs
+// first. In no other queue does it look for them.
+func discardNative(ctx context.Context, s *spool, tasks []task) error {
+	var ready []task
+	for _, t := range tasks {
+		err := s.heldAndFree(t.Target)
+		switch {
+		case err == nil:
+			ready = append(ready, t)
+			continue
+		case errors.Is(err, mta.ErrGone), errors.Is(err, mta.ErrChanged):
+			err = s.notInQueue(t.Target)
+		}
+		t.failed(err)
+	}
+	if len(ready) == 0 {
+		return ctx.Err()
+	}
+	refused := s.postfix.postsuper(ctx, idsOf(ready), "-d", "hold")
+	for _, t := range ready {
+		err := s.inHold(t.Target)
+		switch {
+		case errors.Is(err, mta.ErrGone), errors.Is(err, mta.ErrChanged):
+			err = nil
+		case err == nil && refused != nil:
+			err = refused
+		case err == nil:
+			err = errRefused
+		}
+		t.failed(err)
+	}
+	return ctx.Err()
+}
+
+// putBackNative releases what the plan has put on hold, and leaves there what was
+// held before.
+func putBackNative(ctx context.Context, s *spool, tasks []task) error {
+	var ready []task
+	for _, t := range tasks {
+		err := s.inHold(t.Target)
+		switch {
+		case err == nil && !t.Held:
+			if err = s.coolDown(t.Target); err == nil {
+				ready = append(ready, t)
+				continue
+			}
+		case errors.Is(err, mta.ErrGone), errors.Is(err, mta.ErrChanged):
+			err = s.isInQueue(t.Target)
+		}
+		t.failed(err)
+	}
+	return s.releaseAll(ctx, ready)
+}
+
+// releaseAll releases messages and reads what became of them.
+func (s *spool) releaseAll(ctx context.Context, tasks []task) error {
+	refused := s.release(ctx, idsOf(tasks))
+	for _, t := range tasks {
+		err := s.inHold(t.Target)
+		switch {
+		case errors.Is(err, mta.ErrGone), errors.Is(err, mta.ErrChanged):
+			err = nil
+		case err == nil && refused != nil:
+			err = refused
+		case err == nil:
+			err = errRefused
+		}
+		t.failed(err)
+	}
+	return ctx.Err()
+}
+
+// holdNative holds messages. A delivery that is under way goes on.
+func holdNative(ctx context.Context, s *spool, tasks []task) error {
+	var ready []task
+	for _, t := range tasks {
+		queue, err := s.whereIs(t.Target)
+		switch {
+		case err != nil || queue == "hold":
+			t.failed(err)
+		case queue == "maildrop" || queue == "corrupt":
+			t.failed(fmt.Errorf("hold of a message in %s: %w", queue, mta.ErrUnsupported))
+		default:
+			ready = append(ready, t)
+		}
+	}
+	now, err := s.holdNow(ctx, ready)
+	for _, t := range now {
+		t.failed(nil)
+	}
+	return err
+}
+
+// releaseNative releases messages.
+func releaseNative(ctx context.Context, s *spool, tasks []task) error {
+	var ready []task
+	for _, t := range tasks {
+		queue, err := s.whereIs(t.Target)
+		if err != nil || queue != "hold" {
+			t.failed(err)
+			continue
+		}
+		ready = append(ready, t)
+	}
+	return s.releaseAll(ctx, ready)
+}
