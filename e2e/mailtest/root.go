@@ -184,6 +184,26 @@ func (r *Root) Daemon(program string, args ...string) {
 	r.daemons = append(r.daemons, d)
 }
 
+// End ends a daemon, and waits for what it had started to end.
+func (r *Root) End(program string) {
+	r.t.Helper()
+	var others []*daemon
+	for _, d := range r.daemons {
+		if d.program != program {
+			others = append(others, d)
+			continue
+		}
+		_ = d.command.Process.Signal(syscall.SIGTERM)
+		_ = d.command.Wait()
+	}
+	r.daemons = others
+	for deadline := time.Now().Add(patience); len(r.Processes()) > len(others); <-time.After(moment) {
+		if time.Now().After(deadline) {
+			r.t.Fatalf("%s has ended, and these run: %v", program, r.Processes())
+		}
+	}
+}
+
 // stop ends the daemons, the last one first, then what they left running, and
 // reaps them.
 func (r *Root) stop() {

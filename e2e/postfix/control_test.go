@@ -66,7 +66,6 @@ type site struct {
 	sink   *sink
 	server *mta.Server
 	top    *disk.Dir
-	open   []mta.Controller
 }
 
 func startSite(t *testing.T, longIDs, services string) *site {
@@ -385,6 +384,77 @@ func (s *site) checkCounts(stillRemoved []spoor.Target) {
 	}
 }
 
+// TestWhatIsBeingDeliveredIsLeft is about a receiver who takes minutes. The message
+// goes back into the queue, and its delivery on.
+func TestWhatIsBeingDeliveredIsLeft(t *testing.T) {
+	s := startSite(t, "no", masterCF)
+	const stalled = "n1@now.test"
+	end := s.sink.stallFor(stalled)
+	s.send(0, 3)
+	s.Until("a delivery", func() bool { return s.sink.wasAsked(stalled) && len(s.sink.counts()) == 2 })
+	c := s.control("p1")
+	batch := s.pick(1, 2)
+	outcomes, err := c.Take(t.Context(), batch)
+	s.ok(err)
+	if outcomes[0].Result != spoor.ResultBusy {
+		t.Errorf("take: %s, %v; want busy", outcomes[0].Result, outcomes[0].Err)
+	}
+	if _, err := c.Pack(&batch[0]); err == nil {
+		t.Error("it was packed")
+	}
+	outcomes, err = c.Discard(t.Context(), batch)
+	s.ok(err)
+	if outcomes[0].Result != spoor.ResultFailed {
+		t.Errorf("discard: %s, want failed: it was not taken", outcomes[0].Result)
+	}
+	if n := s.Files("/var/spool/postfix/hold"); n != 0 {
+		t.Errorf("%d messages are on hold, want none", n)
+	}
+	end()
+	s.untilDone("take", batch, func(b []spoor.Target) ([]spoor.Outcome, error) { return c.Take(t.Context(), b) })
+	if p := s.pack(c, batch)[0]; p.Done != 1 || s.sink.counts()[stalled] != 1 {
+		t.Errorf("after the delivery %d recipients are done, and %v were given", p.Done, s.sink.counts())
+	}
+	outcomes, err = c.PutBack(t.Context(), batch)
+	s.wantDone("put back", outcomes, err)
+	s.ok(c.Close())
+	s.sink.open.Store(true)
+	s.drain()
+	for address, n := range s.sink.counts() {
+		if n != 1 {
+			t.Errorf("%s got it %d times", address, n)
+		}
+	}
+}
+
+// TestWhatWasHeldStaysHeld is about messages that somebody had put on hold before.
+func TestWhatWasHeldStaysHeld(t *testing.T) {
+	s := startSite(t, "no", masterCF)
+	s.send(0, 2)
+	s.Until("first attempts", func() bool {
+		return len(s.sink.counts()) == 2 && s.Files("/var/spool/postfix/deferred") == 2
+	})
+	batch := s.pick(0, 2)
+	s.Run(0, "", "/usr/sbin/postsuper", "-h", string(batch[0].ID))
+	batch = s.pick(0, 2)
+	c := s.control("p1")
+	s.untilDone("take", batch, func(b []spoor.Target) ([]spoor.Outcome, error) { return c.Take(t.Context(), b) })
+	parcels := s.pack(c, batch)
+	outcomes, err := c.PutBack(t.Context(), batch)
+	s.wantDone("put back", outcomes, err)
+	if missing := s.listedIn("hold", batch); !slices.Equal(missing, []spoor.QueueID{batch[1].ID}) {
+		t.Errorf("not on hold are %v, want the second alone", missing)
+	}
+	s.untilDone("take", batch, func(b []spoor.Target) ([]spoor.Outcome, error) { return c.Take(t.Context(), b) })
+	outcomes, err = c.Discard(t.Context(), batch)
+	s.wantDone("discard", outcomes, err)
+	ready := s.restore(c, parcels)
+	if folder := ready[0].Folder; folder != "/var/spool/postfix/hold" || s.listed()[string(ready[0].NewID)].Queue != "hold" {
+		t.Errorf("the first came back to %s", folder)
+	}
+	s.ok(c.Close())
+}
+
 // TestMailInMaildropIsTakenAndRestored is about mail that pickup(8) has not seen,
 // which waits since there is no pickup.
 func TestMailInMaildropIsTakenAndRestored(t *testing.T) {
@@ -442,7 +512,7 @@ func TestAStoppedPostfixIsChangedByMovingFiles(t *testing.T) {
 		t.Error("a tree whose Postfix runs was opened as another machine's")
 	}
 	batch := s.pick(0, 10)
-	s.stopPostfix()
+	s.End("/usr/lib/postfix/sbin/master")
 	c := s.control("p2")
 	outcomes, err := c.Take(t.Context(), batch)
 	s.wantDone("take", outcomes, err)
@@ -464,21 +534,6 @@ func TestAStoppedPostfixIsChangedByMovingFiles(t *testing.T) {
 		}
 		if n := got[fmt.Sprintf("n%d@%s", i, deferredDomain)]; n != want || got[fmt.Sprintf("n%d@now.test", i)] != 1 {
 			t.Errorf("n%d: got it %d times, want %d", i, n, want)
-		}
-	}
-}
-
-// stopPostfix stops master, and waits until all that it started has ended.
-func (s *site) stopPostfix() {
-	s.Helper()
-	pid := strings.TrimSpace(s.Root.Read("/var/spool/postfix/pid/master.pid"))
-	s.Run(0, "", "/usr/bin/sh", "-c", "kill -TERM "+pid)
-	running := func() bool {
-		return slices.ContainsFunc(slices.Collect(maps.Values(s.Processes())), func(name string) bool { return name != "" })
-	}
-	for deadline := time.Now().Add(time.Minute); running(); <-time.After(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			s.Fatalf("still running: %v", s.Processes())
 		}
 	}
 }

@@ -22,6 +22,8 @@ type sink struct {
 
 	mu    sync.Mutex
 	given map[string]int
+	stall map[string]chan struct{} // recipients of whom nothing is said before the channel is closed
+	asked map[string]bool          // of those, who was asked for
 }
 
 // deferredDomain is the one whose mail is put off.
@@ -33,7 +35,7 @@ func newSink(t *testing.T) *sink {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &sink{given: map[string]int{}}
+	s := &sink{given: map[string]int{}, stall: map[string]chan struct{}{}, asked: map[string]bool{}}
 	_, s.port, _ = net.SplitHostPort(listener.Addr().String())
 	var sessions sync.WaitGroup
 	sessions.Go(func() {
@@ -69,6 +71,7 @@ func (s *sink) serve(connection net.Conn) {
 		case strings.HasPrefix(verb, "RCPT"):
 			time.Sleep(time.Duration(s.slow.Load()))
 			address := strings.Trim(strings.Fields(rest)[0], "<>")
+			s.wait(address)
 			if strings.HasSuffix(address, "@"+deferredDomain) && !s.open.Load() {
 				say("450 4.2.1 come back later")
 				continue
@@ -91,6 +94,38 @@ func (s *sink) serve(connection net.Conn) {
 			say("250 ok")
 		}
 	}
+}
+
+// wait says nothing about a recipient who is stalled.
+func (s *sink) wait(address string) {
+	s.mu.Lock()
+	gate := s.stall[address]
+	s.asked[address] = s.asked[address] || gate != nil
+	s.mu.Unlock()
+	if gate != nil {
+		<-gate
+	}
+}
+
+// stallFor lets a recipient wait until the returned function is called.
+func (s *sink) stallFor(address string) (end func()) {
+	gate := make(chan struct{})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stall[address] = gate
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.stall, address)
+		close(gate)
+	}
+}
+
+// wasAsked reports whether a stalled recipient was asked for.
+func (s *sink) wasAsked(address string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asked[address]
 }
 
 func (s *sink) count(recipients []string) {
