@@ -60,6 +60,7 @@ var rooms = map[string][]string{
 	"spoor/bench/cmd/maillog":              {"spoor/bench/maillog"},
 	"spoor/bench/cmd/accuracy":             {"spoor/bench/maillog"},
 	"spoor/bench/cmd/pair":                 {},
+	"spoor/bench/cmd/postfixrm":            {"spoor", "spoor/internal/mta", "spoor/internal/mta/postfix", "spoor/internal/host", "spoor/internal/disk"},
 }
 
 // testOnly are the packages that no product code imports.

@@ -6,9 +6,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -98,7 +101,12 @@ func (s *site) ok(err error) {
 // control opens the queue to change it, while Postfix runs.
 func (s *site) control(plan string) mta.Controller {
 	s.Helper()
-	c, err := postfix.Adapter().Control(s.server, mta.Control{Top: s.top, Live: true, Plan: plan, Run: inRoot{s.Root}})
+	return s.controlBy(plan, inRoot{s.Root})
+}
+
+func (s *site) controlBy(plan string, run mta.Runner) mta.Controller {
+	s.Helper()
+	c, err := postfix.Adapter().Control(s.server, mta.Control{Top: s.top, Live: true, Plan: plan, Run: run})
 	s.ok(err)
 	return c
 }
@@ -452,6 +460,114 @@ func TestWhatWasHeldStaysHeld(t *testing.T) {
 	if folder := ready[0].Folder; folder != "/var/spool/postfix/hold" || s.listed()[string(ready[0].NewID)].Queue != "hold" {
 		t.Errorf("the first came back to %s", folder)
 	}
+	s.ok(c.Close())
+}
+
+// spoiled does something before a program runs, and lets it have what is left of
+// its input.
+type spoiled struct {
+	inRoot
+	before func(input []byte) []byte
+}
+
+var errDied = errors.New("the program died")
+
+func (r spoiled) Run(ctx context.Context, input []byte, name string, args ...string) ([]byte, error) {
+	output, err := r.inRoot.Run(ctx, r.before(input), name, args...)
+	return output, errors.Join(err, errDied)
+}
+
+// TestTheQueueIsBelievedNotPostsuper is about a postsuper that dies when it has
+// acted on half of the messages.
+func TestTheQueueIsBelievedNotPostsuper(t *testing.T) {
+	s := startSite(t, "no", masterCF)
+	s.send(0, 10)
+	s.Until("first attempts", func() bool {
+		return len(s.sink.counts()) == 10 && s.Files("/var/spool/postfix/deferred") == 10
+	})
+	batch := s.pick(0, 10)
+	half := spoiled{inRoot{s.Root}, func(input []byte) []byte {
+		lines := bytes.SplitAfter(input, []byte("\n"))
+		return bytes.Join(lines[:len(lines)/2], nil)
+	}}
+	c := s.controlBy("p1", half)
+	taken := s.halfDone(c.Take(t.Context(), batch))
+	if n := s.Files("/var/spool/postfix/hold"); taken != n {
+		t.Errorf("take: %d done, and %d are on hold", taken, n)
+	}
+	s.ok(c.Close())
+	c = s.control("p1")
+	s.untilDone("take again", batch, func(b []spoor.Target) ([]spoor.Outcome, error) { return c.Take(t.Context(), b) })
+	s.ok(c.Close())
+	c = s.controlBy("p1", half)
+	discarded := s.halfDone(c.Discard(t.Context(), batch))
+	if n := s.Files("/var/spool/postfix/hold"); discarded != 10-n {
+		t.Errorf("discard: %d done, and %d of 10 are left", discarded, n)
+	}
+	s.ok(c.Close())
+	c = s.control("p1")
+	outcomes, err := c.Discard(t.Context(), batch)
+	s.wantDone("discard again", outcomes, err)
+	s.ok(c.Close())
+}
+
+// halfDone counts what is done, which is some and not all.
+func (s *site) halfDone(outcomes []spoor.Outcome, err error) (done int) {
+	s.Helper()
+	s.ok(err)
+	for _, one := range outcomes {
+		switch one.Result {
+		case spoor.ResultDone:
+			done++
+		case spoor.ResultFailed:
+			if !errors.Is(one.Err, errDied) {
+				s.Errorf("failed: %v", one.Err)
+			}
+		default:
+			s.Errorf("%s, %v", one.Result, one.Err)
+		}
+	}
+	if done == 0 || done == len(outcomes) {
+		s.Errorf("%d of %d are done", done, len(outcomes))
+	}
+	return done
+}
+
+// TestAnIDThatGoesToAnotherMessageIsReleased lets another message have the ID
+// between the last look at it and postsuper.
+func TestAnIDThatGoesToAnotherMessageIsReleased(t *testing.T) {
+	s := startSite(t, "no", masterCF)
+	s.send(0, 2)
+	s.Until("first attempts", func() bool {
+		return len(s.sink.counts()) == 2 && s.Files("/var/spool/postfix/deferred") == 2
+	})
+	batch := s.pick(0, 2)
+	file, other := filepath.Join(s.Dir, batch[0].Path()), ""
+	c := s.controlBy("p1", spoiled{inRoot{s.Root}, func(input []byte) []byte {
+		if other != "" {
+			return input
+		}
+		s.Until("the message to be deferred", func() bool { // it is tried each two seconds
+			_, err := os.Stat(file)
+			return err == nil
+		})
+		other = file + "x"
+		s.ok(os.Rename(file, other)) // kept, so that the inode differs
+		data, err := os.ReadFile(other)
+		s.ok(err)
+		s.ok(os.WriteFile(file, data, 0o700))
+		s.ok(os.Chown(file, mailtest.Postfix, mailtest.Postfix))
+		return input
+	}})
+	outcomes, err := c.Take(t.Context(), batch)
+	s.ok(err)
+	if outcomes[0].Result != spoor.ResultChanged || outcomes[1].Result != spoor.ResultDone {
+		t.Errorf("take: %v, want changed and done", outcomes)
+	}
+	if missing := s.listedIn("hold", batch); !slices.Equal(missing, []spoor.QueueID{batch[0].ID}) {
+		t.Errorf("not on hold are %v, want the first alone", missing)
+	}
+	s.ok(os.Remove(other))
 	s.ok(c.Close())
 }
 

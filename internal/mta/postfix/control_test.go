@@ -420,3 +420,72 @@ func TestPreparedValuesAreChecked(t *testing.T) {
 	}
 	w.ok(c.Close())
 }
+
+// TestATakenIDMakesAnotherFile is about an ID that belongs to a file which was
+// copied here, so that its name is not its inode's.
+func TestATakenIDMakesAnotherFile(t *testing.T) {
+	w := newTree(t)
+	batch, vault := w.targets()[:1], stored{}
+	c := w.mustOpen()
+	if !vault.remove(w, c, batch) {
+		t.Fatal("it was not removed")
+	}
+	first, err := c.Prepare(t.Context(), "m1", vault[batch[0].ID])
+	w.ok(err)
+	other := filepath.Join(w.dir, first.Folder, string(first.NewID))
+	w.ok(os.WriteFile(other, []byte("another message"), 0o700))
+	outcomes, err := c.Publish(t.Context(), []spoor.Prepared{first})
+	w.ok(err)
+	if outcomes[0].Result != spoor.ResultFailed {
+		t.Errorf("Publish under a taken ID: %s", outcomes[0].Result)
+	}
+	// The file of the first run keeps its inode until it is removed, and the next
+	// file may be given the same.
+	second, err := c.Prepare(t.Context(), "m1", vault[batch[0].ID])
+	w.ok(err)
+	if second.NewID == first.NewID {
+		t.Errorf("%s was chosen again", second.NewID)
+	}
+	outcomes, err = c.Publish(t.Context(), []spoor.Prepared{second})
+	w.wantDone("Publish", outcomes, err)
+	w.ok(c.Close())
+	if data, err := os.ReadFile(other); err != nil || string(data) != "another message" {
+		t.Errorf("the other message is %q, %v", data, err)
+	}
+}
+
+// TestEachInstanceHasAHoldingPlace is about the instances of postmulti(1).
+func TestEachInstanceHasAHoldingPlace(t *testing.T) {
+	w := newTree(t)
+	w.write("etc/postfix/main.cf", "myhostname = mx1.example.com\nmulti_instance_directories = /etc/postfix-out\n")
+	w.write("etc/postfix-out/main.cf", "queue_directory = /srv/out\nhash_queue_depth = 2\n")
+	w.ok(os.MkdirAll(filepath.Join(w.dir, "srv"), 0o755))
+	w.ok(os.CopyFS(filepath.Join(w.dir, "srv/out"), os.DirFS(filepath.Join(w.dir, spoolDir))))
+	scan, err := openRoot(t, w.root).Scan(t.Context(), mta.Want{Addresses: true})
+	w.ok(err)
+	var batch []spoor.Target
+	for m := range scan.Parts[0] {
+		if m.State == spoor.StateHold {
+			batch = append(batch, spoor.TargetOf(m))
+		}
+	}
+	if len(batch) != 2 || batch[0].ID != batch[1].ID {
+		t.Fatalf("%v: want the same ID in both", batch)
+	}
+	c := w.mustOpen()
+	outcomes, err := c.Take(t.Context(), batch)
+	w.wantDone("Take", outcomes, err)
+	for i, place := range []string{spoolDir, "srv/out"} {
+		p, err := c.Pack(&batch[i])
+		w.ok(err)
+		if len(p.Files) != 2-i { // where the depth is another, Postfix does not find the log
+			t.Errorf("%s: %d files", place, len(p.Files))
+		}
+		if names := messagesOf(w.files(place+"/spoor/p1/taken"), "held"); len(names) != 1 {
+			t.Errorf("%s: taken are %v", place, names)
+		}
+	}
+	outcomes, err = c.PutBack(t.Context(), batch)
+	w.wantDone("PutBack", outcomes, err)
+	w.ok(c.Close())
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"spoor"
@@ -45,8 +46,7 @@ func takeNative(ctx context.Context, s *spool, tasks []task) error {
 		return err
 	}
 	now, err := s.holdNow(ctx, hold)
-	s.awaitFree(ctx, held, false)
-	s.awaitFree(ctx, now, true)
+	s.awaitFree(ctx, append(held, now...))
 	return err
 }
 
@@ -89,7 +89,24 @@ func (s *spool) holdNow(ctx context.Context, tasks []task) (now []task, err erro
 		}
 		t.failed(err)
 	}
-	return now, errors.Join(s.release(ctx, wrong), ctx.Err())
+	if err := s.release(context.WithoutCancel(ctx), wrong); err != nil && s.anyInHold(wrong) {
+		return now, fmt.Errorf("release messages that were held by mistake: %w", err)
+	}
+	return now, ctx.Err()
+}
+
+// anyInHold reports whether one of these IDs is held.
+func (s *spool) anyInHold(ids []string) bool {
+	for _, id := range ids {
+		in, err := s.folder(s.place("hold", id))
+		if err == nil {
+			_, err = in.Stat(id)
+		}
+		if err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // refusal says why a message that was to be held is not.
@@ -137,8 +154,8 @@ func (s *spool) heldAndFree(t *spoor.Target) error {
 }
 
 // awaitFree waits for deliveries of held messages to end. Those that go on are
-// released again, if this run has held them.
-func (s *spool) awaitFree(ctx context.Context, tasks []task, releases bool) {
+// released again, unless they were on hold before the plan.
+func (s *spool) awaitFree(ctx context.Context, tasks []task) {
 	deadline := time.Now().Add(patience)
 	for {
 		busy := tasks[:0:0]
@@ -157,9 +174,7 @@ func (s *spool) awaitFree(ctx context.Context, tasks []task, releases bool) {
 			break
 		}
 	}
-	if !releases {
-		return
-	}
+	tasks = slices.DeleteFunc(tasks, func(t task) bool { return t.Held })
 	for _, t := range tasks {
 		if err := s.coolDown(t.Target); err != nil {
 			t.is(spoor.ResultBusy, errors.Join(t.outcome.Err, err))

@@ -92,18 +92,20 @@ func (s *spool) destination(p *spoor.Parcel) string {
 	return "deferred"
 }
 
+// maxSpares is how many inodes are tried for one that gives an ID which is free.
+const maxSpares = 8
+
 // createMessage creates the file that will be the message, whose inode gives the
 // queue ID, and returns the inode. Where the ID is taken, by a file whose name is
 // not its inode's, the file stays as it is until there is another one.
 func (s *spool) createMessage(in *disk.Dir, tag, oldID string) (inode uint64, err error) {
-	const tries = 8
 	var spare []string
 	defer func() {
 		for _, name := range spare {
 			err = errors.Join(err, in.Remove(name))
 		}
 	}()
-	for i := range tries {
+	for i := range maxSpares {
 		name := tag + "." + roleMessage
 		file, err := in.Create(name, 0o600)
 		if err != nil {
@@ -220,12 +222,11 @@ func (s *spool) removePrepared(in *disk.Dir, tag, oldID string) error {
 
 // prepared are the names that a tag may have beside the message.
 func prepared(tag string) []string {
-	const spares = 8
 	var names []string
 	for _, role := range logQueues {
 		names = append(names, tag+"."+role)
 	}
-	for i := range spares {
+	for i := range maxSpares {
 		names = append(names, tag+".spare"+strconv.Itoa(i))
 	}
 	return names

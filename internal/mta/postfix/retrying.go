@@ -8,12 +8,16 @@ import (
 	"path"
 
 	"spoor"
-	"spoor/internal/mta"
 )
 
 // retryEach is up to how many messages each is asked for by itself although all of
 // deferred is wanted.
 const retryEach = 200
+
+var (
+	errOnHold  = errors.New("is on hold, and is not tried before it is released")
+	errCorrupt = errors.New("was set aside as damaged, and is never tried")
+)
 
 // retryNative asks for an attempt now. postqueue -i asks for one message, which
 // takes a process each; postqueue -f asks for all that is deferred, and is used
@@ -26,9 +30,9 @@ func retryNative(ctx context.Context, s *spool, tasks []task) error {
 		case err != nil:
 			t.failed(err)
 		case queue == "hold":
-			t.failed(fmt.Errorf("%s is on hold: %w", t.ID, mta.ErrUnsupported))
+			t.failed(fmt.Errorf("%s: %w", t.ID, errOnHold))
 		case queue == "corrupt":
-			t.failed(fmt.Errorf("%s is damaged: %w", t.ID, mta.ErrUnsupported))
+			t.failed(fmt.Errorf("%s: %w", t.ID, errCorrupt))
 		case queue == "deferred":
 			deferred = append(deferred, t)
 		default:
