@@ -98,7 +98,7 @@ func (r *reader) finish(file host.File) bool {
 		return false
 	}
 	m := &r.message
-	m.SizeBytes = st.SizeBytes
+	m.SizeBytes, m.Inode = st.SizeBytes, st.Inode
 	m.Arrived = time.Unix(0, st.Modified).UTC()
 	if st.UID == r.owner { // else the owners were lost when the server was captured
 		m.CallerGID = st.GID // qmail-queue is setuid, not setgid: the group is the caller's

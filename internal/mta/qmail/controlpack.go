@@ -1,0 +1,157 @@
+package qmail
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"spoor"
+	"spoor/internal/disk"
+)
+
+// cachedBytes is the size up to which an envelope file is kept in memory with its
+// parcel, and not opened again.
+const cachedBytes = 64 << 10
+
+// Pack implements mta.Controller.
+func (c *controller) Pack(t *spoor.Target) (*spoor.Parcel, error) {
+	it, err := c.item(t, -1)
+	if err != nil {
+		return nil, err
+	}
+	live, err := c.held.exists(heldLive)
+	if err != nil {
+		return nil, err
+	}
+	if live {
+		p, err := c.packLive(it)
+		if err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return p, err
+		}
+	}
+	p, err := c.pack(it)
+	if err != nil {
+		return nil, fmt.Errorf("pack message %s: %w", t.ID, err)
+	}
+	return p, nil
+}
+
+// pack reads the files of a message in its holding place.
+func (c *controller) pack(it *item) (*spoor.Parcel, error) {
+	p := &spoor.Parcel{Target: *it.t, MTA: c.queue.MTA(), CallerUID: -1}
+	if err := c.packContent(p, it); err != nil {
+		return nil, err
+	}
+	s := c.shelves
+	for _, one := range []shelfRole{
+		{s.todo, roleTodo}, {s.info, roleInfo}, {s.local, roleLocal}, {s.remote, roleRemote},
+		{s.bounce, roleBounce}, {s.intd, roleIntd}, {s.info, roleStray},
+	} {
+		if one.role == roleInfo && has(p, roleTodo) {
+			continue // info is then called stray
+		}
+		if err := c.packEnvelope(p, it, one); absent(err) != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+func has(p *spoor.Parcel, role string) bool {
+	_, ok := p.File(role)
+	return ok
+}
+
+// packContent adds mess: it is large, and opened when it is wanted.
+func (c *controller) packContent(p *spoor.Parcel, it *item) error {
+	name := it.name + "." + roleMess
+	st, err := it.held.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		name = it.name + "." + heldOrphan
+		st, err = it.held.Stat(name)
+	}
+	if err != nil {
+		return err
+	}
+	if !st.Regular || (it.t.Inode != 0 && st.Inode != it.t.Inode) {
+		return fmt.Errorf("%s/%s: %w", it.held.Name(), name, disk.ErrNotRegular)
+	}
+	folder := it.t.Folder
+	if c.shelves.mess.number(folder) < 0 {
+		folder = c.shelves.mess.path(c.shelves.mess.index(it.id))
+	}
+	held := it.held
+	p.Files = append(p.Files, packed(roleMess, folder+"/"+it.name, st, func() (spoor.Content, error) { return held.Open(name) }))
+	return nil
+}
+
+func packed(role, name string, st disk.Stat, open func() (spoor.Content, error)) spoor.PackedFile {
+	return spoor.PackedFile{
+		Role: role, Name: name, Mode: st.Mode, UID: st.UID, GID: st.GID,
+		Accessed: st.Accessed, Modified: st.Modified, SizeBytes: st.SizeBytes, Open: open,
+	}
+}
+
+// packEnvelope adds a file of the envelope, and what it tells of recipients.
+func (c *controller) packEnvelope(p *spoor.Parcel, it *item, one shelfRole) error {
+	name := it.name + "." + one.role
+	f, err := it.held.Open(name)
+	if err != nil {
+		return err
+	}
+	data, st, err := readOpen(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	addEnvelope(p, one.role, data)
+	held := it.held
+	open := func() (spoor.Content, error) { return held.Open(name) }
+	if len(data) <= cachedBytes {
+		open = func() (spoor.Content, error) { return io.NopCloser(bytes.NewReader(data)), nil }
+	}
+	where := one.from.path(one.from.index(it.id)) + "/" + it.name
+	p.Files = append(p.Files, packed(one.role, where, st, open))
+	return nil
+}
+
+// readOpen reads an envelope file whole.
+func readOpen(f *disk.File) (data []byte, st disk.Stat, err error) {
+	if st, err = f.Stat(); err != nil {
+		return nil, st, err
+	}
+	if st.SizeBytes > envelopeBytes {
+		return nil, st, fmt.Errorf("%s: %w", f.Name(), errEnvelopeSize)
+	}
+	data = make([]byte, st.SizeBytes)
+	n, err := f.ReadAt(data, 0)
+	if errors.Is(err, io.EOF) || len(data) == 0 {
+		err = nil
+	}
+	return data[:n], st, err
+}
+
+// addEnvelope adds the recipients of a file.
+func addEnvelope(p *spoor.Parcel, role string, data []byte) {
+	var to spoor.Recipients
+	switch role {
+	case roleTodo:
+		record, _ := parseTodo(data, &to, func([]byte) {})
+		p.CallerUID = record.uid
+	case roleLocal, roleRemote:
+		if has(p, roleTodo) {
+			return // left from a crash: qmail-send writes them anew
+		}
+		channel := spoor.ChannelLocal
+		if role == roleRemote {
+			channel = spoor.ChannelRemote
+		}
+		parseChannel(data, channel, &to)
+	}
+	for one := range to.All() {
+		if one.Address != "" {
+			p.Envelope = append(p.Envelope, one)
+		}
+	}
+}
