@@ -18,6 +18,7 @@ import (
 	"golang.org/x/term"
 
 	"spoor/internal/disk"
+	"spoor/internal/guard"
 	"spoor/internal/report"
 )
 
@@ -49,6 +50,9 @@ func System() Environment {
 
 // Main runs spoor with arguments and returns its exit status.
 func Main(args []string, env Environment) int {
+	if len(args) > 0 && args[0] == guard.Word {
+		return guard.Main(args[1:]) // no command of people
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	root := Command(env)
