@@ -105,7 +105,7 @@ func findKeeper(ctx context.Context, run mta.Runner, send process, p places) (ke
 	if k, ok := initScriptOf(p.scripts); ok {
 		return k, nil
 	}
-	return bareKeeper(send)
+	return bareKeeper(ctx, send)
 }
 
 func (d *daemon) close() error { return d.mutex.close() }
@@ -260,8 +260,8 @@ func (d *daemon) command(ctx context.Context, argv []string) error {
 }
 
 // pause waits for the next look; its error is the context's.
-func (d *daemon) pause(ctx context.Context) error {
-	timer := time.NewTimer(d.step)
+func (t timing) pause(ctx context.Context) error {
+	timer := time.NewTimer(t.step)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():

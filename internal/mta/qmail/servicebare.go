@@ -1,6 +1,8 @@
 package qmail
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -15,8 +17,12 @@ import (
 // seen in its children: the default delivery in qmail-lspawn's, the logger as a
 // child of its own. It refuses, with a *spoor.Problem, where one of these programs
 // could have been changed by another user than root.
-func bareKeeper(send process) (keeper, error) {
+func bareKeeper(ctx context.Context, send process) (keeper, error) {
 	argv, err := startCommand(send)
+	const looks = 100
+	for i := 0; i < looks && errors.Is(err, errStarting) && defaultTiming().pause(ctx) == nil; i++ {
+		argv, err = startCommand(send)
+	}
 	if err == nil {
 		for _, program := range programs(argv) {
 			if err = trusted(program); err != nil {
@@ -52,6 +58,10 @@ func startCommand(send process) ([]string, error) {
 	return append(argv, args...), err
 }
 
+// errStarting is returned where a child of qmail-start has not become another
+// program yet.
+var errStarting = errors.New("it is being started")
+
 // startArguments are those of qmail-start: qmail-start.c gives the first to
 // qmail-lspawn, and the rest is the logger.
 func startArguments(send process) ([]string, error) {
@@ -62,6 +72,8 @@ func startArguments(send process) ([]string, error) {
 			if argv := child.argv(); len(argv) > 1 {
 				args = argv[1:2]
 			}
+		case child.isProgram("qmail-start"):
+			return nil, errStarting
 		case child.isProgram("qmail-rspawn"), child.isProgram("qmail-clean"), child.isProgram("qmail-todo"):
 		case sharesPipe(send, child):
 			argv := child.argv()
