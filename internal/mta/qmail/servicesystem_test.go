@@ -150,6 +150,10 @@ func (s *mailSystem) end(t *testing.T) {
 	eventually(t, "the end of qmail-send", func() bool {
 		p, err := m.holder()
 		if err == nil {
+			d := &daemon{send: p}
+			for _, delivery := range d.deliveries("qmail-rspawn") {
+				_ = syscall.Kill(delivery.pid, syscall.SIGKILL)
+			}
 			_ = syscall.Kill(p.pid, syscall.SIGKILL)
 		}
 		return err != nil

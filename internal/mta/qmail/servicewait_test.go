@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"spoor/internal/mta"
 )
 
@@ -104,16 +102,27 @@ func (s *mailSystem) deliver(t *testing.T, h *silent) {
 	if !s.real {
 		t.Skip("needs SPOOR_NOTQMAIL")
 	}
-	routes := filepath.Join(s.home, "control/smtproutes")
-	noError(t, os.WriteFile(routes, []byte(":127.0.0.1:"+fmt.Sprint(h.listener.Addr().(*net.TCPAddr).Port)+"\n"), 0o644))
-	t.Cleanup(func() { noError(t, os.Remove(routes)) })
+	s.route(t, h.listener.Addr())
 	s.start(t)
 	s.inject(t)
+	h.await(t)
+}
+
+func (h *silent) await(t *testing.T) {
+	t.Helper()
 	select {
 	case <-h.reached:
 	case <-time.After(20 * time.Second):
 		t.Fatal("no delivery was attempted")
 	}
+}
+
+// route sends all remote mail of notqmail to an address of this machine.
+func (s *mailSystem) route(t *testing.T, to net.Addr) {
+	t.Helper()
+	routes := filepath.Join(s.home, "control/smtproutes")
+	noError(t, os.WriteFile(routes, []byte(":"+to.String()+"\n"), 0o644))
+	t.Cleanup(func() { _ = os.Remove(routes) })
 }
 
 func (s *mailSystem) inject(t *testing.T) {
@@ -164,13 +173,7 @@ func TestADeliveryThatMayHaveSucceededIsWaitedFor(t *testing.T) {
 	s := newMailSystem(t)
 	s.deliver(t, silentHost(t, true))
 	d := daemonOf(t, s)
-	t.Cleanup(func() {
-		for _, p := range d.deliveries("qmail-rspawn") {
-			_ = unix.Kill(p.pid, unix.SIGKILL)
-		}
-		eventually(t, "the end of qmail-send", func() bool { return !d.send.runs() })
-		s.empty(t)
-	})
+	t.Cleanup(func() { s.end(t); s.empty(t) })
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	err := d.stop(ctx)
@@ -189,24 +192,24 @@ func TestRetry(t *testing.T) {
 	if !s.real {
 		t.Skip("needs SPOOR_NOTQMAIL")
 	}
-	routes := filepath.Join(s.home, "control/smtproutes")
-	noError(t, os.WriteFile(routes, []byte(":127.0.0.1:1\n"), 0o644))
-	t.Cleanup(func() { noError(t, os.Remove(routes)) })
+	s.route(t, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1})
 	s.start(t)
 	d := daemonOf(t, s)
 	t.Cleanup(func() { s.end(t); s.empty(t) })
 	s.inject(t)
-	eventually(t, "a deferral", func() bool {
-		log, err := os.ReadFile(s.log[2])
-		return err == nil && strings.Contains(string(log), "deferral: ")
-	})
-	noError(t, os.WriteFile(routes, []byte(":127.0.0.1:"+fmt.Sprint(h.listener.Addr().(*net.TCPAddr).Port)+"\n"), 0o644))
+	s.logs(t, "deferral: ")
+	s.route(t, h.listener.Addr())
 	noError(t, d.alarm(t.Context()))
-	select {
-	case <-h.reached:
-	case <-time.After(20 * time.Second):
-		t.Error("nothing was tried again")
-	}
+	h.await(t)
+}
+
+// logs waits for a text in the log of qmail-send.
+func (s *mailSystem) logs(t *testing.T, text string) {
+	t.Helper()
+	eventually(t, text, func() bool {
+		log, err := os.ReadFile(s.log[2])
+		return err == nil && strings.Contains(string(log), text)
+	})
 }
 
 func TestTrusted(t *testing.T) {
