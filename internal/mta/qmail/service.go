@@ -56,9 +56,10 @@ type keeper struct {
 	// open: nobody waits for their end.
 	spawn bool
 	// again: once it was told to start, it starts qmail-send whenever it ends.
-	again bool
-	hand  string   // what a person types to start qmail-send; "" where that cannot be copied
-	notes []string // for people
+	again  bool
+	script process  // what it has started, and ends: qmail-send, or its parent
+	hand   string   // what a person types to start qmail-send; "" where that cannot be copied
+	notes  []string // for people
 }
 
 // findService finds the qmail-send that works on a queue, and what runs it.
@@ -140,13 +141,7 @@ func (d *daemon) stop(ctx context.Context) error {
 	if !now.is(d.send) {
 		return fmt.Errorf("stop qmail-send: PID %d is another one than before: %w", now.pid, errRestarted)
 	}
-	if d.stopBy != nil && !d.late {
-		if err := d.command(ctx, d.stopBy); err != nil {
-			return err
-		}
-	}
-	// A run script that does not exec is what its supervisor has ended.
-	if err := d.signal(unix.SIGTERM); err != nil && !errors.Is(err, errDown) {
+	if err := d.terminate(ctx); err != nil {
 		return err
 	}
 	if err := d.awaitEnd(ctx); err != nil {
@@ -158,6 +153,27 @@ func (d *daemon) stop(ctx context.Context) error {
 		}
 	}
 	return d.mutex.mustBeFree()
+}
+
+// terminate has SIGTERM sent to qmail-send. A supervisor is told by a pipe that it
+// reads later: if qmail-send ended before that, it would be started again. So it is
+// the supervisor that sends the signal, or, to a run script that does not exec, has
+// sent it when the script has ended.
+func (d *daemon) terminate(ctx context.Context) error {
+	if d.stopBy != nil && !d.late {
+		if err := d.command(ctx, d.stopBy); err != nil || d.script.is(d.send) || !d.again {
+			return err
+		}
+		for d.script.runs() {
+			if err := d.pause(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	if err := d.signal(unix.SIGTERM); !errors.Is(err, errDown) {
+		return err
+	}
+	return nil
 }
 
 // start starts qmail-send by what ran it, and returns when a new one has the

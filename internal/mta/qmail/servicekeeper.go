@@ -14,7 +14,10 @@ import (
 // supervisorOf finds a supervisor of the family of daemontools above qmail-send:
 // svc(8), sv(8), s6-svc(8). Its current directory is the service's.
 func supervisorOf(send process) (k keeper, ok bool, err error) {
+	script := send
 	for _, above := range send.ancestors() {
+		below := script
+		script = above
 		name, tool := supervisorTool(above.name)
 		if tool == "" {
 			continue
@@ -27,7 +30,7 @@ func supervisorOf(send process) (k keeper, ok bool, err error) {
 				So:   "qmail-send was not stopped, since it might not be started again",
 			}
 		}
-		k = keeper{name: name, stopBy: []string{tool, "-d", dir}, startBy: []string{tool, "-u", dir}, again: true}
+		k = keeper{name: name, stopBy: []string{tool, "-d", dir}, startBy: []string{tool, "-u", dir}, again: true, script: below}
 		if path.Base(tool) == "sv" {
 			k.stopBy[1], k.startBy[1] = "down", "up"
 		}

@@ -132,7 +132,7 @@ func supervisor(t *testing.T, program string) (path, env string) {
 	unpacked := filepath.Join(filepath.Dir(file), "../../../.tools/mailservers/supervise")
 	path = filepath.Join(unpacked, "usr/bin", program)
 	if _, err := os.Stat(path); err == nil {
-		return path, "LD_LIBRARY_PATH=" + filepath.Join(unpacked, "usr/lib/x86_64-linux-gnu")
+		return path, "LD_LIBRARY_PATH=" + filepath.Join(unpacked, "usr/lib")
 	}
 	path, err := exec.LookPath(program)
 	if err != nil {
