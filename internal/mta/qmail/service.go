@@ -27,7 +27,7 @@ var errRestarted = errors.New("something unknown has started qmail-send again")
 // daemon is a running qmail-send, and what keeps it running. One goroutine uses it
 // at a time.
 type daemon struct {
-	send  process // as it was found
+	send  osProcess // as it was found
 	mutex mutex
 	keeper
 	run mta.Runner
@@ -57,9 +57,9 @@ type keeper struct {
 	spawn bool
 	// again: once it was told to start, it starts qmail-send whenever it ends.
 	again  bool
-	script process  // what it has started, and ends: qmail-send, or its parent
-	hand   string   // what a person types to start qmail-send; "" where that cannot be copied
-	notes  []string // for people
+	script osProcess // what it has started, and ends: qmail-send, or its parent
+	hand   string    // what a person types to start qmail-send; "" where that cannot be copied
+	notes  []string  // for people
 }
 
 // findService finds the qmail-send that works on a queue, and what runs it.
@@ -71,15 +71,15 @@ func findService(ctx context.Context, control mta.Control, queueDir string) (*da
 	if !control.Live {
 		return nil, fmt.Errorf("no process of this machine works on %s: %w", queueDir, mta.ErrUnsupported)
 	}
-	return findDaemon(ctx, control, queueDir, places{scripts: initScripts()})
+	return findDaemon(ctx, control, queueDir, keeperPlaces{scripts: initScripts()})
 }
 
-// places are where a test looks elsewhere.
-type places struct {
+// keeperPlaces are where a test looks elsewhere.
+type keeperPlaces struct {
 	scripts []string // of init, the likeliest first
 }
 
-func findDaemon(ctx context.Context, control mta.Control, queueDir string, p places) (*daemon, error) {
+func findDaemon(ctx context.Context, control mta.Control, queueDir string, p keeperPlaces) (*daemon, error) {
 	m, err := openMutex(control.Top, queueDir)
 	if err != nil {
 		return nil, err
@@ -96,7 +96,7 @@ func findDaemon(ctx context.Context, control mta.Control, queueDir string, p pla
 
 // findKeeper asks the nearest first: a supervisor is itself run by systemd or an
 // init script.
-func findKeeper(ctx context.Context, run mta.Runner, send process, p places) (keeper, error) {
+func findKeeper(ctx context.Context, run mta.Runner, send osProcess, p keeperPlaces) (keeper, error) {
 	if k, ok, err := supervisorOf(send); ok || err != nil {
 		return k, err
 	}
@@ -207,7 +207,7 @@ func (d *daemon) begin(ctx context.Context) error {
 func (d *daemon) awaitStart(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, d.settle)
 	defer cancel()
-	var seen process
+	var seen osProcess
 	for {
 		now, err := d.mutex.holder()
 		if err == nil && !now.is(d.send) && now.is(seen) {

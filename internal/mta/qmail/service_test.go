@@ -40,7 +40,7 @@ func daemonOf(t *testing.T, s *mailSystem) *daemon {
 
 func (s *mailSystem) find(t *testing.T) (*daemon, error) {
 	t.Helper()
-	d, err := findDaemon(t.Context(), s.control(t), s.queue(), places{scripts: s.scripts})
+	d, err := findDaemon(t.Context(), s.control(t), s.queue(), keeperPlaces{scripts: s.scripts})
 	if d != nil {
 		d.grace = 300 * time.Millisecond
 	}
@@ -48,12 +48,12 @@ func (s *mailSystem) find(t *testing.T) (*daemon, error) {
 }
 
 // running returns the qmail-send of the mail system, and waits until there is one.
-func (s *mailSystem) running(t *testing.T) process {
+func (s *mailSystem) running(t *testing.T) osProcess {
 	t.Helper()
 	m, err := openMutex(s.control(t).Top, s.queue())
 	noError(t, err)
 	defer func() { noError(t, m.close()) }()
-	var p process
+	var p osProcess
 	eventually(t, "qmail-send", func() bool { p, err = m.holder(); return err == nil })
 	return p
 }
@@ -223,7 +223,7 @@ func runOutage(args []string) int {
 	if err != nil {
 		return 1
 	}
-	d, err := findDaemon(ctx, mta.Control{Top: top, Live: true, Run: runner{}}, args[0], places{})
+	d, err := findDaemon(ctx, mta.Control{Top: top, Live: true, Run: runner{}}, args[0], keeperPlaces{})
 	if err == nil {
 		_, err = interruptDelivery(ctx, d, state, "p1")
 	}

@@ -17,7 +17,7 @@ import (
 // seen in its children: the default delivery in qmail-lspawn's, the logger as a
 // child of its own. It refuses, with a *spoor.Problem, where one of these programs
 // could have been changed by another user than root.
-func bareKeeper(ctx context.Context, send process) (keeper, error) {
+func bareKeeper(ctx context.Context, send osProcess) (keeper, error) {
 	argv, err := startCommand(send)
 	const looks = 100
 	for i := 0; i < looks && errors.Is(err, errStarting) && defaultTiming().pause(ctx) == nil; i++ {
@@ -46,7 +46,7 @@ func bareKeeper(ctx context.Context, send process) (keeper, error) {
 
 // startCommand is env(1) with the part of the environment that matters, and
 // qmail-start with its arguments.
-func startCommand(send process) ([]string, error) {
+func startCommand(send osProcess) ([]string, error) {
 	program := send.program()
 	if program == "" {
 		return nil, fmt.Errorf("the program of PID %d is not there any more", send.pid)
@@ -64,7 +64,7 @@ var errStarting = errors.New("it is being started")
 
 // startArguments are those of qmail-start: qmail-start.c gives the first to
 // qmail-lspawn, and the rest is the logger.
-func startArguments(send process) ([]string, error) {
+func startArguments(send osProcess) ([]string, error) {
 	var args, logger []string
 	for _, child := range send.children() {
 		switch {
@@ -93,7 +93,7 @@ func startArguments(send process) ([]string, error) {
 }
 
 // sharesPipe reports whether child reads what qmail-send logs.
-func sharesPipe(send, child process) bool {
+func sharesPipe(send, child osProcess) bool {
 	out, err := os.Readlink(send.path("fd/0")) // qmail-start moves its output there
 	if err != nil || !strings.HasPrefix(out, "pipe:") {
 		return false
@@ -104,7 +104,7 @@ func sharesPipe(send, child process) bool {
 
 // outputIsFree refuses a qmail-send whose log goes to a file or a program that is
 // not its child: the log would be lost after a start.
-func outputIsFree(send process) error {
+func outputIsFree(send osProcess) error {
 	out, err := os.Readlink(send.path("fd/0"))
 	if err == nil && out != "/dev/null" {
 		return fmt.Errorf("its log goes to %q", out)

@@ -13,7 +13,7 @@ import (
 
 // supervisorOf finds a supervisor of the family of daemontools above qmail-send:
 // svc(8), sv(8), s6-svc(8). Its current directory is the service's.
-func supervisorOf(send process) (k keeper, ok bool, err error) {
+func supervisorOf(send osProcess) (k keeper, ok bool, err error) {
 	script := send
 	for _, above := range send.ancestors() {
 		below := script
@@ -54,7 +54,7 @@ func supervisorTool(program string) (name, tool string) {
 }
 
 // toolBeside is a command of the package that a program of root's is from.
-func toolBeside(p process, tool string) string {
+func toolBeside(p osProcess, tool string) string {
 	folders := []string{path.Dir(p.program()), "/command", "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"}
 	for _, folder := range folders {
 		name := path.Join(folder, tool)
@@ -93,7 +93,7 @@ func initScriptOf(scripts []string) (keeper, bool) {
 // unitOf finds the unit of systemd that runs qmail-send: the last part of its
 // control group (cgroups(7)) that is a service, if qmail-send is its main
 // process or it is named after qmail.
-func unitOf(ctx context.Context, run mta.Runner, send process) (k keeper, ok bool, err error) {
+func unitOf(ctx context.Context, run mta.Runner, send osProcess) (k keeper, ok bool, err error) {
 	unit := serviceUnit(send)
 	systemctl := toolBeside(send, "systemctl")
 	if unit == "" || systemctl == "" {
@@ -131,7 +131,7 @@ func unitKeeper(systemctl, unit string, about map[string]string) keeper {
 //
 //	0::/system.slice/qmail.service
 //	1:name=systemd:/system.slice/qmail.service
-func serviceUnit(p process) string {
+func serviceUnit(p osProcess) string {
 	data, err := os.ReadFile(p.path("cgroup"))
 	if err != nil {
 		return ""

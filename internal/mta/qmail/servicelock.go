@@ -39,17 +39,17 @@ func (m mutex) close() error { return m.lock.Close() }
 // holder is the qmail-send that has the lock. It does not try the lock: a
 // qmail-send that starts at that moment would give up. It returns errDown or
 // errOtherHolder.
-func (m mutex) holder() (process, error) {
+func (m mutex) holder() (osProcess, error) {
 	// The kernel shows its locks a page at a time, and may skip some that others
 	// give back meanwhile.
 	const looks = 3
 	for range looks {
 		pids, err := flockHolders(m.inode)
 		if err != nil {
-			return process{}, err
+			return osProcess{}, err
 		}
 		for _, pid := range pids {
-			p, err := readProcess(pid)
+			p, err := readOSProcess(pid)
 			if err != nil || !p.runs() || !p.has(m.device, m.inode) {
 				continue
 			}
@@ -59,7 +59,7 @@ func (m mutex) holder() (process, error) {
 			return p, nil
 		}
 	}
-	return process{}, errDown
+	return osProcess{}, errDown
 }
 
 // mustBeFree takes the lock and gives it back.
@@ -100,7 +100,7 @@ func flockHolders(inode uint64) ([]int, error) {
 }
 
 // has reports whether the process has that file open.
-func (p process) has(device, inode uint64) bool {
+func (p osProcess) has(device, inode uint64) bool {
 	folder := p.path("fd")
 	entries, err := os.ReadDir(folder)
 	if err != nil {

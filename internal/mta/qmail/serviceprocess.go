@@ -12,27 +12,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// process is a process of this machine, as proc_pid_stat(5) shows it.
-type process struct {
+// osProcess is a process of this machine, as proc_pid_stat(5) shows it.
+type osProcess struct {
 	pid, parent int
 	began       uint64 // after the machine, in the kernel's unit
 	name        string // of its program, the first 15 bytes
 }
 
 // is reports whether two are the same process.
-func (p process) is(other process) bool { return p.pid == other.pid && p.began == other.began }
+func (p osProcess) is(other osProcess) bool { return p.pid == other.pid && p.began == other.began }
 
 var errNoProcess = errors.New("no such process")
 
-// readProcess reads a line such as
+// readOSProcess reads a line such as
 //
 //	4242 (qmail-send) S 4240 4240 4240 0 -1 4194304 […]
-func readProcess(pid int) (process, error) {
+func readOSProcess(pid int) (osProcess, error) {
 	p, _, err := readState(pid)
 	return p, err
 }
 
-func readState(pid int) (p process, state string, err error) {
+func readState(pid int) (p osProcess, state string, err error) {
 	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
 		return p, "", errors.Join(errNoProcess, err)
@@ -46,7 +46,7 @@ func readState(pid int) (p process, state string, err error) {
 	if len(fields) <= began {
 		return p, "", errNoProcess
 	}
-	p = process{pid: pid, name: string(data[open+1 : end])}
+	p = osProcess{pid: pid, name: string(data[open+1 : end])}
 	if p.parent, err = strconv.Atoi(fields[1]); err == nil {
 		p.began, err = strconv.ParseUint(fields[began], 10, 64)
 	}
@@ -55,26 +55,26 @@ func readState(pid int) (p process, state string, err error) {
 
 // runs reports whether the process has not ended. Its parent may have, so that
 // it has another now.
-func (p process) runs() bool {
+func (p osProcess) runs() bool {
 	now, state, err := readState(p.pid)
 	return err == nil && now.began == p.began && state != "Z" && state != "X"
 }
 
 // stopped reports whether it is stopped by a signal.
-func (p process) stopped() bool {
+func (p osProcess) stopped() bool {
 	now, state, err := readState(p.pid)
 	return err == nil && now.began == p.began && state == "T"
 }
 
-func (p process) path(name string) string { return path.Join("/proc", strconv.Itoa(p.pid), name) }
+func (p osProcess) path(name string) string { return path.Join("/proc", strconv.Itoa(p.pid), name) }
 
 // program is the file that it runs, "" where that is not to be had any more.
-func (p process) program() string { return p.link("exe") }
+func (p osProcess) program() string { return p.link("exe") }
 
 // folder is its current directory, "" where that is not there any more.
-func (p process) folder() string { return p.link("cwd") }
+func (p osProcess) folder() string { return p.link("cwd") }
 
-func (p process) link(name string) string {
+func (p osProcess) link(name string) string {
 	target, err := os.Readlink(p.path(name))
 	if err != nil || !strings.HasPrefix(target, "/") || strings.HasSuffix(target, " (deleted)") {
 		return ""
@@ -83,12 +83,12 @@ func (p process) link(name string) string {
 }
 
 // isProgram reports whether it runs a program of that name, under at most 15 bytes.
-func (p process) isProgram(name string) bool {
+func (p osProcess) isProgram(name string) bool {
 	return p.name == name || path.Base(p.program()) == name
 }
 
 // owner is its effective user.
-func (p process) owner() (uid int, ok bool) {
+func (p osProcess) owner() (uid int, ok bool) {
 	var st unix.Stat_t
 	if unix.Stat(p.path("status"), &st) != nil {
 		return 0, false
@@ -97,12 +97,12 @@ func (p process) owner() (uid int, ok bool) {
 }
 
 // argv is what it was started with.
-func (p process) argv() []string { return p.list("cmdline") }
+func (p osProcess) argv() []string { return p.list("cmdline") }
 
 // environ is its environment at its start.
-func (p process) environ() []string { return p.list("environ") }
+func (p osProcess) environ() []string { return p.list("environ") }
 
-func (p process) list(name string) []string {
+func (p osProcess) list(name string) []string {
 	data, err := os.ReadFile(p.path(name))
 	if err != nil || len(data) == 0 {
 		return nil
@@ -111,11 +111,11 @@ func (p process) list(name string) []string {
 }
 
 // ancestors lists its parent, that one's parent and so on, without init.
-func (p process) ancestors() []process {
+func (p osProcess) ancestors() []osProcess {
 	const most = 64
-	var list []process
+	var list []osProcess
 	for len(list) < most && p.parent > 1 {
-		parent, err := readProcess(p.parent)
+		parent, err := readOSProcess(p.parent)
 		if err != nil {
 			break
 		}
@@ -126,18 +126,18 @@ func (p process) ancestors() []process {
 }
 
 // children lists the processes that it is the parent of.
-func (p process) children() []process {
+func (p osProcess) children() []osProcess {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil
 	}
-	var list []process
+	var list []osProcess
 	for _, entry := range entries {
 		pid, err := strconv.Atoi(entry.Name())
 		if err != nil {
 			continue
 		}
-		if child, err := readProcess(pid); err == nil && child.parent == p.pid {
+		if child, err := readOSProcess(pid); err == nil && child.parent == p.pid {
 			list = append(list, child)
 		}
 	}

@@ -62,9 +62,9 @@ func (s *mailSystem) boot(t *testing.T, lines string) int {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	noError(t, cmd.Start())
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	self, err := readProcess(cmd.Process.Pid)
+	self, err := readOSProcess(cmd.Process.Pid)
 	noError(t, err)
-	var systemd []process
+	var systemd []osProcess
 	eventually(t, "systemd", func() bool {
 		systemd = self.children()
 		return len(systemd) == 1 && systemd[0].name == "systemd"

@@ -47,7 +47,7 @@ func (d *daemon) tell(text string) {
 }
 
 // deliveries are the processes that qmail-lspawn and qmail-rspawn have started.
-func (d *daemon) deliveries(spawner string) []process {
+func (d *daemon) deliveries(spawner string) []osProcess {
 	for _, child := range d.send.children() {
 		if child.isProgram(spawner) {
 			return child.children()
@@ -95,7 +95,7 @@ func (d *daemon) interrupt(ctx context.Context) {
 
 // interruptOne looks at a delivery while it is stopped, so that what was seen stays
 // true.
-func (d *daemon) interruptOne(ctx context.Context, p process) {
+func (d *daemon) interruptOne(ctx context.Context, p osProcess) {
 	fd, err := unix.PidfdOpen(p.pid, 0)
 	if err != nil {
 		return // without it the PID could be another process' by now
@@ -119,7 +119,7 @@ func (d *daemon) interruptOne(ctx context.Context, p process) {
 
 // unread reports whether a part of the message that is its standard input has not
 // been read yet. It reads proc_pid_fdinfo(5): "pos:	1024".
-func (p process) unread() bool {
+func (p osProcess) unread() bool {
 	info, err := os.Stat(p.path("fd/0"))
 	if err != nil || info.Mode()&fs.ModeType != 0 {
 		return false

@@ -18,7 +18,7 @@ import (
 )
 
 // sleeper is a process whose standard input is a file of which pos bytes are read.
-func sleeper(t *testing.T, pos int64) process {
+func sleeper(t *testing.T, pos int64) osProcess {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "mess")
 	noError(t, os.WriteFile(name, []byte("0123456789"), 0o600))
@@ -31,7 +31,7 @@ func sleeper(t *testing.T, pos int64) process {
 	cmd.Stdin = mess // the same open file: they share the position
 	noError(t, cmd.Start())
 	go func() { _ = cmd.Wait() }()
-	p, err := readProcess(cmd.Process.Pid)
+	p, err := readOSProcess(cmd.Process.Pid)
 	noError(t, err)
 	return p
 }
