@@ -98,16 +98,21 @@ func backoff(text string) time.Duration {
 	return time.Duration(n) * unit
 }
 
-// own finds out whom files of the queue belong to: mail_owner, or else whom the
-// deferred queue belongs to.
+// own finds out whom files of the queue belong to: mail_owner, as whose the
+// deferred queue is. Of a copied queue, passwd may know that user by another UID.
 func (s *spool) own(server *mta.Server, main *MainCF) error {
-	if owner, ok := server.Passwd.ByLogin(main.Get("mail_owner")); ok {
-		s.uid, s.gid = owner.UID, owner.GID
-		return nil
-	}
 	st, err := s.queue.Stat("deferred")
-	s.uid, s.gid = st.UID, st.GID
-	return err
+	if err != nil {
+		return err
+	}
+	s.uid, s.gid = st.UID, st.GID // of the folder, the group is root's
+	if owner, ok := server.Passwd.ByUID(st.UID); ok {
+		s.gid = owner.GID
+	}
+	if owner, ok := server.Passwd.ByLogin(main.Get("mail_owner")); ok && st.UID == 0 {
+		s.uid, s.gid = owner.UID, owner.GID
+	}
+	return nil
 }
 
 // lockMaster takes the lock of master(8), which is an exclusive flock(2) of
