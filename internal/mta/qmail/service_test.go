@@ -120,6 +120,23 @@ func TestARunScriptThatDoesNotExec(t *testing.T) {
 	stopAndStart(t, s, "daemontools: ")
 }
 
+// TestASupervisorThatIsSlow: until it has read what svc told it, qmail-send must
+// run, or it would be started again.
+func TestASupervisorThatIsSlow(t *testing.T) {
+	s := newMailSystem(t)
+	s.supervise(t, "supervise", "exec ")
+	d := daemonOf(t, s)
+	noError(t, syscall.Kill(d.send.parent, syscall.SIGSTOP))
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	if err := d.stop(ctx); !errors.Is(err, context.DeadlineExceeded) || !d.send.runs() {
+		t.Errorf("under a supervisor that does nothing stop gives %v; qmail-send runs: %v", err, d.send.runs())
+	}
+	noError(t, syscall.Kill(d.send.parent, syscall.SIGCONT))
+	eventually(t, "the end of qmail-send", func() bool { return !d.send.runs() })
+	noError(t, d.mutex.mustBeFree())
+}
+
 func TestQmailSendThatWasStartedByHand(t *testing.T) {
 	s := newMailSystem(t)
 	s.start(t)

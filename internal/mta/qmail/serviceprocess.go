@@ -32,13 +32,19 @@ func readOSProcess(pid int) (osProcess, error) {
 	return p, err
 }
 
+// readState is also the letter of its state, or "ended".
 func readState(pid int) (p osProcess, state string, err error) {
 	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
 		return p, "", errors.Join(errNoProcess, err)
 	}
 	open, end := bytes.IndexByte(data, '('), bytes.LastIndexByte(data, ')')
-	const began = 19 // behind the name
+	const ( // behind the name
+		letter  = 0
+		parent  = 1
+		threads = 17
+		began   = 19
+	)
 	if open < 0 || end < open {
 		return p, "", errNoProcess
 	}
@@ -47,17 +53,21 @@ func readState(pid int) (p osProcess, state string, err error) {
 		return p, "", errNoProcess
 	}
 	p = osProcess{pid: pid, name: string(data[open+1 : end])}
-	if p.parent, err = strconv.Atoi(fields[1]); err == nil {
+	if p.parent, err = strconv.Atoi(fields[parent]); err == nil {
 		p.began, err = strconv.ParseUint(fields[began], 10, 64)
 	}
-	return p, fields[0], err
+	if state = fields[letter]; (state == "Z" || state == "X") && (fields[threads] == "0" || fields[threads] == "1") {
+		state = "ended"
+	}
+	return p, state, err
 }
 
 // runs reports whether the process has not ended. Its parent may have, so that
-// it has another now.
+// it has another now. A zombie counts as long as it has other threads: the last
+// one closes the files, and with them the locks.
 func (p osProcess) runs() bool {
 	now, state, err := readState(p.pid)
-	return err == nil && now.began == p.began && state != "Z" && state != "X"
+	return err == nil && now.began == p.began && state != "ended"
 }
 
 // stopped reports whether it is stopped by a signal.

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 )
 
 // sleeper is a process whose standard input is a file of which pos bytes are read.
-func sleeper(t *testing.T, pos int64) osProcess {
+func sleeper(t *testing.T, pos int64) (osProcess, *exec.Cmd) {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "mess")
 	noError(t, os.WriteFile(name, []byte("0123456789"), 0o600))
@@ -30,21 +31,20 @@ func sleeper(t *testing.T, pos int64) osProcess {
 	cmd := exec.CommandContext(t.Context(), "/bin/sleep", "1000")
 	cmd.Stdin = mess // the same open file: they share the position
 	noError(t, cmd.Start())
-	go func() { _ = cmd.Wait() }()
 	p, err := readOSProcess(cmd.Process.Pid)
 	noError(t, err)
-	return p
+	return p, cmd
 }
 
 func TestOnlyADeliveryThatHasNotReadAllIsEnded(t *testing.T) {
 	d := &daemon{timing: defaultTiming()}
-	for pos, ends := range map[int64]bool{0: true, 9: true, 10: false} {
-		p := sleeper(t, pos)
+	for pos, want := range map[int64]syscall.Signal{0: syscall.SIGKILL, 9: syscall.SIGKILL, 10: syscall.SIGTERM} {
+		p, cmd := sleeper(t, pos)
 		d.interruptOne(t.Context(), p)
-		if ends {
-			eventually(t, "the end of the delivery", func() bool { return !p.runs() })
-		} else if !p.runs() || p.stopped() {
-			t.Errorf("with %d of 10 bytes read the delivery does not run any more", pos)
+		_ = cmd.Process.Signal(syscall.SIGTERM) // ends what runs on, and nothing that is stopped
+		_ = cmd.Wait()
+		if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != want {
+			t.Errorf("with %d of 10 bytes read the delivery ends by %v, want %v", pos, cmd.ProcessState, want)
 		}
 	}
 }
