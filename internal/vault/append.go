@@ -95,6 +95,12 @@ func (w *Writer) begin() error {
 	if err != nil {
 		return err
 	}
+	if s.guess && tail.whole == headSize {
+		return fmt.Errorf("the head of the container: %w", ErrDamaged)
+	}
+	if s.beyond < tail.whole {
+		return fmt.Errorf("the frame at %d would hide what is added: %w", s.beyond, ErrDamaged)
+	}
 	if tail.whole < s.size {
 		if err := w.file.Truncate(tail.whole); err != nil {
 			return err

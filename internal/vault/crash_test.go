@@ -37,7 +37,7 @@ func everyFault(t *testing.T, run func(t *testing.T, script *disktest.Script)) {
 
 // memoryDir is a directory on a file system in memory, where there is one: what
 // is tested are the calls, and thousands of them sync.
-func memoryDir(t *testing.T) string {
+func memoryDir(t testing.TB) string {
 	name, err := os.MkdirTemp("/dev/shm", "spoor-vault-")
 	if err != nil {
 		return t.TempDir()

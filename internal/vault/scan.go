@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/klauspost/compress/zstd"
@@ -18,7 +19,9 @@ type scanner struct {
 	file   *disk.File
 	unpack *zstd.Decoder
 	marker marker
+	guess  bool  // the marker is the first frame's, since the head is damaged
 	size   int64 // of the file when the walk began
+	beyond int64 // offset of the first frame that would end behind it
 	offset int64 // of the next frame
 
 	ahead  int    // how much is read at once, in bytes
@@ -44,7 +47,7 @@ func (v *Vault) scanAhead(plan string, f *disk.File, ahead int) (*scanner, error
 	if err != nil {
 		return nil, err
 	}
-	s := &scanner{plan: plan, file: f, unpack: v.unpack, size: st.SizeBytes, offset: headSize, ahead: ahead}
+	s := &scanner{plan: plan, file: f, unpack: v.unpack, size: st.SizeBytes, beyond: math.MaxInt64, offset: headSize, ahead: ahead}
 	head, err := s.at(0, headSize)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("the head: %w", err)
@@ -60,7 +63,7 @@ func (v *Vault) scanAhead(plan string, f *disk.File, ahead int) (*scanner, error
 	if failed != nil {
 		return s, err
 	}
-	s.marker = marker(first[:8])
+	s.guess, s.marker = true, marker(first[:8])
 	if _, ok := decodeFrame(first, s.marker); !ok || s.marker == (marker{}) {
 		return s, err
 	}
@@ -101,6 +104,9 @@ func (s *scanner) next() (frame, error) {
 	if err == nil && ok && f.end() <= s.size {
 		s.offset = f.end()
 		return f, nil
+	}
+	if err == nil && ok {
+		s.beyond = min(s.beyond, s.offset)
 	}
 	return f, s.resume(err)
 }
