@@ -339,3 +339,33 @@ func TestExpired(t *testing.T) {
 	check(vault.Retention{MaxShare: 1e-15}, "1000", "1004", "1001", "1005", "1002")
 	check(vault.Retention{MaxShare: 1})
 }
+
+// TestADamagedMessageIsStoredAgain resumes a plan whose first copy has rotted.
+func TestADamagedMessageIsStoredAgain(t *testing.T) {
+	name := t.TempDir()
+	v := open(t, name, nil)
+	refs := store(t, v, "p", letter(0), large(1), letter(2))
+	image, err := os.ReadFile(container(name, "p"))
+	must(t, err)
+	image[refs[1].Offset-20] ^= 1
+	must(t, os.WriteFile(container(name, "p"), image, 0o600))
+	w, err := v.Append("p")
+	must(t, err)
+	for n, want := range []bool{true, false, true} {
+		p := letter(n)
+		if entry, ok := w.Find(p.ID, p.Arrived); ok != want || ok && entry.Ref != refs[n] {
+			t.Errorf("Find of message %d gives %+v, %v", n, entry.Ref, ok)
+		}
+	}
+	again, err := w.Add(large(1))
+	must(t, err)
+	must(t, w.Sync())
+	must(t, w.Close())
+	list, damaged := entries(t, v, "p")
+	if len(list) != 4 || damaged != 0 || list[1].Mark.Fate != vault.FateVoid || list[3].Ref != again {
+		t.Errorf("%d entries, %d stretches of damage: %+v", len(list), damaged, list)
+	}
+	p, err := v.Parcel(list[3])
+	must(t, err)
+	same(t, p, large(1))
+}

@@ -51,15 +51,42 @@ func (v *Vault) look(ref Ref) (r *record, whole []byte, err error) {
 	if r, err = s.recordAt(ref); err != nil || r.parts != 1 || r.envelopeBytes+r.RawBytes > smallContent {
 		return r, nil, err
 	}
+	return r, s.small(r), nil
+}
+
+// small reads the content of a message that has one frame of it. Where it is
+// damaged there is none: whoever opens a file is told.
+func (s *scanner) small(r *record) []byte {
 	s.offset = r.contentStart
 	part, err := s.next()
-	if err != nil || part.kind != kindContent || part.sequence != ref.Sequence || part.raw > smallContent {
-		return r, nil, nil // whoever opens a file is told
+	if err != nil || part.kind != kindContent || part.sequence != r.Sequence || part.raw > smallContent {
+		return nil
 	}
-	if whole, err = s.payload(&part); err != nil {
-		return r, nil, nil
+	whole, err := s.payload(&part)
+	if err != nil {
+		return nil
 	}
-	return r, whole, nil
+	return whole
+}
+
+// verify reads the content of a message without unpacking it.
+func (s *scanner) verify(r *record) error {
+	s.offset = r.contentStart
+	parts := chain{}
+	for s.offset < r.Offset {
+		f, err := s.next()
+		if err == nil {
+			_, err = s.packed(&f)
+		}
+		if err != nil {
+			return err
+		}
+		parts.add(&f)
+	}
+	if !parts.complete(&frame{kind: kindMessage, sequence: r.Sequence, part: r.parts}) {
+		return &Damage{Plan: s.plan, Offset: r.contentStart, Bytes: r.contentBytes, Sequence: r.Sequence, Reason: "a part of the message is missing"}
+	}
+	return nil
 }
 
 // smallContent is how much content is read with the metadata, in bytes.
@@ -194,7 +221,7 @@ func (r *reader) frame() (frame, error) {
 // Read implements io.Reader.
 func (r *reader) Read(buf []byte) (int, error) {
 	if r.err == nil && r.left == 0 {
-		r.err = r.verify()
+		r.err = r.finish()
 	}
 	for r.err == nil && len(r.rest) == 0 {
 		r.err = r.fill()
@@ -218,8 +245,8 @@ func (r *reader) fill() error {
 	return err
 }
 
-// verify returns io.EOF for content that is what was stored.
-func (r *reader) verify() error {
+// finish returns io.EOF for content that is what was stored.
+func (r *reader) finish() error {
 	var sum digest
 	r.hash.Sum(sum[:0])
 	if sum != r.piece.sum {

@@ -173,18 +173,24 @@ func (w *Writer) Close() error {
 }
 
 // Find looks for a message that is stored already: same ID, arrived at the same
-// time, neither void nor purged.
+// time, neither void nor purged. Its content is read, since the copy in the queue
+// may be removed on the strength of this one: a message that is damaged becomes
+// void, and is not found.
 func (w *Writer) Find(id spoor.QueueID, arrived time.Time) (Entry, bool) {
 	at, ok := w.find(spoor.Key{ID: id, Arrived: arrived.UnixNano()})
 	if !ok {
 		return Entry{}, false
 	}
 	entry, err := w.entry(at)
+	if err != nil && !unreadable(err) {
+		err = w.putFate(at.sequence, Mark{Fate: FateVoid})
+		ok = false
+	}
 	if err != nil {
 		w.broken = fmt.Errorf("%w: %w", ErrBroken, err)
 		return Entry{}, false
 	}
-	return entry, true
+	return entry, ok
 }
 
 func (w *Writer) find(key spoor.Key) (place, bool) {
@@ -225,12 +231,12 @@ func (w *Writer) makeIndex() error {
 	return nil
 }
 
-// entry reads a message's metadata, and its last mark.
+// entry reads a message's metadata and its last mark, and checks its content.
 func (w *Writer) entry(at place) (Entry, error) {
 	if err := w.flush(); err != nil {
 		return Entry{}, err
 	}
-	s, err := w.vault.scan(w.plan, w.file)
+	s, err := w.vault.scanAhead(w.plan, w.file, glimpse)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -238,6 +244,12 @@ func (w *Writer) entry(at place) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
+	if err := s.verify(r); err != nil {
+		return Entry{}, err
+	}
 	r.Mark, err = s.mark(w.fates, at.sequence)
-	return r.Entry, err
+	if unreadable(err) {
+		return Entry{}, err
+	}
+	return r.Entry, nil
 }
