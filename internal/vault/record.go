@@ -127,4 +127,3 @@ func appendEscaped(dst []byte, value string) []byte {
 	}
 	return dst
 }
-
