@@ -38,7 +38,8 @@ type controller struct {
 	service service    // nil where there is none to be asked
 	users   systemUsers
 	births  map[string]time.Time // of what Prepare wrote, by tag: when it was preprocessed
-	changed atomic.Bool          // since the last Settle
+	known   [shardCount]map[uint64]known
+	changed atomic.Bool // since the last Settle
 	now     func() time.Time
 	patience
 }
@@ -73,6 +74,9 @@ func openControl(s *mta.Server, c mta.Control) (mta.Controller, error) {
 	ctl := &controller{
 		queue: q, live: c.Live, now: time.Now, births: map[string]time.Time{},
 		patience: patience{preprocess: 5 * time.Second, deliveries: 400 * time.Millisecond, pause: 20 * time.Millisecond},
+	}
+	for i := range ctl.known {
+		ctl.known[i] = map[uint64]known{}
 	}
 	if err := ctl.open(s, c); err != nil {
 		return nil, errors.Join(err, ctl.closeAll())

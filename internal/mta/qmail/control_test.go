@@ -227,6 +227,7 @@ type stand struct {
 	script *disktest.Script // asked once the controller is open; nil is no fault
 	armed  bool
 	live   bool
+	real   bool // with the clock and the patience of the program
 }
 
 func (s *stand) seam(op disk.Op) error {
@@ -260,8 +261,10 @@ func (s *stand) try(plan string, do func(c *controller)) error {
 	if !ok {
 		s.t.Fatal("not our controller")
 	}
-	c.now = orphanNow
-	c.patience = patience{pause: time.Millisecond, preprocess: 5 * time.Millisecond}
+	if !s.real {
+		c.now = orphanNow
+		c.patience = patience{pause: time.Millisecond, preprocess: 5 * time.Millisecond}
+	}
 	s.armed = true
 	do(c)
 	err = c.Close()

@@ -31,22 +31,42 @@ func (c *controller) Discard(ctx context.Context, batch []spoor.Target) ([]spoor
 }
 
 func (c *controller) discard(it *item) error {
-	if err := c.unlinkQueued(it); err != nil {
+	var k known
+	if !it.copies {
+		k, _ = c.recall(it)
+	}
+	if err := c.unlinkQueued(it, k); err != nil {
 		return err
 	}
-	return it.remove(roleLocal, roleRemote, roleBounce, roleIntd, roleStray, heldOrphan, roleMess, roleInfo, roleTodo, heldBack)
+	for _, role := range []string{roleLocal, roleRemote, roleBounce, roleIntd, roleStray, heldOrphan, roleMess, roleInfo, roleTodo, heldBack, heldUncertain} {
+		if k.absent(role) {
+			continue
+		}
+		if err := it.remove(role); err != nil {
+			return err
+		}
+	}
+	c.forget(it)
+	return nil
 }
 
-// unlinkQueued removes the name that the content still has in mess.
-func (c *controller) unlinkQueued(it *item) error {
-	st, err := it.held.Stat(it.name + "." + roleMess)
-	if ok, err := there(err); !ok {
-		return err
+// unlinkQueued removes the name that the content still has in mess. Of a message
+// that is copied, qmail-send does that.
+func (c *controller) unlinkQueued(it *item, k known) error {
+	if it.copies || k.absent(roleMess) {
+		return nil
+	}
+	if k.inode == 0 {
+		st, err := it.held.Stat(it.name + "." + roleMess)
+		if ok, err := there(err); !ok {
+			return err
+		}
+		k.inode = st.Inode
 	}
 	if err := c.locate(it); err != nil {
 		return err
 	}
-	if it.folder < 0 || it.mess.Inode != st.Inode {
+	if it.folder < 0 || it.mess.Inode != k.inode {
 		return nil
 	}
 	return absent(c.dir(it).Remove(it.name))
@@ -80,6 +100,7 @@ func (c *controller) PutBack(ctx context.Context, batch []spoor.Target) ([]spoor
 var errRequeue = errors.New("to be queued anew")
 
 func (c *controller) putBackOne(it *item) spoor.Outcome {
+	c.forget(it)
 	h, err := it.look()
 	if err != nil {
 		return failed(err)

@@ -47,6 +47,8 @@ type holding struct {
 	all  *disk.Dir // <queue>/spoor
 	ours *disk.Dir // <queue>/spoor/<plan>
 	dirs map[string]*disk.Dir
+
+	absent map[string]bool // subfolders that are known not to be there
 }
 
 const (
@@ -75,7 +77,7 @@ func newHolding(queue *disk.Dir, plan string) (*holding, error) {
 	if !isWord(plan, "-") {
 		return nil, fmt.Errorf("plan %q: %w", plan, errPlan)
 	}
-	return &holding{queue: queue, plan: plan, dirs: map[string]*disk.Dir{}}, nil
+	return &holding{queue: queue, plan: plan, dirs: map[string]*disk.Dir{}, absent: map[string]bool{}}, nil
 }
 
 // isWord reports whether a word can be the name of a file: letters, digits and
@@ -103,6 +105,7 @@ func (h *holding) dir(name string) (*disk.Dir, error) {
 	d, err := private(h.ours, name)
 	if err == nil {
 		h.dirs[name] = d
+		delete(h.absent, name)
 	}
 	return d, err
 }
@@ -134,17 +137,22 @@ func private(in *disk.Dir, name string) (*disk.Dir, error) {
 	return d, nil
 }
 
-// exists reports whether a subfolder is there, without making it.
+// exists reports whether a subfolder is there, without making it. Nobody but us
+// makes one, so the answer is looked for once.
 func (h *holding) exists(name string) (bool, error) {
 	h.mu.Lock()
-	_, open := h.dirs[name]
-	h.mu.Unlock()
-	if open {
+	defer h.mu.Unlock()
+	if _, open := h.dirs[name]; open {
 		return true, nil
+	}
+	if h.absent[name] {
+		return false, nil
 	}
 	for _, folder := range []string{heldTop, heldTop + "/" + h.plan, heldTop + "/" + h.plan + "/" + name} {
 		st, err := h.queue.Stat(folder)
-		if ok, err := there(err); !ok {
+		ok, err := there(err)
+		if !ok {
+			h.absent[name] = err == nil
 			return false, err
 		}
 		if !st.Directory {

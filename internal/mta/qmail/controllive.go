@@ -167,7 +167,7 @@ func (c *controller) liveItem(it *item) (*item, error) {
 		return nil, err
 	}
 	live := *it
-	live.held = dir
+	live.held, live.copies = dir, true
 	return &live, nil
 }
 

@@ -204,7 +204,13 @@ func TestPutBackIntoARunningQmailSendQueuesOnce(t *testing.T) {
 			allDone(t, "put back again", out, err)
 		})
 		stop()
-		queuedOnce(t, name, was, state(t, q), liveIDs)
+		is := state(t, q)
+		queuedOnce(t, name, was, is, liveIDs)
+		for _, id := range liveIDs {
+			if kept := contentOf(is, id) != ""; kept == stopped {
+				t.Errorf("%s: content under the old number %s is there: %v; only qmail-send may remove what it remembers", name, id, kept)
+			}
+		}
 	}
 }
 

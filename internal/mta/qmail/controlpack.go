@@ -44,11 +44,18 @@ func (c *controller) pack(it *item) (*spoor.Parcel, error) {
 	if err := c.packContent(p, it); err != nil {
 		return nil, err
 	}
+	var k known
+	if !it.copies {
+		k, _ = c.recall(it)
+	}
 	s := c.shelves
 	for _, one := range []shelfRole{
 		{s.todo, roleTodo}, {s.info, roleInfo}, {s.local, roleLocal}, {s.remote, roleRemote},
 		{s.bounce, roleBounce}, {s.intd, roleIntd}, {s.info, roleStray},
 	} {
+		if k.absent(one.role) {
+			continue
+		}
 		if one.role == roleInfo && has(p, roleTodo) {
 			continue // info is then called stray
 		}

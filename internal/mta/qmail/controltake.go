@@ -26,6 +26,8 @@ type item struct {
 	folder int       // of mess that holds its content; -1 where that is not found
 	mess   disk.Stat // of the content
 	same   bool      // the content is that of the target
+	copies bool      // held is the folder for copies
+	moved  roleSet   // into the holding place, in this call
 }
 
 // Take implements mta.Controller.
@@ -179,7 +181,12 @@ func (c *controller) takeOne(it *item) spoor.Outcome {
 	case err != nil:
 		return failed(err)
 	}
-	return c.step(it)
+	it.moved = bitOf(roleMess)
+	out := c.step(it)
+	if out.Result == spoor.ResultDone {
+		c.remember(it)
+	}
+	return out
 }
 
 // step makes a message invisible whose content has its second name.
@@ -219,7 +226,11 @@ func (it *item) move(from *folders, role string) error {
 	if d == nil {
 		return fs.ErrNotExist
 	}
-	return d.Rename(it.name, it.held, it.name+"."+role)
+	err := d.Rename(it.name, it.held, it.name+"."+role)
+	if err == nil {
+		it.moved |= bitOf(role)
+	}
+	return err
 }
 
 // moveRest brings what a message has beside its content and the file that makes
@@ -261,6 +272,7 @@ func (c *controller) takeOrphan(it *item) spoor.Outcome {
 	if err := c.dir(it).Rename(it.name, it.held, it.name+"."+heldOrphan); err != nil {
 		return failed(err)
 	}
+	it.moved = bitOf(heldOrphan)
 	return outcomeOf(errors.Join(c.moveRest(it), unlink()))
 }
 
