@@ -1,5 +1,7 @@
 package qmail
 
+import "fmt"
+
 // known is what this run has put into the holding place of a message, so that it
 // does not ask the kernel for files that are not there. An earlier run may have
 // put anything there: what was taken by one is not known.
@@ -37,3 +39,28 @@ func (c *controller) recall(it *item) (known, bool) {
 
 // absent reports whether a file is known not to be there.
 func (k known) absent(role string) bool { return k.roles != 0 && k.roles&bitOf(role) == 0 }
+
+// heldFiles is what the holding place has of a message.
+type heldFiles struct {
+	mess, info, todo, orphan, back bool
+	inode                          uint64 // of the content
+}
+
+// stepped reports whether the message was made invisible.
+func (h heldFiles) stepped() bool { return h.info || h.todo || h.orphan || h.back }
+
+func (it *item) look() (h heldFiles, err error) {
+	for _, one := range []struct {
+		role string
+		has  *bool
+	}{{roleMess, &h.mess}, {roleInfo, &h.info}, {roleTodo, &h.todo}, {heldOrphan, &h.orphan}, {heldBack, &h.back}} {
+		st, err := it.held.Stat(it.name + "." + one.role)
+		if *one.has, err = there(err); err != nil {
+			return h, fmt.Errorf("holding place: %w", err)
+		}
+		if *one.has && (one.role == roleMess || one.role == heldOrphan) {
+			h.inode = st.Inode
+		}
+	}
+	return h, nil
+}

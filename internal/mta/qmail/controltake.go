@@ -3,7 +3,6 @@ package qmail
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"sync"
 	"syscall"
@@ -347,29 +346,4 @@ func (c *controller) finishTake(it *item, h heldFiles) error {
 		return err
 	}
 	return c.moveRest(it)
-}
-
-// heldFiles is what the holding place has of a message.
-type heldFiles struct {
-	mess, info, todo, orphan, back bool
-	inode                          uint64 // of the content
-}
-
-// stepped reports whether the message was made invisible.
-func (h heldFiles) stepped() bool { return h.info || h.todo || h.orphan || h.back }
-
-func (it *item) look() (h heldFiles, err error) {
-	for _, one := range []struct {
-		role string
-		has  *bool
-	}{{roleMess, &h.mess}, {roleInfo, &h.info}, {roleTodo, &h.todo}, {heldOrphan, &h.orphan}, {heldBack, &h.back}} {
-		st, err := it.held.Stat(it.name + "." + one.role)
-		if *one.has, err = there(err); err != nil {
-			return h, fmt.Errorf("holding place: %w", err)
-		}
-		if *one.has && (one.role == roleMess || one.role == heldOrphan) {
-			h.inode = st.Inode
-		}
-	}
-	return h, nil
 }
