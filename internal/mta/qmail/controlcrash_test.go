@@ -277,3 +277,27 @@ func TestWithdrawUndoesABrokenRestore(t *testing.T) {
 }
 
 func tagOf(i int) string { return "m" + string(rune('a'+i)) }
+
+func TestWithdrawAfterABrokenPublishLeavesNoHalfMessage(t *testing.T) {
+	k, _, was := newCrash(t)
+	var list []spoor.Prepared
+	k.before = func(s *stand) {
+		parcels := removed(t, s)[:3]
+		s.with(func(c *controller) { list = prepareAll(t, c, parcels) })
+	}
+	k.act = func(c *controller) { _, _ = c.Publish(t.Context(), list) }
+	k.after = func(s *stand) string {
+		s.with(func(c *controller) { must(t, c.Withdraw(t.Context(), list)) })
+		is := renamed(state(t, filepath.Join(s.dir, queueName)), oldNames(list))
+		want := without(was)
+		for name, one := range expected(was) { // those whose step was made are whole
+			for _, p := range list {
+				if filepath.Base(name) == string(p.OldID) && (contentOf(is, string(p.OldID)) != "") {
+					want[name] = one
+				}
+			}
+		}
+		return differences(want, is)
+	}
+	k.run()
+}

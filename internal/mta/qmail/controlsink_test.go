@@ -9,7 +9,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
 )
 
 // sink is a host that takes mail, or defers it: a recipient that begins with
