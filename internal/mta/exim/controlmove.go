@@ -10,8 +10,8 @@ import (
 	"spoor/internal/mta"
 )
 
-// move moves a message from one side to the other, under Exim's lock on its -D
-// file: held is that file, nil if there is none.
+// move is a message on its way from one side to the other, under Exim's lock on its
+// -D file: held is that file, nil if there is none.
 //
 // One rename decides: that of the -H file, from whose names Exim makes the list of
 // its queue. All other files get a second name before and lose their first one
@@ -19,21 +19,36 @@ import (
 // -D file without -H in the spool, which Exim may find by a hint about a waiting
 // host and delete (transport.c, transport_check_waiting; deliver.c,
 // keep_malformed): it then deletes a name, and the message keeps the other.
-func move(from, to *side, held *disk.File) error {
+//
+// -D gets its second name first, and loses a name last: where it has one name
+// alone, the others have too.
+type move struct {
+	from, to *side
+	held     *disk.File
+	made     [header]bool // a second name was given now
+	both     [header]bool // there are two names, or the one at the goal counts
+}
+
+// decide does all up to the rename, with what already has its second name left as
+// it is.
+func (m *move) decide() error {
 	for r := range header {
-		if err := link(from[r], to[r], r); err != nil {
+		if m.both[r] {
+			continue
+		}
+		if err := m.link(r); err != nil {
 			return err
 		}
 	}
-	if held != nil {
-		if err := sameFile(held, to[data]); err != nil {
+	if m.held != nil {
+		if err := sameFile(m.held, m.to[data]); err != nil {
 			return err
 		}
 	}
-	h, target := from[header], to[header]
-	err := h.dir.Rename(h.name, target.dir, target.name)
+	h, goal := m.from[header], m.to[header]
+	err := h.dir.Rename(h.name, goal.dir, goal.name)
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s: %w", path.Join(target.dir.Name(), target.name), mta.ErrChanged)
+		return fmt.Errorf("%s: %w", path.Join(goal.dir.Name(), goal.name), mta.ErrChanged)
 	}
 	return err
 }
@@ -41,12 +56,15 @@ func move(from, to *side, held *disk.File) error {
 // link gives a file a second name, if it is there. Under the name may be the same
 // file, by an earlier run that was interrupted, or another one: then it returns
 // mta.ErrChanged.
-func link(from, to file, r role) error {
+func (m *move) link(r role) error {
+	from, to := m.from[r], m.to[r]
 	if from.dir == nil || to.dir == nil {
 		return nil
 	}
 	err := from.dir.Link(from.name, to.dir, to.name)
-	if errors.Is(err, fs.ErrNotExist) {
+	m.made[r] = err == nil
+	m.both[r] = err == nil
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if !errors.Is(err, fs.ErrExist) {
@@ -60,11 +78,29 @@ func link(from, to file, r role) error {
 		return err
 	}
 	second, err := to.stat()
-	if err != nil || first.Inode == second.Inode || r == msglog {
-		return err // a log that is there is Exim's, which goes on writing it
+	// A log that is there is Exim's, which goes on writing it.
+	m.both[r] = err == nil && (first.Inode == second.Inode || r == msglog)
+	if err != nil || m.both[r] {
+		return err
 	}
 	return fmt.Errorf("%s: %w", path.Join(to.dir.Name(), to.name), mta.ErrChanged)
 }
+
+// finish removes the first names, when it is decided.
+func (m *move) finish() error {
+	for _, r := range lastData {
+		if !m.both[r] {
+			continue
+		}
+		if err := m.from[r].remove(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lastData is the order in which names are removed.
+var lastData = [...]role{msglog, journal, data}
 
 // sameFile wants a name to be that of the locked file: a delivery may have ended
 // between its opening and its locking.
@@ -80,10 +116,11 @@ func sameFile(held *disk.File, name file) error {
 	return err
 }
 
-// tidy takes from the side that a message has left the names that it still has
-// there: only those of the very files that it has on the other side.
+// tidy takes from the side that a message has left, in an earlier run, the names
+// that it still has there: only those of the very files that it has on the other
+// side.
 func tidy(left, now *side) error {
-	for r := range header {
+	for _, r := range lastData {
 		st, err := now[r].stat()
 		if errors.Is(err, fs.ErrNotExist) || err == nil && st.Links < 2 {
 			continue
@@ -102,9 +139,15 @@ func tidy(left, now *side) error {
 	return nil
 }
 
-// clear removes files of a side, all but the -H file, from a role on.
-func (s *side) clear(first role) error {
-	for r := first; r < header; r++ {
+// tidied reports whether -D shows that nothing is left to tidy.
+func (s *side) tidied() bool {
+	st, err := s[data].stat()
+	return err == nil && st.Links < 2
+}
+
+// clear removes all files of a side but the -H file.
+func (s *side) clear() error {
+	for _, r := range lastData {
 		if err := s[r].remove(); err != nil {
 			return err
 		}

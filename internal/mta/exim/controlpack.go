@@ -98,8 +98,10 @@ func (c *Controller) describe(p *spoor.Parcel, s *side) error {
 	for _, address := range h.done {
 		finished[string(address)] = true
 	}
-	if err := c.journal(s[journal], finished); err != nil {
-		return err
+	if _, ok := p.File(journal.String()); ok {
+		if err := c.journal(s[journal], finished); err != nil {
+			return err
+		}
 	}
 	p.Recipients, p.Done = len(h.recipients), 0
 	for _, address := range h.recipients {

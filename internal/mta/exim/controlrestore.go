@@ -147,7 +147,7 @@ func (c *Controller) publish(p *spoor.Prepared) spoor.Outcome {
 		return failed(err)
 	}
 	if !there {
-		return outcome(from.clear(data)) // it was published; these are second names
+		return outcome(from.clear()) // it was published; these are second names
 	}
 	return c.queue(&from, p.NewID, spotOf(p.NewID, p.Folder))
 }
@@ -187,5 +187,5 @@ func (c *Controller) withdraw(p *spoor.Prepared) error {
 	if err := s[header].remove(); err != nil {
 		return err
 	}
-	return s.clear(data)
+	return s.clear()
 }

@@ -68,42 +68,54 @@ func (c *Controller) takeFrom(at spot, t *spoor.Target) (out spoor.Outcome, foun
 	if err != nil {
 		return outcome(err), true
 	}
-	to, err := c.emptyShelf(t.ID, at)
-	if err == nil {
-		err = move(&from, &to, held)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return spoor.Outcome{Result: spoor.ResultGone}, true
-	}
+	to, err := c.shelfSide(t.ID, at.shelf(), "")
 	if err != nil {
-		return outcome(errors.Join(err, c.retreat(&from, &to))), true
+		return failed(err), true
 	}
-	return tidied(tidy(&from, &to)), true
+	return c.shelve(&move{from: &from, to: &to, held: held}), true
 }
 
-// emptyShelf is where a message is moved to that is in the spool. What an
-// interrupted run has left there may have another journal; -D is always the same.
-func (c *Controller) emptyShelf(id spoor.QueueID, at spot) (side, error) {
-	s, err := c.shelfSide(id, at.shelf(), "")
-	if err != nil {
-		return s, err
+// shelve moves a message out of the spool.
+func (c *Controller) shelve(m *move) spoor.Outcome {
+	err := m.link(data)
+	if !m.made[data] && (err == nil || errors.Is(err, mta.ErrChanged)) {
+		m.both[data] = false
+		err = emptyShelf(m.to)
 	}
+	if err == nil {
+		err = m.decide()
+	}
+	if errors.Is(err, fs.ErrNotExist) { // somebody removed it by hand
+		return outcomeGone(emptyShelf(m.to))
+	}
+	if err != nil {
+		return outcome(errors.Join(err, c.retreat(m)))
+	}
+	return tidied(m.finish())
+}
+
+func outcomeGone(err error) spoor.Outcome { return spoor.Outcome{Result: spoor.ResultGone, Err: err} }
+
+// emptyShelf removes what an interrupted run has left on a shelf of a message that
+// is in the spool: its journal may be another one by now. Where -D could be put
+// there, nothing was left.
+func emptyShelf(s *side) error {
 	there, err := s.has()
 	if there {
-		return s, fmt.Errorf("%s is in the holding place and in the spool: %w", id, mta.ErrChanged)
+		return fmt.Errorf("it is in the holding place and in the spool: %w", mta.ErrChanged)
 	}
-	if err == nil {
-		err = s.clear(journal)
-	}
-	return s, err
-}
-
-// retreat removes what a move that did not come to its end has left on a shelf.
-func (c *Controller) retreat(from, to *side) error {
-	if there, err := from.has(); err != nil || !there {
+	if err != nil {
 		return err
 	}
-	return tidy(to, from)
+	return s.clear()
+}
+
+// retreat removes what a move that did not come to its end has left at its goal.
+func (c *Controller) retreat(m *move) error {
+	if there, err := m.from.has(); err != nil || !there {
+		return err
+	}
+	return tidy(m.to, m.from)
 }
 
 // tidied is the outcome of a move that is decided: names that could not be removed
@@ -149,21 +161,22 @@ func (c *Controller) readHeader(f file, buffer []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer func() { _ = open.Close() }()
-	st, err := open.Stat()
-	if err != nil {
-		return nil, err
+	if buffer = buffer[:cap(buffer)]; len(buffer) == 0 {
+		buffer = make([]byte, headBytes)
 	}
-	if st.SizeBytes > headerBytes {
-		return nil, fmt.Errorf("%s: %d bytes: no header is as long", open.Name(), st.SizeBytes)
+	for got := 0; ; {
+		n, err := open.ReadAt(buffer[got:], int64(got))
+		got += n
+		switch {
+		case errors.Is(err, io.EOF):
+			return buffer[:got], nil
+		case err != nil:
+			return nil, err
+		case got > headerBytes:
+			return nil, fmt.Errorf("%s: over %d bytes: no header is as long", open.Name(), headerBytes)
+		}
+		buffer = append(buffer, make([]byte, 3*len(buffer))...)
 	}
-	if int64(cap(buffer)) < st.SizeBytes {
-		buffer = make([]byte, st.SizeBytes)
-	}
-	buffer = buffer[:st.SizeBytes]
-	if _, err := open.ReadAt(buffer, 0); err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	return buffer, nil
 }
 
 // taken finds a message in the holding place.
@@ -210,14 +223,16 @@ func (c *Controller) discard(t *spoor.Target) error {
 	if !ok {
 		return c.sweep(t)
 	}
-	if err := c.tidyTaken(at, t.ID); err != nil {
-		return err
-	}
 	s, err := c.shelfSide(t.ID, at.shelf(), "")
 	if err != nil {
 		return err
 	}
-	if err := s.clear(data); err != nil {
+	if !s.tidied() {
+		if err := c.tidyTaken(at, t.ID); err != nil {
+			return err
+		}
+	}
+	if err := s.clear(); err != nil {
 		return err
 	}
 	return s[header].remove()
@@ -244,7 +259,7 @@ func (c *Controller) sweep(t *spoor.Target) error {
 		if ok {
 			err = tidy(&s, &queued)
 		} else {
-			err = s.clear(data)
+			err = s.clear()
 		}
 		if err != nil {
 			return err
@@ -317,8 +332,9 @@ func (c *Controller) queue(from *side, id spoor.QueueID, at spot) spoor.Outcome 
 		return outcome(err)
 	}
 	defer unlock(held)
-	if err := move(from, &to, held); err != nil {
-		return outcome(errors.Join(err, c.retreat(from, &to)))
+	m := &move{from: from, to: &to, held: held}
+	if err := m.decide(); err != nil {
+		return outcome(errors.Join(err, c.retreat(m)))
 	}
-	return tidied(tidy(from, &to))
+	return tidied(m.finish())
 }
