@@ -233,7 +233,10 @@ type listing struct {
 	Queue      string `json:"queue_name"`
 	ID         string `json:"queue_id"`
 	Sender     string
-	Recipients []struct{ Address string }
+	Recipients []struct {
+		Address string
+		Reason  string `json:"delay_reason"`
+	}
 }
 
 const (
@@ -459,6 +462,11 @@ func TestWhatWasHeldStaysHeld(t *testing.T) {
 	ready := s.restore(c, parcels)
 	if folder := ready[0].Folder; folder != "/var/spool/postfix/hold" || s.listed()[string(ready[0].NewID)].Queue != "hold" {
 		t.Errorf("the first came back to %s", folder)
+	}
+	for _, recipient := range s.listed()[string(ready[0].NewID)].Recipients {
+		if !strings.Contains(recipient.Reason, "come back later") {
+			t.Errorf("%s waits because of %q: its log is lost", recipient.Address, recipient.Reason)
+		}
 	}
 	s.ok(c.Close())
 }

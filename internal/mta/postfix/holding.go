@@ -75,8 +75,11 @@ func ours(d *disk.Dir, name string) error {
 	return err
 }
 
-// loadTaken lists what the plan has taken before, once.
+// loadTaken lists what the plan has taken before, once. Several goroutines may
+// call it.
 func (s *spool) loadTaken() error {
+	s.listing.Lock()
+	defer s.listing.Unlock()
 	if s.taken != nil {
 		return nil
 	}

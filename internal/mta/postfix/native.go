@@ -45,8 +45,8 @@ func takeNative(ctx context.Context, s *spool, tasks []task) error {
 	if err := oneByOne((*spool).takeDrop)(ctx, s, drops); err != nil {
 		return err
 	}
-	now, err := s.holdNow(ctx, hold)
-	s.awaitFree(ctx, append(held, now...))
+	busy, err := s.holdNow(ctx, hold)
+	s.awaitFree(ctx, append(held, busy...))
 	return err
 }
 
@@ -59,10 +59,10 @@ func (s *spool) whereIs(t *spoor.Target) (queue string, err error) {
 	return queueOf(f.folder), f.file.Close()
 }
 
-// holdNow holds messages, and returns those that are in hold then. An ID that went
-// to another message in the meantime is released again. The error is the
-// context's.
-func (s *spool) holdNow(ctx context.Context, tasks []task) (now []task, err error) {
+// holdNow holds messages, and returns those of them that are being delivered all
+// the same. An ID that went to another message in the meantime is released again.
+// The error is the context's, or that of the release.
+func (s *spool) holdNow(ctx context.Context, tasks []task) (busy []task, err error) {
 	ready := tasks[:0:0]
 	for _, t := range tasks {
 		if err := s.notInHold(t.Target); err != nil {
@@ -77,11 +77,10 @@ func (s *spool) holdNow(ctx context.Context, tasks []task) (now []task, err erro
 	refused := s.postfix.postsuper(ctx, idsOf(ready), "-h")
 	var wrong []string
 	for _, t := range ready {
-		err := s.inHold(t.Target)
+		err := s.heldAndFree(t.Target)
 		switch {
-		case err == nil:
-			now = append(now, t)
-			continue
+		case errors.Is(err, mta.ErrBusy):
+			busy = append(busy, t)
 		case errors.Is(err, mta.ErrChanged):
 			wrong = append(wrong, string(t.ID))
 		case errors.Is(err, mta.ErrGone):
@@ -90,9 +89,9 @@ func (s *spool) holdNow(ctx context.Context, tasks []task) (now []task, err erro
 		t.failed(err)
 	}
 	if err := s.release(context.WithoutCancel(ctx), wrong); err != nil && s.anyInHold(wrong) {
-		return now, fmt.Errorf("release messages that were held by mistake: %w", err)
+		return busy, fmt.Errorf("release messages that were held by mistake: %w", err)
 	}
-	return now, ctx.Err()
+	return busy, ctx.Err()
 }
 
 // anyInHold reports whether one of these IDs is held.
@@ -303,8 +302,8 @@ func holdNative(ctx context.Context, s *spool, tasks []task) error {
 			ready = append(ready, t)
 		}
 	}
-	now, err := s.holdNow(ctx, ready)
-	for _, t := range now {
+	busy, err := s.holdNow(ctx, ready)
+	for _, t := range busy {
 		t.failed(nil)
 	}
 	return err

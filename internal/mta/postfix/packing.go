@@ -36,6 +36,9 @@ func (c *controller) Pack(t *spoor.Target) (*spoor.Parcel, error) {
 }
 
 func (c *controller) pack(s *spool, t *spoor.Target) (*spoor.Parcel, error) {
+	if err := s.loadTaken(); err != nil {
+		return nil, err
+	}
 	logsIn := func(name string) string { return name }
 	folder, held := s.taken[string(t.ID)]
 	f, err := (*found)(nil), error(nil)

@@ -32,7 +32,8 @@ type spool struct {
 
 	opening sync.Mutex
 	folders map[string]*disk.Dir // open, by name below queue
-	taken   map[string]string    // ID to folder below queue, of what is in the holding place; nil before loadTaken
+	listing sync.Mutex
+	taken   map[string]string // ID to folder below queue, of what is in the holding place; nil before loadTaken
 }
 
 // openSpool opens the queue of an instance. It returns mta.ErrNoQueue, or
