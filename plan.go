@@ -197,6 +197,8 @@ type Plan struct {
 	Selector []string // words of the command line
 	Undoes   string   // the plan that this one takes back; ""
 
+	Stop bool // the MTA is stopped meanwhile, if it runs
+
 	// ThroughVault is of a hold or release on an MTA that has no such thing: the
 	// messages wait in the vault.
 	ThroughVault bool

@@ -1,6 +1,7 @@
 package mta
 
 import (
+	"context"
 	"errors"
 	"io"
 	"time"
@@ -46,6 +47,15 @@ type Adapter struct {
 	// Control opens the queue to change it. It may return ErrNoQueue, ErrRunning or an
 	// fs.ErrPermission. nil where that is not supported.
 	Control func(s *Server, c Control) (Controller, error)
+	// Stops is of an MTA whose queue is changed faster, and more exactly, while it is
+	// stopped: Control.Stop.
+	Stops bool
+	// Recover starts what a killed run has left stopped. nil where nothing is ever
+	// stopped.
+	Recover func(ctx context.Context, s *Server, c Control) error
+	// Freezer returns what stops deliveries to other servers, by a method of the
+	// adapter's; "" is the best one. nil where that is not supported.
+	Freezer func(s *Server, c Control, method string) (Freezer, error)
 	// NoHold is of an MTA that cannot hold single messages: they wait in the vault.
 	NoHold bool
 	// Message turns a parcel into the message that it holds (RFC 5322), as the queue's

@@ -27,7 +27,11 @@ type Control struct {
 	Live bool      // Top is the running machine's own root, so that its daemons may be asked
 	Plan string    // the ID of the plan, made of letters, digits and hyphens: it names the holding place
 	Run  Runner    // for the MTA's own commands; used only if Live
-	Stop bool      // the operator allows the MTA to be stopped and started again
+	Stop bool      // the MTA is to be stopped if it runs, and started again by Close
+
+	// State is where it is recorded what is stopped, so that a later run can start
+	// it; nil if nothing is to be changed, and then nothing is stopped.
+	State *disk.Dir
 }
 
 // Runner runs one program of the MTA without a shell, with input on its
@@ -99,4 +103,19 @@ type Controller interface {
 	// Close ends what was begun: the MTA is started again if it was stopped, locks
 	// are given back, an empty holding place is removed.
 	Close() error
+}
+
+// Freezer stops all deliveries of an MTA to other servers, while mail is still
+// taken in, and starts them again. What it has to remember is a record, which its
+// caller makes durable before Freeze and keeps until after Thaw. Freeze and Thaw
+// are idempotent.
+type Freezer interface {
+	// Explain says for people how it is done, a line each.
+	Explain() []string
+	// Plan returns the record of a freeze; it changes nothing.
+	Plan(ctx context.Context) (record []byte, err error)
+	Freeze(ctx context.Context, record []byte) error
+	// Thaw restores exactly what was there before. Where somebody has changed it
+	// since it returns an error, unless force is set.
+	Thaw(ctx context.Context, record []byte, force bool) error
 }

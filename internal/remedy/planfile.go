@@ -30,6 +30,7 @@ type planHead struct {
 	Selector []string  `json:"selector,omitempty"`
 	Undoes   string    `json:"undoes,omitempty"`
 	Through  bool      `json:"through_vault,omitempty"`
+	Stop     bool      `json:"stop,omitempty"`
 	Messages int       `json:"messages"`
 	Queue    int       `json:"queue_messages"`
 }
@@ -132,7 +133,7 @@ func writePlan(w io.Writer, p *spoor.Plan) error {
 func headOf(p *spoor.Plan) planHead {
 	return planHead{
 		Plan: p.ID, Action: p.Action.String(), Time: p.Time, Host: p.Host, Root: p.Root, MTA: p.MTA, By: p.By,
-		Reason: p.Reason, Selector: p.Selector, Undoes: p.Undoes, Through: p.ThroughVault, Messages: len(p.Targets), Queue: p.QueueMessages,
+		Reason: p.Reason, Selector: p.Selector, Undoes: p.Undoes, Through: p.ThroughVault, Stop: p.Stop, Messages: len(p.Targets), Queue: p.QueueMessages,
 	}
 }
 
@@ -201,7 +202,7 @@ func readHead(line []byte) (*spoor.Plan, error) {
 	}
 	return &spoor.Plan{
 		ID: h.Plan, Action: action, Time: h.Time, Host: h.Host, Root: h.Root, MTA: h.MTA, By: h.By, Reason: h.Reason,
-		Selector: h.Selector, Undoes: h.Undoes, ThroughVault: h.Through, QueueMessages: h.Queue,
+		Selector: h.Selector, Undoes: h.Undoes, ThroughVault: h.Through, Stop: h.Stop, QueueMessages: h.Queue,
 	}, nil
 }
 

@@ -13,14 +13,6 @@ import (
 	"spoor/internal/mta"
 )
 
-// service is qmail-send as something that can be stopped, started, and told to
-// try every message now (SIGALRM, qmail-send(8)).
-type service interface {
-	stop(ctx context.Context) error
-	start(ctx context.Context) error
-	alarm(ctx context.Context) error
-}
-
 // controller changes a queue. It implements mta.Controller.
 //
 // There are two ways. With qmail-send stopped it holds lock/sendmutex, the lock
@@ -35,7 +27,9 @@ type controller struct {
 	held    *holding
 	mutex   *disk.File // lock/sendmutex, locked; nil where qmail-send runs
 	live    bool       // /proc tells of the processes that work on the queue
-	service service    // nil where there is none to be asked
+	service *daemon    // the running qmail-send; nil where it does not run, or is not to be asked
+	outage  *outage    // of a qmail-send that was stopped
+	halt    bool       // it is to be stopped
 	users   systemUsers
 	births  map[string]time.Time // of what Prepare wrote, by tag: when it was preprocessed
 	known   [shardCount]map[uint64]known
@@ -92,6 +86,32 @@ func (c *controller) open(s *mta.Server, with mta.Control) (err error) {
 		return fmt.Errorf("open queue to change it: %w", err)
 	}
 	if c.held, err = newHolding(c.shelves.queue, with.Plan); err != nil {
+		return err
+	}
+	if err := c.lock(); err != nil {
+		return err
+	}
+	return c.serve(s, with)
+}
+
+// serve finds what runs qmail-send, and stops it if that is wanted.
+func (c *controller) serve(s *mta.Server, with mta.Control) error {
+	if !c.running() || !with.Live {
+		return nil
+	}
+	dir, err := s.Root.Resolve(c.queue.tree.name)
+	if err != nil {
+		return fmt.Errorf("open queue to change it: %w", err)
+	}
+	ctx := context.Background() // an operator's interrupt must not leave it stopped
+	if c.service, err = findService(ctx, with, dir); err != nil && with.Stop {
+		return err
+	}
+	c.halt = with.Stop
+	if !with.Stop || with.State == nil {
+		return nil
+	}
+	if c.outage, err = interruptDelivery(ctx, c.service, with.State, with.Plan); err != nil {
 		return err
 	}
 	return c.lock()
@@ -180,6 +200,20 @@ func (c *controller) Retry(ctx context.Context, batch []spoor.Target) ([]spoor.O
 // Close implements mta.Controller.
 func (c *controller) Close() error { return errors.Join(c.held.tidy(), c.closeAll()) }
 
+// resume starts a qmail-send that was stopped. The mutex is free by now.
+func (c *controller) resume() error {
+	var err error
+	if c.outage != nil {
+		err = c.outage.end(context.Background())
+		c.outage = nil
+	}
+	if c.service != nil {
+		err = errors.Join(err, c.service.close())
+		c.service = nil
+	}
+	return err
+}
+
 func (c *controller) closeAll() error {
 	var errs []error
 	if c.held != nil {
@@ -191,6 +225,7 @@ func (c *controller) closeAll() error {
 	if c.mutex != nil {
 		errs = append(errs, c.mutex.Close())
 	}
+	errs = append(errs, c.resume())
 	return errors.Join(append(errs, c.queue.Close())...)
 }
 
@@ -211,6 +246,9 @@ var errNoContent = errors.New("its content is not there")
 
 // Explain implements mta.Controller.
 func (c *controller) Explain(action spoor.Action) []string {
+	if c.halt {
+		return append(c.service.explain(), c.explainStopped(action)...)
+	}
 	switch action {
 	case spoor.ActionRemove:
 		if c.running() {
@@ -220,16 +258,28 @@ func (c *controller) Explain(action spoor.Action) []string {
 				"deliveries under way go on: an undo leaves their recipients out",
 			}
 		}
-		return []string{"qmail-send is stopped and kept from starting: the files of the messages are moved to " + c.held.name()}
+		return append([]string{"qmail-send does not run, and is kept from starting meanwhile"}, c.explainStopped(action)...)
 	case spoor.ActionRestore:
 		if c.running() {
 			return []string{"qmail-send runs: messages are queued as qmail-queue does, for the recipients that were not done, with new numbers"}
 		}
-		return []string{"qmail-send is stopped: messages return with all their files and new numbers"}
+		return append([]string{"qmail-send does not run, and is kept from starting meanwhile"}, c.explainStopped(action)...)
 	case spoor.ActionRetry:
 		return []string{"qmail-send can be told to try every message now, not some of them"}
 	case spoor.ActionHold, spoor.ActionRelease:
 		return []string{"qmail cannot hold a message in its queue: it is kept in the vault instead"}
+	default:
+		return nil
+	}
+}
+
+// explainStopped is how it is done while qmail-send does not run.
+func (c *controller) explainStopped(action spoor.Action) []string {
+	switch action {
+	case spoor.ActionRemove, spoor.ActionHold:
+		return []string{"the files of the messages are moved to " + c.held.name() + " and stored in the vault; nothing is bounced"}
+	case spoor.ActionRestore, spoor.ActionRelease:
+		return []string{"messages return with all their files, under new numbers"}
 	default:
 		return nil
 	}
