@@ -32,3 +32,24 @@ func (d *Dir) WritePipe(name string, data []byte) error {
 	}
 	return err
 }
+
+// Listened reports whether a process has the named pipe open to read it: an open
+// that does not wait fails otherwise (fifo(7)).
+func (d *Dir) Listened(name string) (bool, error) {
+	err := d.WritePipe(name, nil)
+	if unheard(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Poke writes one byte into a named pipe, if a process reads it.
+func (d *Dir) Poke(name string) error {
+	if err := d.WritePipe(name, []byte{0}); !unheard(err) {
+		return err
+	}
+	return nil
+}
+
+// unheard is the error of a pipe that nobody reads, or that is not there.
+func unheard(err error) bool { return errors.Is(err, unix.ENXIO) || errors.Is(err, fs.ErrNotExist) }

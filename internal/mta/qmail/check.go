@@ -255,7 +255,7 @@ func oldTrees(root *host.Root, name string) (notes []string) {
 	}
 	slices.Sort(names)
 	for _, one := range names {
-		if plan, ok := strings.CutPrefix(one, path.Base(name)+asideInfix); ok && validPlan(plan) {
+		if plan, ok := strings.CutPrefix(one, path.Base(name)+asideInfix); ok && validPlan(plan) && root.Exists(path.Dir(name)+"/"+one+"/"+recordFile) {
 			notes = append(notes, "rebuild "+plan+" can be undone (spoor queue rebuild --undo "+plan+") or its old tree removed (spoor queue rebuild --purge "+plan+")")
 		}
 	}

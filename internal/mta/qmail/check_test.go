@@ -45,7 +45,12 @@ type sound struct {
 // newSound makes an empty queue without any damage.
 func newSound(t testing.TB, l layout) *sound {
 	t.Helper()
-	s := &sound{t: t, dir: t.TempDir(), crew: testCrew(), layout: l}
+	return newSoundIn(t, t.TempDir(), l)
+}
+
+func newSoundIn(t testing.TB, dir string, l layout) *sound {
+	t.Helper()
+	s := &sound{t: t, dir: dir, crew: testCrew(), layout: l}
 	c := s.crew
 	must(t, os.MkdirAll(s.path(""), 0o755))
 	must(t, os.MkdirAll(filepath.Join(s.dir, "etc"), 0o755))
@@ -100,7 +105,11 @@ func (s *sound) message(what string, envelope map[piece]string) uint64 {
 	stat, _ := info.Sys().(*syscall.Stat_t)
 	s.age("pid/1", born())
 	must(s.t, os.Rename(s.path("pid/1"), s.path(s.file(pieceMess, stat.Ino))))
-	for p, data := range envelope {
+	for p := piece(0); p < pieces; p++ {
+		data, ok := envelope[p]
+		if !ok {
+			continue
+		}
 		rule := shelfRules()[p]
 		if p == pieceTodo && envelope[pieceIntd] != "" {
 			must(s.t, os.Link(s.path(s.file(pieceIntd, stat.Ino)), s.path(s.file(p, stat.Ino))))
@@ -202,7 +211,9 @@ func TestEachDamageIsFound(t *testing.T) {
 		},
 		"info-damaged":       func(s *sound) { s.message("m", map[piece]string{pieceInfo: "", pieceRemote: "Tb@y.test\x00"}) },
 		"recipients-damaged": func(s *sound) { s.message("m", map[piece]string{pieceInfo: "F\x00", pieceRemote: "Tb@y.t"}) },
-		"todo-damaged":       func(s *sound) { s.message("m", map[piece]string{pieceTodo: "u1\x00p1\x00Fa@x.test\x00Qlog\x00Tb@y.test\x00"}) },
+		"todo-damaged": func(s *sound) {
+			s.message("m", map[piece]string{pieceTodo: "u1\x00p1\x00Fa@x.test\x00Qlog\x00Tb@y.test\x00"})
+		},
 		"empty-content": func(s *sound) {
 			must(s.t, os.Truncate(s.path(s.file(pieceMess, s.message("m", unprocessed("a@x.test", "b@y.test")))), 0))
 		},

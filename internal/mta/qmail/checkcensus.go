@@ -60,6 +60,7 @@ type queueFile struct {
 	accessed int64 // nanoseconds since the Unix epoch
 	modified int64
 	uid, gid int32
+	links    int32
 	folder   int32 // number of the split folder it lies in, or flat
 	mode     uint16
 	piece    piece
@@ -219,7 +220,7 @@ func (c *census) note(p piece, dir string, folder int32, f found) error {
 	case canonical && f.stat.Regular:
 		c.files = append(c.files, queueFile{
 			id: id, inode: f.stat.Inode, size: f.stat.SizeBytes, accessed: f.stat.Accessed.UnixNano(), modified: f.stat.Modified.UnixNano(),
-			uid: int32(f.stat.UID), gid: int32(f.stat.GID), folder: folder, mode: uint16(f.stat.Mode), piece: p,
+			uid: int32(f.stat.UID), gid: int32(f.stat.GID), links: int32(f.stat.Links), folder: folder, mode: uint16(f.stat.Mode), piece: p,
 		})
 		return nil
 	case canonical && f.stat.Directory && folder == flat && p != pieceBounce && id < maxSplit:

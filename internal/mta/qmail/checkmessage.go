@@ -31,6 +31,9 @@ type queueMessage struct {
 	undone, done int    // recipients
 	flaw         flaw   // of the envelope
 	envelope     uint64 // hash of what is copied of it
+
+	foreignOwner bool // its content is not qmailq's
+	twin         bool // its content is that of another message too
 }
 
 // flaw is what is wrong with an envelope.
