@@ -1,6 +1,7 @@
 package qmail
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -40,6 +41,9 @@ type sound struct {
 	dir  string // root
 	crew crew
 	layout
+
+	queue     string // name of the tree; "" is queue
+	delivered bool   // the last deliver found its message
 }
 
 // newSound makes an empty queue without any damage.
@@ -72,7 +76,9 @@ func newSoundIn(t testing.TB, dir string, l layout) *sound {
 	return s
 }
 
-func (s *sound) path(name string) string { return filepath.Join(s.dir, "var/qmail/queue", name) }
+func (s *sound) path(name string) string {
+	return filepath.Join(s.dir, "var/qmail", cmp.Or(s.queue, "queue"), name)
+}
 
 func (s *sound) own(name string, uid, gid int, mode uint32) {
 	s.t.Helper()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"runtime"
 	"slices"
@@ -90,7 +91,7 @@ func OpenRebuild(s *mta.Server, c mta.Control, o RebuildOptions) (*Rebuild, erro
 	if !validPlan(c.Plan) {
 		return nil, fmt.Errorf("plan %q: want letters, digits and hyphens", c.Plan)
 	}
-	place, err := s.Root.Resolve(queueDir(s.Home))
+	place, err := queuePlace(s)
 	if err != nil {
 		return nil, errors.Join(err, mta.ErrNoQueue)
 	}
@@ -102,6 +103,18 @@ func OpenRebuild(s *mta.Server, c mta.Control, o RebuildOptions) (*Rebuild, erro
 		return nil, err
 	}
 	return r, nil
+}
+
+// queuePlace is where the queue is, or was before a rebuild of two steps was
+// interrupted between them.
+func queuePlace(s *mta.Server) (string, error) {
+	dir := queueDir(s.Home)
+	place, err := s.Root.Resolve(dir)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return place, err
+	}
+	home, err := s.Root.Resolve(path.Dir(dir))
+	return path.Join(home, path.Base(dir)), err
 }
 
 // Close gives the locks back: qmail-send may be started.
@@ -186,10 +199,18 @@ func (r *Rebuild) surveyTree(ctx context.Context, top *disk.Dir) (*survey, error
 	return s, ctx.Err()
 }
 
-// unfit says why a queue cannot be rebuilt as it is.
-func (c *census) unfit() error {
+// incomplete returns an error if a part of the queue was not seen.
+func (c *census) incomplete() error {
 	for _, gap := range c.unread.List() {
 		return fmt.Errorf("%s: %s: %w", gap.File, gap.Reason, ErrUnfit)
+	}
+	return nil
+}
+
+// unfit says why a queue cannot be rebuilt as it is.
+func (c *census) unfit() error {
+	if err := c.incomplete(); err != nil {
+		return err
 	}
 	for name, st := range c.dirs {
 		if st.Device != c.dirs[""].Device {

@@ -99,6 +99,9 @@ func (r *Rebuild) moveForeign(old *disk.Dir) error {
 	if err != nil {
 		return err
 	}
+	if err := c.incomplete(); err != nil {
+		return err
+	}
 	dir, err := r.aside()
 	if err != nil {
 		return err

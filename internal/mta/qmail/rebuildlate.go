@@ -106,6 +106,9 @@ func (r *Rebuild) readTree(tree *disk.Dir) ([]queueMessage, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.incomplete(); err != nil {
+		return nil, err
+	}
 	list := c.messages()
 	if err := c.readEnvelopes(list, r.workers()); err != nil {
 		return nil, err

@@ -42,7 +42,8 @@ func (r *Rebuild) Undo(ctx context.Context) (*spoor.Rebuilding, error) {
 			return nil, err
 		}
 	}
-	if rec.Phase != phaseUndoing && rec.Phase != phaseUndone {
+	// A run that was interrupted before the exchange may have let qmail work on.
+	if p.new == r.name || rec.Phase != phaseUndoing && rec.Phase != phaseUndone {
 		if err := r.unused(ctx, made); err != nil {
 			return nil, err
 		}

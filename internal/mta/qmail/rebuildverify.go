@@ -23,6 +23,9 @@ func (r *Rebuild) verify(ctx context.Context, s *survey, made *disk.Dir) error {
 	if err != nil {
 		return err
 	}
+	if err := c.incomplete(); err != nil {
+		return err
+	}
 	list := c.messages()
 	if err := c.readEnvelopes(list, r.workers()); err != nil {
 		return err
