@@ -58,6 +58,10 @@ func nothing(what, try string) error {
 	return &statusError{status: exitNothing, err: &spoor.Problem{What: what, Try: try}}
 }
 
+// refused is returned where something is not done because it is not safe, or not
+// confirmed.
+func refused(p *spoor.Problem) error { return &statusError{status: exitRefused, err: p} }
+
 // exitStatus tells a failure on standard error and returns the exit status.
 func exitStatus(ctx context.Context, err error, env Environment) int {
 	if err == nil {

@@ -12,12 +12,13 @@ import (
 func queueCommand(o *options) *cobra.Command {
 	queue := &cobra.Command{
 		Use:   "queue",
-		Short: "count, list, read and change the messages in the queue",
+		Short: "count, list, read and change the messages in the queue; check and rebuild it",
 		Args:  noCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	queue.AddCommand(queueStatCommand(o), queueLsCommand(o), queueCatCommand(o), queueShapeCommand(o), queueReasonsCommand(o),
-		queueRemoveCommand(o), queueHoldCommand(o), queueReleaseCommand(o), queueRetryCommand(o))
+		queueRemoveCommand(o), queueHoldCommand(o), queueReleaseCommand(o), queueRetryCommand(o),
+		queueCheckCommand(o), queueRebuildCommand(o))
 	return queue
 }
 

@@ -222,13 +222,6 @@ func all(outcomes []spoor.Outcome, err error) error {
 	return err
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // TestTakingAndPuttingBackIsTheIdentity does it to every message of the captured
 // servers, of both forms of ID and with every damage.
 func TestTakingAndPuttingBackIsTheIdentity(t *testing.T) {

@@ -220,7 +220,7 @@ func (k *checker) strangers() {
 	for _, f := range k.census.foreign {
 		_, folder := folderName(f.path)
 		switch {
-		case f.path == holding:
+		case f.path == holdingFolder:
 			k.add("unfinished-plan", f.path)
 		case folder && !f.stat.Directory && !f.stat.Regular:
 			k.add("linked-folder", f.path)
@@ -232,8 +232,8 @@ func (k *checker) strangers() {
 	}
 }
 
-// holding is where the messages of an unfinished plan wait, inside the queue.
-const holding = "spoor"
+// holdingFolder is where the messages of an unfinished plan wait, inside the queue.
+const holdingFolder = "spoor"
 
 // folderName reports whether a path below the queue is where a shelf or a split
 // folder should be.

@@ -109,7 +109,7 @@ func (f flaw) String() string {
 
 // confirm looks again at the messages in doubt.
 func (k *checker) confirm() error {
-	look := newShelves(k.census.top)
+	look := newDirCache(k.census.top)
 	defer look.close()
 	for _, d := range k.doubts {
 		same, err := look.same(k.census.layout, d.message)
@@ -124,7 +124,7 @@ func (k *checker) confirm() error {
 }
 
 // same reports whether a message has the files that it had.
-func (s *shelves) same(l layout, m *queueMessage) (bool, error) {
+func (s *dirCache) same(l layout, m *queueMessage) (bool, error) {
 	for p := piece(0); p < pieces; p++ {
 		f, folder := m.file[p], l.folder(p, m.id)
 		if f != nil {
@@ -142,7 +142,7 @@ func (s *shelves) same(l layout, m *queueMessage) (bool, error) {
 }
 
 // inode is that of a file, 0 where there is none.
-func (s *shelves) inode(p piece, folder int32, id uint64) (uint64, error) {
+func (s *dirCache) inode(p piece, folder int32, id uint64) (uint64, error) {
 	dir, err := s.dir(p, folder)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil

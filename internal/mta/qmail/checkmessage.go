@@ -92,9 +92,9 @@ func (c *census) messages() []queueMessage {
 	return list
 }
 
-// shelves opens directories of a queue by piece and folder, and keeps some of
+// dirCache opens directories of a queue by piece and folder, and keeps some of
 // them open. One goroutine uses it.
-type shelves struct {
+type dirCache struct {
 	top  *disk.Dir
 	open map[shelfKey]*disk.Dir
 }
@@ -107,10 +107,10 @@ type shelfKey struct {
 // maxOpen bounds the directories that are kept open.
 const maxOpen = 240
 
-func newShelves(top *disk.Dir) *shelves { return &shelves{top: top, open: map[shelfKey]*disk.Dir{}} }
+func newDirCache(top *disk.Dir) *dirCache { return &dirCache{top: top, open: map[shelfKey]*disk.Dir{}} }
 
 // dir is the directory of a piece. It is valid until the next call.
-func (s *shelves) dir(p piece, folder int32) (*disk.Dir, error) {
+func (s *dirCache) dir(p piece, folder int32) (*disk.Dir, error) {
 	key := shelfKey{p, folder}
 	if d, ok := s.open[key]; ok {
 		return d, nil
@@ -130,7 +130,7 @@ func (s *shelves) dir(p piece, folder int32) (*disk.Dir, error) {
 	return d, nil
 }
 
-func (s *shelves) close() {
+func (s *dirCache) close() {
 	for _, d := range s.open {
 		_ = d.Close()
 	}
@@ -138,7 +138,7 @@ func (s *shelves) close() {
 }
 
 // sync makes the names in the directories durable that are open now.
-func (s *shelves) sync() error {
+func (s *dirCache) sync() error {
 	for _, d := range s.open {
 		if err := d.Sync(); err != nil {
 			return err
@@ -148,7 +148,7 @@ func (s *shelves) sync() error {
 }
 
 // read returns the content of a file into a buffer that it may replace.
-func (s *shelves) read(f *queueFile, buf []byte) ([]byte, error) {
+func (s *dirCache) read(f *queueFile, buf []byte) ([]byte, error) {
 	dir, err := s.dir(f.piece, f.folder)
 	if err != nil {
 		return buf[:0], err
@@ -185,7 +185,7 @@ func readWhole(file *disk.File, buf []byte) ([]byte, error) {
 // goroutines. A file that has gone meanwhile is as if it were empty.
 func (c *census) readEnvelopes(list []queueMessage, workers int) error {
 	return inShares(list, workers, func(share []queueMessage) error {
-		from := newShelves(c.top)
+		from := newDirCache(c.top)
 		defer from.close()
 		var buf []byte
 		for i := range share {
@@ -227,7 +227,7 @@ func copied(s stage) []piece {
 	return nil
 }
 
-func (m *queueMessage) readEnvelope(from *shelves, buf []byte) ([]byte, error) {
+func (m *queueMessage) readEnvelope(from *dirCache, buf []byte) ([]byte, error) {
 	hash := xxhash.New()
 	m.undone, m.done, m.flaw = 0, 0, flawNone
 	for _, p := range copied(m.stage()) {

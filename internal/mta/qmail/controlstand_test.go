@@ -166,13 +166,6 @@ func differences(was, is map[string]fileState) string {
 	return text.String()
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // copyTree copies a queue with all that a fileState has.
 func copyTree(t testing.TB, from string) string {
 	t.Helper()

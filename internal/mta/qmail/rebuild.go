@@ -100,6 +100,9 @@ func OpenRebuild(s *mta.Server, c mta.Control, o RebuildOptions) (*Rebuild, erro
 		return nil, fmt.Errorf("passwd does not have qmailq, qmailr and qmails, who own a queue: %w", ErrUnfit)
 	}
 	if r.home, err = c.Top.OpenDir(path.Dir(place)); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = errors.Join(err, mta.ErrNoQueue)
+		}
 		return nil, err
 	}
 	return r, nil
@@ -220,7 +223,7 @@ func (c *census) unfit() error {
 	for _, f := range c.foreign {
 		_, folder := folderName(f.path)
 		switch {
-		case f.path == holding:
+		case f.path == holdingFolder:
 			return fmt.Errorf("%s holds messages of an unfinished plan: run it again, or undo it: %w", f.path, ErrUnfit)
 		case folder && !f.stat.Directory && !f.stat.Regular:
 			return fmt.Errorf("%s is no directory: move it back to where the link leads from, while qmail is stopped: %w", f.path, ErrUnfit)

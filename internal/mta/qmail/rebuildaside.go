@@ -32,7 +32,7 @@ func (r *Rebuild) setAside(rec *rebuildRecord, old *disk.Dir) error {
 	if err != nil {
 		return err
 	}
-	from := newShelves(old)
+	from := newDirCache(old)
 	defer from.close()
 	rec.Report.Quarantined, rec.Report.Lost = 0, 0
 	for i := range list {
@@ -60,7 +60,7 @@ func (r *Rebuild) setAside(rec *rebuildRecord, old *disk.Dir) error {
 	return dir.SyncAll()
 }
 
-func linkAside(from *shelves, aside *disk.Dir, folder string, files []*queueFile) error {
+func linkAside(from *dirCache, aside *disk.Dir, folder string, files []*queueFile) error {
 	for _, f := range files {
 		to, err := makePath(aside, path.Dir(folder+"/"+f.path()))
 		if err != nil {

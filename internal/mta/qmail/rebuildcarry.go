@@ -15,7 +15,7 @@ func isLoop(err error) bool { return errors.Is(err, syscall.ELOOP) }
 
 // carrier carries messages from one tree into another one. One goroutine uses it.
 type carrier struct {
-	from, to *shelves
+	from, to *dirCache
 	layout   layout // of the tree that they go to
 	crew     crew
 	pid      *disk.Dir // of that tree; nil where nobody can look into it yet
@@ -129,7 +129,7 @@ func (c *carrier) linkFrom(old *queueFile, place queueFile) error {
 }
 
 // link links inside the new tree.
-func (c *carrier) link(old queueFile, s *shelves, place queueFile) error {
+func (c *carrier) link(old queueFile, s *dirCache, place queueFile) error {
 	from, err := s.dir(old.piece, old.folder)
 	if err != nil {
 		return err
@@ -203,7 +203,7 @@ func (r *Rebuild) fill(ctx context.Context, s *survey, to *disk.Dir) error {
 		list = append(list, *m)
 	}
 	return inShares(list, r.workers(), func(share []queueMessage) error {
-		c := &carrier{from: newShelves(s.top), to: newShelves(to), layout: s.after, crew: r.crew}
+		c := &carrier{from: newDirCache(s.top), to: newDirCache(to), layout: s.after, crew: r.crew}
 		defer c.close()
 		for i := range share {
 			if err := ctx.Err(); err != nil {

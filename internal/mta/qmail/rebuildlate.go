@@ -126,7 +126,7 @@ func (r *Rebuild) careful(from, to *disk.Dir, l layout) (*carrier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &carrier{from: newShelves(from), to: newShelves(to), layout: l, crew: r.crew, pid: pid}, nil
+	return &carrier{from: newDirCache(from), to: newDirCache(to), layout: l, crew: r.crew, pid: pid}, nil
 }
 
 // choice is which messages to bring: new ones, and those that an earlier run has

@@ -106,7 +106,7 @@ func (r *Rebuild) store(ctx context.Context, old *disk.Dir) error {
 	if err != nil {
 		return err
 	}
-	from := newShelves(old)
+	from := newDirCache(old)
 	defer from.close()
 	for i := range list {
 		m := &list[i]
@@ -132,7 +132,7 @@ func (r *Rebuild) store(ctx context.Context, old *disk.Dir) error {
 
 // parcel packs a message of the old tree. Its files have the names of the pieces
 // as roles, and stay readable until the store has returned.
-func (r *Rebuild) parcel(from *shelves, m *queueMessage) (*spoor.Parcel, error) {
+func (r *Rebuild) parcel(from *dirCache, m *queueMessage) (*spoor.Parcel, error) {
 	mess := m.file[pieceMess]
 	p := &spoor.Parcel{
 		MTA: "qmail", CallerUID: -1,
@@ -184,7 +184,7 @@ func (r *Rebuild) folderOf(f *queueFile) string {
 }
 
 // envelopeOf adds what one file tells of the envelope.
-func envelopeOf(from *shelves, f *queueFile, p *spoor.Parcel) error {
+func envelopeOf(from *dirCache, f *queueFile, p *spoor.Parcel) error {
 	channel := map[piece]spoor.Channel{pieceTodo: spoor.ChannelUndecided, pieceLocal: spoor.ChannelLocal, pieceRemote: spoor.ChannelRemote}
 	if _, ok := channel[f.piece]; !ok && f.piece != pieceInfo {
 		return nil
