@@ -184,7 +184,15 @@ func readWhole(file *disk.File, buf []byte) ([]byte, error) {
 // readEnvelopes reads what the envelopes of all messages hold, by several
 // goroutines. A file that has gone meanwhile is as if it were empty.
 func (c *census) readEnvelopes(list []queueMessage, workers int) error {
-	return inShares(list, workers, func(share []queueMessage) error {
+	all := make([]*queueMessage, 0, len(list))
+	for i := range list {
+		all = append(all, &list[i])
+	}
+	return c.readEnvelopesOf(all, workers)
+}
+
+func (c *census) readEnvelopesOf(list []*queueMessage, workers int) error {
+	return inShares(list, workers, func(share []*queueMessage) error {
 		from := newDirCache(c.top)
 		defer from.close()
 		var buf []byte
@@ -199,7 +207,7 @@ func (c *census) readEnvelopes(list []queueMessage, workers int) error {
 }
 
 // inShares calls f with parts of list, one for each worker.
-func inShares(list []queueMessage, workers int, f func(share []queueMessage) error) error {
+func inShares(list []*queueMessage, workers int, f func(share []*queueMessage) error) error {
 	workers = max(1, workers)
 	errs := make([]error, workers)
 	var group sync.WaitGroup

@@ -447,6 +447,21 @@ func TestAContentWithASecondNameIsNotGivenAway(t *testing.T) {
 	}
 }
 
+// TestOneContentUnderTwoNamesIsOneMessage: both cannot have the number of its inode.
+func TestOneContentUnderTwoNamesIsOneMessage(t *testing.T) {
+	s := full(t, t.TempDir(), layout{3, false})
+	id := s.message("twice", queued("a@x.test", "Tb@y.test"))
+	must(t, os.Link(s.path(s.file(pieceMess, id)), s.path(s.file(pieceMess, id+3_000_000_000))))
+	s.put(s.file(pieceInfo, id+3_000_000_000), "Ftwin@x.test\x00", s.crew.send, s.crew.group, 0o600)
+	report := apply(t, s.dir, RebuildOptions{})
+	got := visible(raw(t, s.path(""), s.layout))
+	aside, err := os.ReadFile(s.path("") + ".spoor.p1/quarantine/" + s.file(pieceInfo, id+3_000_000_000))
+	must(t, err)
+	if len(got) != 4 || report.Queued != 3 || report.Quarantined != 2 || string(aside) != "Ftwin@x.test\x00" {
+		t.Errorf("%d messages, report %+v, set aside %q", len(got), report, aside)
+	}
+}
+
 // TestLateMessagesAreCarriedOver queues one at the last moment before the trees
 // are exchanged, and one after that.
 func TestLateMessagesAreCarriedOver(t *testing.T) {

@@ -212,10 +212,11 @@ type trees struct{ old, made *disk.Dir }
 // settle carries late messages over, sets aside what was left, and records that
 // all is done.
 func (r *Rebuild) settle(ctx context.Context, rec *rebuildRecord, t trees) error {
-	if err := r.late(ctx, rec, t); err != nil {
+	list, err := r.late(ctx, rec, t)
+	if err != nil {
 		return err
 	}
-	if err := r.setAside(rec, t.old); err != nil {
+	if err := r.setAside(rec, t.old, list); err != nil {
 		return err
 	}
 	return r.save(rec, phaseDone)

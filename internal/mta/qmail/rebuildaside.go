@@ -18,17 +18,13 @@ const (
 // setAside gives every file of the old tree that was not carried over a name
 // beside the queue, so that it outlives that tree. While messages are being
 // written there, unfinished ones are left alone.
-func (r *Rebuild) setAside(rec *rebuildRecord, old *disk.Dir) error {
+func (r *Rebuild) setAside(rec *rebuildRecord, old *disk.Dir, list []queueMessage) error {
 	dir, err := r.aside()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = dir.Close() }()
 	known, _, err := readMoved(dir)
-	if err != nil {
-		return err
-	}
-	list, err := r.readTree(old)
 	if err != nil {
 		return err
 	}
@@ -41,8 +37,8 @@ func (r *Rebuild) setAside(rec *rebuildRecord, old *disk.Dir) error {
 			if known.kept[m.newID()] {
 				continue // it stays where it is, whole
 			}
-			_, was := known.undone[m.newID()]
-			m.twin = m.carried() && !was
+			id, was := known.oldID[m.newID()]
+			m.twin = !was || id != m.id
 		}
 		if m.stage() == stagePartial && rec.Report.Writing > 0 {
 			continue

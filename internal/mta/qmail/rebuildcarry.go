@@ -198,22 +198,18 @@ func (c *carrier) write(dir *disk.Dir, name string, old *queueFile, as piece) er
 
 // fill carries messages into a tree that nobody looks into.
 func (r *Rebuild) fill(ctx context.Context, s *survey, to *disk.Dir) error {
-	list := make([]queueMessage, 0, len(s.taken))
-	for _, m := range s.taken {
-		list = append(list, *m)
-	}
-	return inShares(list, r.workers(), func(share []queueMessage) error {
+	return inShares(s.taken, r.workers(), func(share []*queueMessage) error {
 		c := &carrier{from: newDirCache(s.top), to: newDirCache(to), layout: s.after, crew: r.crew}
 		defer c.close()
-		for i := range share {
+		for _, m := range share {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := c.prepare(&share[i]); err != nil {
-				return fmt.Errorf("carry over message %d: %w", share[i].id, err)
+			if err := c.prepare(m); err != nil {
+				return fmt.Errorf("carry over message %d: %w", m.id, err)
 			}
-			if err := c.publish(&share[i]); err != nil {
-				return fmt.Errorf("carry over message %d: %w", share[i].id, err)
+			if err := c.publish(m); err != nil {
+				return fmt.Errorf("carry over message %d: %w", m.id, err)
 			}
 		}
 		return nil

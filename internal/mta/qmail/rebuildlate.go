@@ -14,11 +14,12 @@ const (
 )
 
 // late carries over messages that were queued into the old tree after it was
-// read, and waits for those that are being written there, a while.
-func (r *Rebuild) late(ctx context.Context, rec *rebuildRecord, t trees) error {
+// read, and waits for those that are being written there, a while. It returns the
+// messages of the old tree as it saw them last.
+func (r *Rebuild) late(ctx context.Context, rec *rebuildRecord, t trees) ([]queueMessage, error) {
 	st, err := t.old.Stat(".")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	looks := r.options.Looks
 	if looks == 0 {
@@ -27,16 +28,16 @@ func (r *Rebuild) late(ctx context.Context, rec *rebuildRecord, t trees) error {
 	for {
 		// Who writes is asked first: what it has queued by then is found after that.
 		rec.Report.Writing = writers(st)
-		n, err := r.carryLate(rec, t)
+		n, list, err := r.carryLate(rec, t)
 		rec.Report.Late += n
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if looks--; rec.Report.Writing == 0 || looks <= 0 {
-			return nil
+			return list, nil
 		}
 		if err := r.pause(ctx); err != nil {
-			return err
+			return nil, err
 		}
 	}
 }
@@ -55,39 +56,35 @@ func (r *Rebuild) pause(ctx context.Context) error {
 
 // carryLate carries over the messages in todo of the old tree that are not known
 // yet, and those that an interrupted run began with.
-func (r *Rebuild) carryLate(rec *rebuildRecord, t trees) (int, error) {
+func (r *Rebuild) carryLate(rec *rebuildRecord, t trees) (int, []queueMessage, error) {
 	dir, err := r.aside()
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	defer func() { _ = dir.Close() }()
 	known, _, err := readMoved(dir)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	list, err := r.readTree(t.old)
+	list, err := r.readTree(t.old, known.has)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	c, err := r.careful(t.old, t.made, rec.After.layout())
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	defer c.close()
-	carry := func(m *queueMessage) bool {
-		inode := m.newID()
-		_, was := known.undone[inode]
-		return m.stage() == stageTodo && !was && !known.kept[inode]
-	}
+	fresh := func(m *queueMessage) bool { return m.stage() == stageTodo && !known.has(m.newID()) }
 	again := func(m *queueMessage) bool {
 		_, was := known.undone[m.newID()]
 		return m.stage() == stageTodo && was
 	}
-	n, err := c.bring(dir, list, choice{lineMoved, carry, again})
+	n, err := c.bring(dir, list, choice{lineMoved, fresh, again})
 	if err == nil && n > 0 {
 		err = poke(t.made)
 	}
-	return n, err
+	return n, list, err
 }
 
 // poke wakes a qmail-send that works on a tree.
@@ -100,8 +97,9 @@ func poke(tree *disk.Dir) error {
 	return dir.Poke("trigger")
 }
 
-// readTree reads the messages of a tree with their envelopes.
-func (r *Rebuild) readTree(tree *disk.Dir) ([]queueMessage, error) {
+// readTree reads the messages of a tree, with the envelopes of those whose inode is
+// not known.
+func (r *Rebuild) readTree(tree *disk.Dir, known func(inode uint64) bool) ([]queueMessage, error) {
 	c, err := takeCensus(tree)
 	if err != nil {
 		return nil, err
@@ -110,7 +108,13 @@ func (r *Rebuild) readTree(tree *disk.Dir) ([]queueMessage, error) {
 		return nil, err
 	}
 	list := c.messages()
-	if err := c.readEnvelopes(list, r.workers()); err != nil {
+	var unknown []*queueMessage
+	for i := range list {
+		if m := &list[i]; !m.has(pieceMess) || !known(m.newID()) {
+			unknown = append(unknown, m)
+		}
+	}
+	if err := c.readEnvelopesOf(unknown, r.workers()); err != nil {
 		return nil, err
 	}
 	for i := range list {

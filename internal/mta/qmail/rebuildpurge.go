@@ -102,7 +102,7 @@ func (r *Rebuild) store(ctx context.Context, old *disk.Dir) error {
 	if err != nil {
 		return err
 	}
-	list, err := r.readTree(old)
+	list, err := r.readTree(old, known.has)
 	if err != nil {
 		return err
 	}

@@ -151,8 +151,15 @@ func removeIfThere(dir *disk.Dir, name string) error {
 // new tree: one that stands here and is not in the new tree any more was
 // delivered, or removed.
 type moved struct {
-	undone map[uint64]int // recipients, of messages that were carried over
+	undone map[uint64]int    // recipients, of messages that were carried over
+	oldID  map[uint64]uint64 // of those: two names in mess may be one file
 	kept   map[uint64]bool
+}
+
+// has reports whether the message of an inode was dealt with.
+func (m moved) has(inode uint64) bool {
+	_, was := m.undone[inode]
+	return was || m.kept[inode]
 }
 
 // The lines of the file, which also is the list of old and new IDs for people:
@@ -178,7 +185,7 @@ func appendMoved(buf []byte, kind byte, m *queueMessage) []byte {
 // readMoved reads the file, with the messages that were carried back. What stands
 // behind the last line's end was cut off by a crash, and stands for nothing.
 func readMoved(dir *disk.Dir) (m moved, back map[uint64]bool, err error) {
-	m, back = moved{undone: map[uint64]int{}, kept: map[uint64]bool{}}, map[uint64]bool{}
+	m, back = moved{undone: map[uint64]int{}, oldID: map[uint64]uint64{}, kept: map[uint64]bool{}}, map[uint64]bool{}
 	data, err := readSmall(dir, movedFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return m, back, nil
@@ -192,7 +199,7 @@ func readMoved(dir *disk.Dir) (m moved, back map[uint64]bool, err error) {
 		numbers, ok := parseNumbers(fields[min(1, len(fields)):])
 		switch {
 		case ok && len(numbers) == 3 && fields[0] == string(lineMoved):
-			m.undone[numbers[1]] = int(numbers[2])
+			m.undone[numbers[1]], m.oldID[numbers[1]] = int(numbers[2]), numbers[0]
 		case ok && len(numbers) == 2 && fields[0] == string(lineKept):
 			m.kept[numbers[1]] = true
 		case ok && len(numbers) == 3 && fields[0] == string(lineBack):

@@ -66,7 +66,7 @@ func (r *Rebuild) unused(ctx context.Context, made *disk.Dir) error {
 	if err != nil {
 		return err
 	}
-	list, err := r.readTree(made)
+	list, err := r.readTree(made, func(uint64) bool { return false })
 	if err != nil {
 		return err
 	}
@@ -156,7 +156,7 @@ func (r *Rebuild) carryBack(rec *rebuildRecord, t trees) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	list, err := r.readTree(t.made)
+	list, err := r.readTree(t.made, known.has)
 	if err != nil {
 		return 0, err
 	}
