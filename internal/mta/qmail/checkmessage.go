@@ -97,6 +97,7 @@ func (c *census) messages() []queueMessage {
 type dirCache struct {
 	top  *disk.Dir
 	open map[shelfKey]*disk.Dir
+	last shelfKey // that was asked for
 }
 
 type shelfKey struct {
@@ -109,14 +110,16 @@ const maxOpen = 240
 
 func newDirCache(top *disk.Dir) *dirCache { return &dirCache{top: top, open: map[shelfKey]*disk.Dir{}} }
 
-// dir is the directory of a piece. It is valid until the next call.
+// dir is the directory of a piece. It is valid until the next call but one: two
+// may be used together.
 func (s *dirCache) dir(p piece, folder int32) (*disk.Dir, error) {
 	key := shelfKey{p, folder}
+	defer func() { s.last = key }()
 	if d, ok := s.open[key]; ok {
 		return d, nil
 	}
 	if len(s.open) >= maxOpen {
-		s.close()
+		s.closeOthers()
 	}
 	name := shelfRules()[p].name
 	if folder != flat {
@@ -130,21 +133,21 @@ func (s *dirCache) dir(p piece, folder int32) (*disk.Dir, error) {
 	return d, nil
 }
 
+// closeOthers closes all but the directory that was asked for last.
+func (s *dirCache) closeOthers() {
+	for key, d := range s.open {
+		if key != s.last {
+			_ = d.Close()
+			delete(s.open, key)
+		}
+	}
+}
+
 func (s *dirCache) close() {
 	for _, d := range s.open {
 		_ = d.Close()
 	}
 	clear(s.open)
-}
-
-// sync makes the names in the directories durable that are open now.
-func (s *dirCache) sync() error {
-	for _, d := range s.open {
-		if err := d.Sync(); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // read returns the content of a file into a buffer that it may replace.

@@ -183,6 +183,22 @@ func TestARebuildKeepsEveryMessage(t *testing.T) {
 	}
 }
 
+// TestMoreFoldersThanAreKeptOpen spreads messages over many more folders than
+// there are descriptors for.
+func TestMoreFoldersThanAreKeptOpen(t *testing.T) {
+	s := newSound(t, layout{1, false})
+	for i := range 400 {
+		envelope := unprocessed("a@x.test", "b@y.test")
+		if i%2 == 0 {
+			envelope = queued("a@x.test", "Tb@y.test")
+		}
+		s.message(fmt.Sprint(i), envelope)
+	}
+	want := visible(raw(t, s.path(""), s.layout))
+	apply(t, s.dir, RebuildOptions{Split: 3 * maxOpen / 2, Todo: TodoSplit})
+	sameMaps(t, "spread", visible(raw(t, s.path(""), layout{3 * maxOpen / 2, true})), want)
+}
+
 // todoOf is the ID of the message in todo.
 func todoOf(t testing.TB, s *sound) uint64 {
 	t.Helper()

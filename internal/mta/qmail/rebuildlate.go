@@ -182,7 +182,7 @@ func (c *carrier) bring(record *disk.Dir, list []queueMessage, which choice) (in
 	if len(rest)+len(fresh) == 0 {
 		return 0, nil
 	}
-	return len(rest) + len(fresh), c.to.sync()
+	return len(rest) + len(fresh), c.pid.SyncAll()
 }
 
 // hidden reports whether a message is in the other tree and qmail has never seen
