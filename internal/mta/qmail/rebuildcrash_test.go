@@ -26,8 +26,8 @@ func crashDir(t *testing.T) string {
 	return dir
 }
 
-// crashCase is an action that is interrupted at each of its calls.
-type crashCase struct {
+// interruption is an action that is interrupted at each of its calls.
+type interruption struct {
 	name    string
 	options RebuildOptions
 	before  func(s *sound) // brings the queue to where the action begins
@@ -42,7 +42,7 @@ type crashCase struct {
 	plain     bool  // the file system cannot exchange
 }
 
-func crashCases() []crashCase {
+func interruptions() []interruption {
 	change := RebuildOptions{Workers: 1, Looks: 1, Split: 2, Todo: TodoSplit}
 	all := []string{"remote", "local and bounce", "new"}
 	applied := func(s *sound) { apply(s.t, s.dir, change) }
@@ -65,7 +65,7 @@ func crashCases() []crashCase {
 	}
 	nothing := func(*sound) {}
 	plus := func(more ...string) []string { return append(more, all...) }
-	return []crashCase{
+	return []interruption{
 		{name: "apply", options: change, before: nothing, act: doApply, want: all, delivered: "remote", split2: true},
 		{name: "apply in two steps", options: change, before: nothing, act: doApply, want: all, delivered: "new", split2: true, plain: true},
 		{name: "undo", options: change, before: arrived, act: doUndo, again: ErrNoRebuild, want: plus("since", "both since"), delivered: "since"},
@@ -87,7 +87,7 @@ func TestACrashLosesAndDoublesNothing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("thousands of trees")
 	}
-	for _, c := range crashCases() {
+	for _, c := range interruptions() {
 		t.Run(c.name, func(t *testing.T) {
 			dir, runs := crashDir(t), 0
 			for i, fault := range disktest.Faults() {
@@ -111,7 +111,7 @@ func TestACrashLosesAndDoublesNothing(t *testing.T) {
 }
 
 // interrupted runs the action with one fault, and reports whether it could happen.
-func (c *crashCase) interrupted(t *testing.T, dir string, script *disktest.Script, delivery bool) bool {
+func (c *interruption) interrupted(t *testing.T, dir string, script *disktest.Script, delivery bool) bool {
 	t.Helper()
 	must(t, os.RemoveAll(filepath.Join(dir, "server")))
 	s := full(t, filepath.Join(dir, "server"), layout{1, false})
@@ -159,7 +159,7 @@ func (c *crashCase) interrupted(t *testing.T, dir string, script *disktest.Scrip
 	return script.Calls() >= script.N
 }
 
-func (c *crashCase) run(t *testing.T, s *sound, seam disk.Seam) error {
+func (c *interruption) run(t *testing.T, s *sound, seam disk.Seam) error {
 	t.Helper()
 	r, done, err := tryRebuild(s.dir, seam, c.options)
 	if err != nil {
@@ -189,7 +189,7 @@ func (s *sound) subjects() map[string]bool {
 
 // whole checks the queue right after an interruption: there is one, unless the
 // file system needs two steps; and all messages that were in it are.
-func (c *crashCase) whole(t *testing.T, script *disktest.Script, s *sound) {
+func (c *interruption) whole(t *testing.T, script *disktest.Script, s *sound) {
 	t.Helper()
 	if _, err := os.Stat(s.path("mess")); err != nil {
 		if !c.plain {
