@@ -28,7 +28,7 @@ type changeFlags struct {
 	yes    bool
 	reason string
 	most   int
-	stop   bool
+	stop   string
 }
 
 // defaultMost and defaultShare are what --max is unless it is given: more than
@@ -44,6 +44,7 @@ func (f *changeFlags) add(cmd *cobra.Command) {
 	flags.BoolVarP(&f.dryRun, "dry-run", "n", false, "print the plan and change nothing")
 	flags.BoolVar(&f.yes, "yes", false, "do not ask; needs --reason")
 	flags.StringVar(&f.reason, "reason", "", "why, for the journal: `TEXT`")
+	flags.StringVar(&f.stop, "stop", "auto", "stop qmail-send meanwhile and start it again: `WHEN` is yes, no, or auto for many messages")
 	flags.IntVar(&f.most, "max", 0, "refuse if more than `N` messages are selected (default 50000, or 90 % of the queue if that is less)")
 }
 
@@ -66,11 +67,6 @@ func (f *changeFlags) tooMany(p *spoor.Plan) error {
 // smallQueue is a queue of which all may be meant.
 const smallQueue = 100
 
-// refuse ends the program because something is not safe.
-func refuse(what, so, try string) error {
-	return &statusError{status: exitRefused, err: &spoor.Problem{What: what, So: so, Try: try}}
-}
-
 // carryOut shows a plan, asks, and does it.
 func (o *options) carryOut(ctx context.Context, s *server, p *spoor.Plan, f *changeFlags) error {
 	format, err := o.format("table", "wide", "json")
@@ -90,7 +86,7 @@ func (o *options) carryOut(ctx context.Context, s *server, p *spoor.Plan, f *cha
 	if err := o.confirm(s, p, f); err != nil {
 		return err
 	}
-	receipt, err := o.apply(ctx, s, p, f)
+	receipt, err := o.apply(ctx, s, p)
 	if receipt == nil {
 		return err
 	}
@@ -104,7 +100,14 @@ func (s *server) explain(p *spoor.Plan, f *changeFlags) error {
 		return err
 	}
 	defer func() { _ = top.Close() }()
-	c, err := s.control(top, "dry-run", f.stop)
+	if p.Stop, err = f.stops(s, len(p.Targets)); err != nil {
+		return err
+	}
+	c, err := s.control(nil, top, "dry-run", p.Stop)
+	if err != nil && p.Stop && f.stop == "auto" {
+		p.Stop = false // it is not known how to start it again
+		c, err = s.control(nil, top, "dry-run", false)
+	}
 	if err != nil {
 		return err
 	}
@@ -112,15 +115,39 @@ func (s *server) explain(p *spoor.Plan, f *changeFlags) error {
 	return c.Close()
 }
 
+// manyMessages is from how many on it is better to stop qmail-send: taking a
+// message from it while it runs costs a thousandth of a second and more.
+const manyMessages = 2000
+
+// stops decides whether the MTA is stopped if it runs.
+func (f *changeFlags) stops(s *server, messages int) (bool, error) {
+	switch {
+	case f.stop == "auto" || f.stop == "":
+		return s.adapter.Stops && messages >= manyMessages && s.root.Live(), nil
+	case f.stop == "no":
+		return false, nil
+	case f.stop != "yes":
+		return false, usage(fmt.Errorf("--stop %q: want yes, no or auto", f.stop))
+	case !s.adapter.Stops:
+		return false, usage(errors.New("--stop is for qmail: " + s.adapter.Name + " goes on running"))
+	}
+	return true, nil
+}
+
 // control opens the queue to change it, for one plan.
-func (s *server) control(top *disk.Dir, plan string, stop bool) (mta.Controller, error) {
+// state is nil where nothing is to be changed.
+func (s *server) control(state *remedy.State, top *disk.Dir, plan string, stop bool) (mta.Controller, error) {
 	if s.noQueue != nil {
 		return nil, s.noQueue
 	}
 	if s.adapter.Control == nil {
 		return nil, refuse("spoor cannot change a queue of "+s.adapter.Name+" yet", "nothing was changed", "")
 	}
-	c, err := s.adapter.Control(s.mtaServer(), mta.Control{Top: top, Live: s.root.Live(), Plan: plan, Run: programs{}, Stop: stop})
+	with := mta.Control{Top: top, Live: s.root.Live(), Plan: plan, Run: programs{}, Stop: stop}
+	if state != nil {
+		with.State = state.Dir()
+	}
+	c, err := s.adapter.Control(s.mtaServer(), with)
 	if errors.Is(err, mta.ErrRunning) {
 		return nil, &statusError{status: exitRefused, err: &spoor.Problem{
 			What: err.Error(), So: "nothing was changed: the mail system works on these files", Err: err,
@@ -165,27 +192,39 @@ func (o *options) command(p *spoor.Plan) string {
 	return report.Command(append(words, p.Selector...)...)
 }
 
-// confirm asks on a terminal. Elsewhere --yes and --reason must be given.
+// confirm shows the plan and asks on a terminal. Elsewhere --yes and --reason must
+// be given.
 func (o *options) confirm(s *server, p *spoor.Plan, f *changeFlags) error {
-	if f.yes {
-		if strings.TrimSpace(f.reason) == "" {
-			return refuse("--yes needs --reason TEXT: the journal keeps why it was done", "nothing was changed", "")
-		}
-		return nil
-	}
-	if !o.env.InTerminal || !o.env.ErrTerminal {
-		return refuse("there is no terminal to ask on: give --yes and --reason TEXT", "nothing was changed", "")
+	if f.yes || !o.env.InTerminal || !o.env.ErrTerminal {
+		return o.confirmed(f)
 	}
 	if err := o.showPlan(s, p, "table", false); err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(o.env.Err, "\n%s %d messages? [y/N] ", p.Action, len(p.Targets)); err != nil {
+	question := p.Action.String()
+	if n := len(p.Targets); n > 0 {
+		question += fmt.Sprintf(" %d messages", n)
+	}
+	return o.askFor(question)
+}
+
+// confirmed is the confirmation of those who cannot be asked.
+func (o *options) confirmed(f *changeFlags) error {
+	switch {
+	case !f.yes:
+		return refuse("there is no terminal to ask on: give --yes and --reason TEXT", "nothing was changed", "")
+	case strings.TrimSpace(f.reason) == "":
+		return refuse("--yes needs --reason TEXT: the journal keeps why it was done", "nothing was changed", "")
+	}
+	return nil
+}
+
+// askFor asks whether to do something. The default is no.
+func (o *options) askFor(what string) error {
+	if _, err := fmt.Fprintf(o.env.Err, "\n%s? [y/N] ", what); err != nil {
 		return err
 	}
-	line, err := bufio.NewReader(o.env.In).ReadString('\n')
-	if err != nil && line == "" {
-		return refuse("no answer", "nothing was changed", "")
-	}
+	line, _ := bufio.NewReader(o.env.In).ReadString('\n')
 	if !isYes(line) {
 		return refuse("not confirmed", "nothing was changed", "")
 	}
@@ -197,10 +236,22 @@ func isYes(line string) bool {
 	return slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(line)))
 }
 
-// apply takes the lock, finishes what was cut off before, and does the plan.
-func (o *options) apply(ctx context.Context, s *server, p *spoor.Plan, f *changeFlags) (*spoor.Receipt, error) {
+// apply does a plan.
+func (o *options) apply(ctx context.Context, s *server, p *spoor.Plan) (*spoor.Receipt, error) {
 	debug.SetGCPercent(100) // the survey's bound is for surveys
 	debug.SetMemoryLimit(math.MaxInt64)
+	return o.locked(ctx, s, func(state *remedy.State, top *disk.Dir) (*spoor.Receipt, error) {
+		p.Time = o.env.Now().UTC()
+		work := &remedy.Work{State: state, Now: o.env.Now}
+		if err := work.Propose(p); err != nil {
+			return nil, err
+		}
+		return o.work(ctx, s, work, top, p)
+	})
+}
+
+// locked takes the lock, finishes what was cut off before, and does something.
+func (o *options) locked(ctx context.Context, s *server, do func(state *remedy.State, top *disk.Dir) (*spoor.Receipt, error)) (*spoor.Receipt, error) {
 	top, err := disk.Open(s.root.Dir(), o.env.Seam)
 	if err != nil {
 		return nil, err
@@ -214,17 +265,12 @@ func (o *options) apply(ctx context.Context, s *server, p *spoor.Plan, f *change
 	if err := o.finishOld(ctx, s, state, top); err != nil {
 		return nil, err
 	}
-	p.Time = o.env.Now().UTC()
-	work := &remedy.Work{State: state, Now: o.env.Now}
-	if err := work.Propose(p); err != nil {
-		return nil, err
-	}
-	return o.work(ctx, s, work, top, p, f.stop)
+	return do(state, top)
 }
 
 // work carries out a plan that is on disk.
-func (o *options) work(ctx context.Context, s *server, work *remedy.Work, top *disk.Dir, p *spoor.Plan, stop bool) (*spoor.Receipt, error) {
-	c, err := s.control(top, p.ID, stop)
+func (o *options) work(ctx context.Context, s *server, work *remedy.Work, top *disk.Dir, p *spoor.Plan) (*spoor.Receipt, error) {
+	c, err := s.control(work.State, top, p.ID, p.Stop)
 	if err != nil {
 		return nil, err
 	}
@@ -279,8 +325,14 @@ func (o *options) statePlace(top *disk.Dir) (parent *disk.Dir, name string, err 
 	return parent, at, err
 }
 
-// finishOld finishes the plans whose runs were cut off.
-func (o *options) finishOld(ctx context.Context, s *server, state *remedy.State, top *disk.Dir) error {
+// finishOld finishes the plans whose runs were cut off, and starts what they have
+// left stopped.
+func (o *options) finishOld(ctx context.Context, s *server, state *remedy.State, top *disk.Dir) (err error) {
+	if s.adapter.Recover != nil {
+		defer func() {
+			err = errors.Join(err, s.adapter.Recover(ctx, s.mtaServer(), mta.Control{Top: top, Live: s.root.Live(), Run: programs{}, State: state.Dir()}))
+		}()
+	}
 	for _, past := range state.Journal.Unfinished() {
 		p, err := state.Plan(past.Plan)
 		if err != nil {
@@ -290,7 +342,7 @@ func (o *options) finishOld(ctx context.Context, s *server, state *remedy.State,
 			return refuse("plan "+p.ID+" was cut off and is of "+p.MTA, "it has to be finished first", o.spoor("--mta "+p.MTA+" undo "+p.ID))
 		}
 		fmt.Fprintf(o.env.Err, "spoor: finishing %s, which was cut off\n", p.ID)
-		receipt, err := o.work(ctx, s, &remedy.Work{State: state, Now: o.env.Now}, top, p, false)
+		receipt, err := o.finish(ctx, s, state, top, p)
 		if err != nil {
 			return fmt.Errorf("finish %s: %w", p.ID, err)
 		}
@@ -299,9 +351,20 @@ func (o *options) finishOld(ctx context.Context, s *server, state *remedy.State,
 	return nil
 }
 
+// finish does the rest of one plan.
+func (o *options) finish(ctx context.Context, s *server, state *remedy.State, top *disk.Dir, p *spoor.Plan) (*spoor.Receipt, error) {
+	switch p.Action {
+	case spoor.ActionFreeze, spoor.ActionThaw:
+		return o.finishOnce(ctx, s, state, top, p)
+	case spoor.ActionRebuild:
+		return o.finishRebuild(ctx, s, state, top, p)
+	}
+	return o.work(ctx, s, &remedy.Work{State: state, Now: o.env.Now}, top, p)
+}
+
 func (o *options) showReceipt(s *server, receipt *spoor.Receipt, format string) error {
 	page := &report.Receipt{Head: s.pageHead(o), Receipt: receipt}
-	if receipt.Undoable && receipt.Done > 0 {
+	if receipt.Undoable && (receipt.Done > 0 || receipt.Total() == 0 && receipt.Failure == "") {
 		page.Undo = "spoor undo " + receipt.Plan
 	}
 	if format == "json" {

@@ -62,6 +62,11 @@ func nothing(what, try string) error {
 // confirmed.
 func refused(p *spoor.Problem) error { return &statusError{status: exitRefused, err: p} }
 
+// refuse says what was refused, and why.
+func refuse(what, so, try string) error {
+	return refused(&spoor.Problem{What: what, So: so, Try: try})
+}
+
 // exitStatus tells a failure on standard error and returns the exit status.
 func exitStatus(ctx context.Context, err error, env Environment) int {
 	if err == nil {

@@ -18,6 +18,7 @@ func queueCommand(o *options) *cobra.Command {
 	}
 	queue.AddCommand(queueStatCommand(o), queueLsCommand(o), queueCatCommand(o), queueShapeCommand(o), queueReasonsCommand(o),
 		queueRemoveCommand(o), queueHoldCommand(o), queueReleaseCommand(o), queueRetryCommand(o),
+		queueFreezeCommand(o), queueThawCommand(o),
 		queueCheckCommand(o), queueRebuildCommand(o))
 	return queue
 }

@@ -51,6 +51,10 @@ func (o *options) undo(ctx context.Context, args []string, f *changeFlags) error
 		state.Close()
 		return err
 	}
+	if past.Action == spoor.ActionFreeze.String() || past.Action == spoor.ActionThaw.String() || past.Action == spoor.ActionRebuild.String() {
+		state.Close()
+		return o.undoOnce(ctx, s, past, f)
+	}
 	p, err := s.inverse(ctx, state, past)
 	state.Close()
 	if err != nil {
@@ -64,6 +68,23 @@ func (o *options) undo(ctx context.Context, args []string, f *changeFlags) error
 		f.most = len(p.Targets) // what was confirmed once may go back at once
 	}
 	return o.carryOut(ctx, s, p, f)
+}
+
+// undoOnce takes back a plan that was one step.
+func (o *options) undoOnce(ctx context.Context, s *server, past *remedy.Past, f *changeFlags) error {
+	switch past.Action {
+	case spoor.ActionFreeze.String():
+		return o.thawPlan(ctx, s, past.Plan, &freezeFlags{changeFlags: *f})
+	case spoor.ActionThaw.String():
+		return o.freeze(ctx, &freezeFlags{changeFlags: *f})
+	}
+	stop := "no"
+	if f.stop == "yes" {
+		stop = f.stop
+	}
+	back := &rebuildFlags{changeFlags: *f, undo: past.Plan}
+	back.stop = stop
+	return o.queueRebuild(ctx, back)
 }
 
 // lookState opens the state folder to read it.

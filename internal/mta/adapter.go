@@ -53,6 +53,9 @@ type Adapter struct {
 	// Recover starts what a killed run has left stopped. nil where nothing is ever
 	// stopped.
 	Recover func(ctx context.Context, s *Server, c Control) error
+	// Interrupt stops the MTA if it runs, and returns what starts it again. nil where
+	// nothing has to be stopped.
+	Interrupt func(ctx context.Context, s *Server, c Control) (end func() error, err error)
 	// Freezer returns what stops deliveries to other servers, by a method of the
 	// adapter's; "" is the best one. nil where that is not supported.
 	Freezer func(s *Server, c Control, method string) (Freezer, error)

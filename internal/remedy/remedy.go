@@ -78,10 +78,15 @@ func (w *Work) Apply(ctx context.Context, p *spoor.Plan) (*spoor.Receipt, error)
 	if err := w.State.Journal.Write(end); err != nil {
 		return receipt, err
 	}
-	if p.Undoes != "" {
-		err = w.State.Journal.Write(Record{Time: receipt.Time, Plan: p.Undoes, Event: EventUndone, UndoneBy: p.ID})
+	return receipt, w.undone(p, receipt)
+}
+
+// undone tells of the plan that this one has taken back.
+func (w *Work) undone(p *spoor.Plan, receipt *spoor.Receipt) error {
+	if p.Undoes == "" {
+		return nil
 	}
-	return receipt, err
+	return w.State.Journal.Write(Record{Time: receipt.Time, Plan: p.Undoes, Event: EventUndone, UndoneBy: p.ID})
 }
 
 // undoable reports whether an action has an inverse. What retry causes is a

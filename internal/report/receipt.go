@@ -52,7 +52,10 @@ func receiptTitle(r *spoor.Receipt) string {
 	case r.Done < r.Total():
 		words = "done with exceptions: "
 	}
-	words += r.Action.String() + " of " + plural(r.Done, "message")
+	words += r.Action.String()
+	if r.Total() > 0 {
+		words += " of " + plural(r.Done, "message")
+	}
 	if r.Done < r.Total() {
 		words += " of " + count(r.Total())
 	}

@@ -27,7 +27,7 @@ func Adapter() mta.Adapter {
 			}
 			return q, nil
 		},
-		Stops: true, NoHold: true, Recover: recoverService, Freezer: openFreezer,
+		Stops: true, NoHold: true, Recover: recoverService, Interrupt: interrupt, Freezer: openFreezer,
 		LogOnly:   func(s *mta.Server) mta.Queue { return LogOnly(s.Root, s.Passwd, optionsOf(s)) },
 		Control:   openControl,
 		Message:   messageOf,

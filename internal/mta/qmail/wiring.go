@@ -3,6 +3,7 @@ package qmail
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"spoor/internal/mta"
@@ -76,4 +77,24 @@ func frozenOf(record []byte) (*Frozen, error) {
 		return nil, fmt.Errorf("the record of the freeze: %w", err)
 	}
 	return r, nil
+}
+
+// interrupt is Adapter.Interrupt.
+func interrupt(ctx context.Context, s *mta.Server, c mta.Control) (func() error, error) {
+	dir, err := s.Root.Resolve(queueDir(s.Home))
+	if err != nil {
+		return nil, err
+	}
+	d, err := findService(ctx, c, dir)
+	if errors.Is(err, errDown) || errors.Is(err, mta.ErrUnsupported) {
+		return func() error { return nil }, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	o, err := interruptDelivery(ctx, d, c.State, c.Plan)
+	if err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	return func() error { return errors.Join(o.end(context.WithoutCancel(ctx)), d.close()) }, nil
 }
