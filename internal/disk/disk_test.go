@@ -6,9 +6,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"spoor/internal/disk"
 	"spoor/internal/disk/disktest"
@@ -165,4 +170,33 @@ func TestACrashStopsEverything(t *testing.T) {
 	if string(got) != "1234" {
 		t.Errorf("the torn write left %q", got)
 	}
+}
+
+// A thread with descriptors of its own must not make a call hit another file.
+func TestThreadsWithTheirOwnDescriptors(t *testing.T) {
+	d, _ := open(t, nil)
+	var group sync.WaitGroup
+	for n := range 8 {
+		group.Go(func() {
+			runtime.LockOSThread()
+			if err := unix.Unshare(unix.CLONE_FILES); err != nil {
+				t.Error(err)
+				return
+			}
+			name := strconv.Itoa(n)
+			f, err := d.Create(name, 0o600)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			when := time.Unix(int64(1000+n), 0).UTC()
+			if err := errors.Join(f.SetTimes(when, when), d.Chmod(name, uint32(0o600|n))); err != nil {
+				t.Error(err)
+			}
+			if st, err := f.Stat(); err != nil || !st.Modified.Equal(when) || st.Mode != uint32(0o600|n) {
+				t.Errorf("%s is %+v, %v", name, st, err)
+			}
+		})
+	}
+	group.Wait()
 }

@@ -173,9 +173,7 @@ func (f *File) Chmod(mode uint32) error {
 // SetTimes sets the times of last access and modification.
 func (f *File) SetTimes(accessed, modified time.Time) error {
 	times := timespecs(accessed, modified)
-	return f.do("utimes", func() error {
-		return unix.UtimesNanoAt(unix.AT_FDCWD, procName(f.fd), times[:], 0)
-	})
+	return f.do("utimes", func() error { return futimens(f.fd, &times) })
 }
 
 // ErrLocked is returned where another process holds a lock.

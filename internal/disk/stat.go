@@ -3,6 +3,7 @@ package disk
 import (
 	"strconv"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -36,8 +37,19 @@ func timespecs(accessed, modified time.Time) [2]unix.Timespec {
 	return [2]unix.Timespec{unix.NsecToTimespec(accessed.UnixNano()), unix.NsecToTimespec(modified.UnixNano())}
 }
 
-// procName names a descriptor for calls that want a path (proc(5)).
-func procName(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
+// procName names a descriptor of the calling thread for calls that want a path
+// (proc(5)). /proc/self would be the table of the first thread, and a thread may
+// have a table of its own (host.OwnDescriptors).
+func procName(fd int) string { return "/proc/thread-self/fd/" + strconv.Itoa(fd) }
+
+// futimens is futimens(3).
+func futimens(fd int, times *[2]unix.Timespec) error {
+	_, _, errno := unix.Syscall6(unix.SYS_UTIMENSAT, uintptr(fd), 0, uintptr(unsafe.Pointer(times)), 0, 0, 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
 
 // Names lists the names in the directory but "." and "..", in the order of the
 // file system.

@@ -30,7 +30,7 @@ func (w *watcher) close() error { return unix.Close(w.fd) }
 // add watches a file that is open, whatever its name leads to now. That it is open
 // with us adds no event until we close it.
 func (w *watcher) add(f *disk.File) (int, error) {
-	wd, err := unix.InotifyAddWatch(w.fd, fmt.Sprintf("/proc/self/fd/%d", f.Descriptor()), unix.IN_CLOSE_WRITE)
+	wd, err := unix.InotifyAddWatch(w.fd, fmt.Sprintf("/proc/thread-self/fd/%d", f.Descriptor()), unix.IN_CLOSE_WRITE)
 	if err != nil {
 		return 0, fmt.Errorf("watch %s: %w", f.Name(), err)
 	}
