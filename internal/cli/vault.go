@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -24,7 +25,11 @@ func vaultCommand(o *options) *cobra.Command {
 		Args:  noCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	command.AddCommand(vaultLsCommand(o), vaultCatCommand(o), vaultRestoreCommand(o), vaultExportCommand(o), vaultPurgeCommand(o))
+	command.AddCommand(vaultLsCommand(o), vaultCatCommand(o), vaultRestoreCommand(o), vaultExportCommand(o), vaultPurgeCommand(o),
+		&cobra.Command{
+			Use: "check", Short: "read everything in the vault, and tell what is damaged", Args: noArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error { return o.vaultCheck(cmd.Context()) },
+		})
 	return command
 }
 
@@ -65,21 +70,32 @@ func (o *options) vaultLs(ctx context.Context, words []string, f *vaultFlags) er
 		return err
 	}
 	defer done()
-	entries, damage, err := o.stored(state, words, f)
+	selector, err := spoor.ParseSelector(words, o.env.Now())
 	if err != nil {
-		return err
+		return usageTry(err, "spoor queue ls --help")
 	}
-	page := &report.Vault{Head: s.pageHead(o), Damage: damage}
-	for i := range entries {
-		page.Messages = append(page.Messages, storedMessage(&entries[i]))
+	page := &report.Vault{Head: s.pageHead(o)}
+	indexed := !slices.ContainsFunc(words, func(word string) bool { return strings.Contains(word, "uid:") }) // not in the index
+	if indexed {
+		page.Messages, indexed = o.indexedMessages(ctx, state, selector, f)
+	}
+	if !indexed {
+		entries, damage, err := o.stored(state, words, f)
+		if err != nil {
+			return err
+		}
+		page.Damage = damage
+		for i := range entries {
+			page.Messages = append(page.Messages, storedMessage(&entries[i]))
+		}
 	}
 	if err := page.Write(o.env.Out, format, o.style()); err != nil {
 		return err
 	}
-	if len(damage) > 0 {
+	if len(page.Damage) > 0 {
 		return partial()
 	}
-	if len(entries) == 0 && len(words) > 0 {
+	if len(page.Messages) == 0 && (len(words) > 0 || f.plan != "") {
 		return nothing("no message in the vault matches", o.spoor("vault ls"))
 	}
 	return nil
