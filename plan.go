@@ -60,6 +60,7 @@ type Target struct {
 	SizeBytes int64     `json:"size"`
 	Inode     uint64    `json:"inode"` // of the file at Path
 
+	UID   int    `json:"uid"`             // behind it, as far as that is known; -1 if not
 	Vault string `json:"vault,omitempty"` // the plan whose vault file holds it; "" while it is in the queue
 
 	State      State   `json:"-"`
@@ -81,7 +82,7 @@ func TargetOf(m *Message) Target {
 	return Target{
 		ID: m.ID, Folder: m.Folder, Suffix: m.Suffix, Arrived: m.Arrived, SizeBytes: m.SizeBytes, Inode: m.Inode,
 		State: m.State, Held: m.Held, Sender: m.Sender, Recipients: m.Recipients.Len(), Done: m.Recipients.Done(),
-		Subject: m.Subject,
+		Subject: m.Subject, UID: m.CallerUID,
 	}
 }
 

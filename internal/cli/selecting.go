@@ -69,6 +69,7 @@ func (l *selection) part(part iter.Seq2[*spoor.Message, error]) ([]spoor.Target,
 		}
 		t := spoor.TargetOf(m)
 		verdict := l.judged[name.Source]
+		t.UID = name.UID
 		t.Source, t.Class, t.Confidence = name.Source, verdict.Class, verdict.Confidence
 		picked = append(picked, t)
 	}

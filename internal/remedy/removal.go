@@ -79,6 +79,9 @@ func (r *removal) storeOne(t *spoor.Target) (unreadable, err error) {
 	if err != nil {
 		return fmt.Errorf("read message %s: %w", t.ID, err), nil
 	}
+	if parcel.CallerUID < 0 {
+		parcel.CallerUID = t.UID
+	}
 	parcel.Target, parcel.MTA, parcel.StoredTime = *t, r.plan.MTA, r.work.Now().UTC()
 	_, err = r.vault.Add(parcel)
 	if errors.Is(err, vault.ErrSource) {
