@@ -280,6 +280,11 @@ func (f File) Close() { _, _, _ = syscall.RawSyscall(unix.SYS_CLOSE, uintptr(f),
 // are not valid in other goroutines. Where the kernel refuses, nothing changes.
 func OwnDescriptors() {
 	runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+	if unix.Gettid() == unix.Getpid() {
+		// The first thread does not end, and /proc/self is for ever what it has open.
+		runtime.UnlockOSThread()
+		return
+	}
 	_ = unix.Unshare(unix.CLONE_FILES)
 }
 
