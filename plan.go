@@ -1,6 +1,7 @@
 package spoor
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -167,6 +168,11 @@ func (p *Parcel) File(role string) (*PackedFile, bool) {
 	}
 	return nil, false
 }
+
+// ErrUnsettled is in the chain of an Outcome's error where a message that was to
+// be taken is neither in the queue as it was nor taken whole: the same plan has to
+// be run again.
+var ErrUnsettled = errors.New("is neither in the queue as it was nor out of it")
 
 // Outcome is what became of one message of a plan.
 type Outcome struct {

@@ -16,7 +16,11 @@ type removal struct {
 	vault *vault.Writer
 }
 
-func (r *removal) close() { _ = r.vault.Close() }
+func (r *removal) close() {
+	if r.vault != nil {
+		_ = r.vault.Close()
+	}
+}
 
 // do moves one batch: out of the MTA's reach, into the vault, off the disk of the
 // queue. Until it is in the vault a message can go back; after that it can be
@@ -30,9 +34,15 @@ func (r *removal) do(ctx context.Context, batch []spoor.Target, span span) ([]sp
 	if err := r.work.Controller.Settle(); err != nil {
 		return nil, errors.Join(cause, err)
 	}
+	if err := r.settle(ctx, batch, span, outcomes); err != nil {
+		return nil, errors.Join(cause, err)
+	}
 	taken, err := r.store(ctx, batch, outcomes)
 	if err != nil {
-		return r.putBack(ctx, batch, outcomes, errors.Join(cause, err))
+		cause = errors.Join(cause, err)
+		if taken, err = r.retreat(ctx, batch, outcomes, cause); err != nil {
+			return nil, err
+		}
 	}
 	if err := r.work.State.Journal.Write(Record{Time: r.work.Now().UTC(), Plan: r.plan.ID, Event: EventStored, From: span.from, To: span.to}); err != nil {
 		return nil, errors.Join(cause, err)
@@ -43,26 +53,47 @@ func (r *removal) do(ctx context.Context, batch []spoor.Target, span span) ([]sp
 	return outcomes, cause
 }
 
+// settle makes sure that what could not be taken is in the queue: an error can
+// come behind the step that decides, or hide what an earlier run has taken. Where
+// that fails, or where nobody can tell whether the copy in the vault is the only
+// one, the next run has to go on.
+func (r *removal) settle(ctx context.Context, batch []spoor.Target, span span, outcomes []spoor.Outcome) error {
+	for i := range batch {
+		o := outcomes[i]
+		if o.Result != spoor.ResultFailed || !span.begun && !errors.Is(o.Err, spoor.ErrUnsettled) {
+			continue
+		}
+		why := fmt.Errorf("take message %s out of the queue: %w", batch[i].ID, o.Err)
+		if _, stored := r.vault.Find(batch[i].ID, batch[i].Arrived); stored {
+			return why
+		}
+		if err := r.putBack(ctx, chosen{batch[i : i+1], []int{i}}, outcomes, why); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // store puts what was taken into the vault, and returns its places in the batch.
 // A message that cannot be read goes back to the queue by itself. The error is
 // one of the vault: nothing more can be stored.
 func (r *removal) store(ctx context.Context, batch []spoor.Target, outcomes []spoor.Outcome) (taken []int, err error) {
 	for i := range batch {
 		t := &batch[i]
-		_, stored := r.vault.Find(t.ID, t.Arrived)
-		switch {
-		case outcomes[i].Result == spoor.ResultGone && stored:
-			outcomes[i] = spoor.Outcome{} // an earlier run was cut off after it had discarded it
+		stored, err := r.known(t, &outcomes[i])
+		if err != nil {
+			return nil, err
+		}
+		if outcomes[i].Result != spoor.ResultDone {
 			continue
-		case outcomes[i].Result != spoor.ResultDone:
-			continue
-		case !stored:
+		}
+		if !stored {
 			unreadable, err := r.storeOne(t)
 			if err != nil {
 				return nil, err
 			}
 			if unreadable != nil {
-				if _, err := r.putBack(ctx, batch[i:i+1], outcomes[i:i+1], unreadable); !errors.Is(err, unreadable) || outcomes[i].Result == spoor.ResultDone {
+				if err := r.putBack(ctx, chosen{[]spoor.Target{*t}, []int{i}}, outcomes, unreadable); err != nil {
 					return nil, err
 				}
 				continue
@@ -71,6 +102,63 @@ func (r *removal) store(ctx context.Context, batch []spoor.Target, outcomes []sp
 		taken = append(taken, i)
 	}
 	return taken, r.vault.Sync()
+}
+
+// known reports whether an earlier run has stored a message, and corrects what
+// the queue says of it.
+func (r *removal) known(t *spoor.Target, o *spoor.Outcome) (stored bool, err error) {
+	entry, stored := r.vault.Find(t.ID, t.Arrived)
+	if !stored {
+		return false, nil
+	}
+	switch o.Result {
+	case spoor.ResultGone, spoor.ResultChanged:
+		*o = spoor.Outcome{} // the run was cut off after it had discarded it
+	case spoor.ResultBusy:
+		// Somebody has put it back, and it is on its way: what is stored is a copy.
+		err = r.vault.Mark(entry.Ref, vault.Mark{Fate: vault.FateVoid, Time: r.work.Now().UTC()})
+	}
+	return true, err
+}
+
+// retreat ends a batch that cannot be stored whole. What is not in the vault for
+// sure is first taken out of it, so that it has no copy of what is in the queue,
+// and then goes back there. It returns the places of what the vault has.
+func (r *removal) retreat(ctx context.Context, batch []spoor.Target, outcomes []spoor.Outcome, cause error) (taken []int, err error) {
+	if err := r.reopen(); err != nil {
+		return nil, errors.Join(cause, fmt.Errorf("take back what was not stored whole: %w", err))
+	}
+	var back chosen
+	for i := range batch {
+		stored, err := r.known(&batch[i], &outcomes[i])
+		switch {
+		case err != nil:
+			return nil, errors.Join(cause, err)
+		case outcomes[i].Result != spoor.ResultDone:
+		case stored:
+			taken = append(taken, i)
+		default:
+			back.targets, back.places = append(back.targets, batch[i]), append(back.places, i)
+		}
+	}
+	if err := r.vault.Sync(); err != nil {
+		return nil, errors.Join(cause, err)
+	}
+	return taken, r.putBack(ctx, back, outcomes, cause)
+}
+
+// reopen goes back to what was in the vault for sure.
+func (r *removal) reopen() error {
+	v := r.vault
+	r.vault = nil
+	if err := v.Abandon(); err != nil {
+		return err
+	}
+	v, err := r.work.State.Vault.Append(r.plan.ID)
+	if err == nil {
+		r.vault = v
+	}
+	return err
 }
 
 // storeOne tells an error of the message from one of the vault.
@@ -93,39 +181,26 @@ func (r *removal) storeOne(t *spoor.Target) (unreadable, err error) {
 	return nil, nil
 }
 
-// putBack returns a batch to the queue that could not be stored. What cannot be
-// returned is left for the next run.
-func (r *removal) putBack(ctx context.Context, batch []spoor.Target, outcomes []spoor.Outcome, cause error) ([]spoor.Outcome, error) {
-	back := subset(batch, outcomes)
+// putBack returns messages to the queue that are not in the vault. Where one
+// cannot be returned, the next run has to go on.
+func (r *removal) putBack(ctx context.Context, back chosen, outcomes []spoor.Outcome, cause error) error {
+	if len(back.targets) == 0 {
+		return nil
+	}
 	results, err := r.work.Controller.PutBack(ctx, back.targets)
 	if err == nil {
 		err = r.work.Controller.Settle()
 	}
 	if err != nil {
-		return nil, errors.Join(cause, fmt.Errorf("put messages back into the queue: %w", err))
+		return errors.Join(cause, fmt.Errorf("put messages back into the queue: %w", err))
 	}
 	for i, at := range back.places {
 		if results[i].Result != spoor.ResultDone && results[i].Result != spoor.ResultGone {
-			return nil, errors.Join(cause, fmt.Errorf("put message %s back into the queue: %w", batch[at].ID, results[i].Err))
+			return errors.Join(cause, fmt.Errorf("put message %s back into the queue: %w", back.targets[i].ID, results[i].Err))
 		}
 		outcomes[at] = spoor.Outcome{Result: spoor.ResultFailed, NewID: results[i].NewID, Err: cause}
-		if err := r.void(&batch[at]); err != nil {
-			return nil, errors.Join(cause, err)
-		}
 	}
-	if err := r.vault.Sync(); err != nil {
-		return nil, errors.Join(cause, err)
-	}
-	return outcomes, cause
-}
-
-// void tells the vault that a message stayed in the queue.
-func (r *removal) void(t *spoor.Target) error {
-	entry, ok := r.vault.Find(t.ID, t.Arrived)
-	if !ok {
-		return nil
-	}
-	return r.vault.Mark(entry.Ref, vault.Mark{Fate: vault.FateVoid, Time: r.work.Now().UTC()})
+	return nil
 }
 
 // discard removes from the queue's file system what is in the vault.
@@ -154,15 +229,4 @@ func (r *removal) discard(ctx context.Context, batch []spoor.Target, taken []int
 type chosen struct {
 	targets []spoor.Target
 	places  []int
-}
-
-// subset are the targets that were handled as planned.
-func subset(batch []spoor.Target, outcomes []spoor.Outcome) chosen {
-	var c chosen
-	for i := range batch {
-		if outcomes[i].Result == spoor.ResultDone {
-			c.targets, c.places = append(c.targets, batch[i]), append(c.places, i)
-		}
-	}
-	return c
 }

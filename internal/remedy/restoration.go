@@ -27,6 +27,7 @@ type waiting struct {
 	place    int // in the batch
 	entry    vault.Entry
 	prepared spoor.Prepared
+	fresh    bool // prepared by this run: the vault does not know of it
 }
 
 // do moves one batch. What is prepared is recorded in the vault before it is
@@ -36,7 +37,7 @@ func (r *restoration) do(ctx context.Context, batch []spoor.Target, span span) (
 	outcomes := make([]spoor.Outcome, len(batch))
 	list, err := r.prepare(ctx, batch, span, outcomes)
 	if err == nil {
-		err = r.settle()
+		err = r.record(list)
 	}
 	if err != nil {
 		return nil, err
@@ -49,48 +50,91 @@ func (r *restoration) do(ctx context.Context, batch []spoor.Target, span span) (
 
 func (r *restoration) prepare(ctx context.Context, batch []spoor.Target, span span, outcomes []spoor.Outcome) ([]waiting, error) {
 	var list []waiting
+	ready := map[stored]spoor.Prepared{}
 	for i := range batch {
-		one, outcome, err := r.prepareOne(ctx, &batch[i], "m"+strconv.Itoa(span.from+i))
+		entry, outcome, err := r.look(&batch[i])
 		if err != nil {
 			return nil, err
 		}
 		outcomes[i] = outcome
-		if one != nil {
-			one.place = i
-			list = append(list, *one)
+		if entry == nil {
+			continue
 		}
+		one := waiting{place: i, entry: *entry, prepared: entry.Mark.Prepared}
+		key := stored{entry.Plan, entry.Sequence}
+		if prepared, twice := ready[key]; twice {
+			one.prepared = prepared
+		} else if entry.Mark.Fate != vault.FateRestoring {
+			one.fresh = true
+			if one.prepared, err = r.prepareOne(ctx, entry, "m"+strconv.Itoa(span.from+i)); err != nil {
+				outcomes[i] = failed(err)
+				continue
+			}
+		}
+		ready[key] = one.prepared
+		list = append(list, one)
 	}
 	return list, nil
 }
 
-// prepareOne makes one message ready, or says what became of it. The error is one
-// of the vault.
-func (r *restoration) prepareOne(ctx context.Context, t *spoor.Target, tag string) (*waiting, spoor.Outcome, error) {
+// stored names a message of the vault.
+type stored struct {
+	plan     string
+	sequence uint64
+}
+
+// errMark is returned for a message of which it is not known any more under which
+// ID it was to return: it may be in the queue.
+var errMark = errors.New("what the vault noted when it was put back is damaged: it may be in the queue already")
+
+// look finds a message in the vault. The entry is nil for one that needs no more,
+// or cannot be put back. The error is one of the vault.
+func (r *restoration) look(t *spoor.Target) (*vault.Entry, spoor.Outcome, error) {
 	v, err := r.vault(t.Vault)
 	if err != nil {
 		return nil, spoor.Outcome{}, err
 	}
-	entry, ok := v.Find(t.ID, t.Arrived)
+	entry, ok, err := v.Look(t.ID, t.Arrived)
 	switch {
+	case errors.Is(err, vault.ErrBroken):
+		return nil, spoor.Outcome{}, err
+	case err != nil:
+		return nil, failed(err), nil
 	case !ok || entry.Mark.Fate == vault.FateVoid || entry.Mark.Fate == vault.FatePurged:
 		return nil, spoor.Outcome{Result: spoor.ResultGone, Err: errors.New("it is not in the vault")}, nil
 	case entry.Mark.Fate == vault.FateRestored:
 		return nil, spoor.Outcome{NewID: entry.Mark.NewID}, nil
-	case entry.Mark.Fate == vault.FateRestoring:
-		return &waiting{entry: entry, prepared: entry.Mark.Prepared}, spoor.Outcome{}, nil
+	case entry.Mark.Fate == vault.FateRestoring && entry.Mark.Prepared.Tag == "":
+		return nil, failed(errMark), nil
 	}
-	parcel, err := r.work.State.Vault.Parcel(entry)
+	return &entry, spoor.Outcome{}, nil
+}
+
+func (r *restoration) prepareOne(ctx context.Context, entry *vault.Entry, tag string) (spoor.Prepared, error) {
+	parcel, err := r.work.State.Vault.Parcel(*entry)
 	if err != nil {
-		return nil, failed(err), nil
+		return spoor.Prepared{}, err
 	}
-	prepared, err := r.work.Controller.Prepare(ctx, tag, parcel)
-	if err != nil {
-		return nil, failed(err), nil
+	return r.work.Controller.Prepare(ctx, tag, parcel)
+}
+
+// record notes in the vault what is prepared, and only when that is on disk:
+// whoever finds the note publishes, and takes what is not there for published.
+func (r *restoration) record(list []waiting) error {
+	if err := r.work.Controller.Settle(); err != nil {
+		return fmt.Errorf("write messages beside the queue: %w", err)
 	}
-	if err := v.Mark(entry.Ref, vault.Mark{Fate: vault.FateRestoring, Prepared: prepared, Time: r.work.Now().UTC()}); err != nil {
-		return nil, spoor.Outcome{}, err
+	for i := range list {
+		one := &list[i]
+		if !one.fresh {
+			continue
+		}
+		mark := vault.Mark{Fate: vault.FateRestoring, Prepared: one.prepared, Time: r.work.Now().UTC()}
+		if err := r.vaults[one.entry.Plan].Mark(one.entry.Ref, mark); err != nil {
+			return fmt.Errorf("write the vault: %w", err)
+		}
 	}
-	return &waiting{entry: entry, prepared: prepared}, spoor.Outcome{}, nil
+	return r.syncVaults()
 }
 
 func failed(err error) spoor.Outcome { return spoor.Outcome{Result: spoor.ResultFailed, Err: err} }
@@ -107,11 +151,8 @@ func (r *restoration) vault(plan string) (*vault.Writer, error) {
 	return v, nil
 }
 
-// settle makes durable what was prepared, and what the vault says of it.
-func (r *restoration) settle() error {
-	if err := r.work.Controller.Settle(); err != nil {
-		return fmt.Errorf("write messages beside the queue: %w", err)
-	}
+// syncVaults makes durable what the vault says of the messages.
+func (r *restoration) syncVaults() error {
 	for _, v := range r.vaults {
 		if err := v.Sync(); err != nil {
 			return fmt.Errorf("write the vault: %w", err)
@@ -149,7 +190,7 @@ func (r *restoration) publish(ctx context.Context, list []waiting, outcomes []sp
 	}
 	// What is withdrawn must be known to the vault as stored before: else the next
 	// run would take it for published.
-	if err := r.settle(); err != nil {
+	if err := r.syncVaults(); err != nil {
 		return err
 	}
 	return r.work.Controller.Withdraw(ctx, back)

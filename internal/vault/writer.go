@@ -158,8 +158,22 @@ func (w *Writer) Sync() error {
 	}
 	w.synced = w.flushed
 	w.put(frame{kind: kindSynced}, nil)
-	_ = w.flush() // it is tried again with what follows; nothing needs it
+	if w.flush() != nil {
+		w.out = w.out[:0] // nothing needs it, and a full disk must not keep others from reading
+	}
 	return nil
+}
+
+// Abandon closes the Writer and takes back what was added since the last Sync:
+// where it returns nil, none of that is in the container, and no crash brings it
+// back. It needs no room on the disk, and works after ErrBroken.
+func (w *Writer) Abandon() error {
+	err := w.file.Truncate(w.synced)
+	if err == nil {
+		err = w.file.Sync()
+	}
+	w.broken, w.out = ErrBroken, nil
+	return errors.Join(err, w.file.Close(), w.pack.Close())
 }
 
 // Close ends the writing. What was not synced may be lost.
@@ -181,7 +195,7 @@ func (w *Writer) Find(id spoor.QueueID, arrived time.Time) (Entry, bool) {
 	if !ok {
 		return Entry{}, false
 	}
-	entry, err := w.entry(at)
+	entry, err := w.entry(at, (*scanner).verify)
 	if err != nil && !unreadable(err) {
 		err = w.putFate(at.sequence, Mark{Fate: FateVoid})
 		ok = false
@@ -191,6 +205,17 @@ func (w *Writer) Find(id spoor.QueueID, arrived time.Time) (Entry, bool) {
 		return Entry{}, false
 	}
 	return entry, ok
+}
+
+// Look is Find for a message that is to leave the vault: its content is not read,
+// and nothing is marked. It returns ErrDamaged where its metadata is.
+func (w *Writer) Look(id spoor.QueueID, arrived time.Time) (entry Entry, ok bool, err error) {
+	at, ok := w.find(spoor.Key{ID: id, Arrived: arrived.UnixNano()})
+	if w.broken != nil || !ok {
+		return Entry{}, false, w.broken
+	}
+	entry, err = w.entry(at, func(*scanner, *record) error { return nil })
+	return entry, err == nil, err
 }
 
 func (w *Writer) find(key spoor.Key) (place, bool) {
@@ -231,8 +256,9 @@ func (w *Writer) makeIndex() error {
 	return nil
 }
 
-// entry reads a message's metadata and its last mark, and checks its content.
-func (w *Writer) entry(at place) (Entry, error) {
+// entry reads a message's metadata and its last mark, and lets its content be
+// checked.
+func (w *Writer) entry(at place, check func(*scanner, *record) error) (Entry, error) {
 	if err := w.flush(); err != nil {
 		return Entry{}, err
 	}
@@ -244,7 +270,7 @@ func (w *Writer) entry(at place) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	if err := s.verify(r); err != nil {
+	if err := check(s, r); err != nil {
 		return Entry{}, err
 	}
 	r.Mark, err = s.mark(w.fates, at.sequence)

@@ -57,7 +57,10 @@ func (s *spool) moveOut(id string, f *found) error {
 	}
 	s.taken[id] = f.folder
 	if err := s.moveLogs(id); err != nil {
-		return errors.Join(err, s.moveBack(id, f.folder))
+		if failed := s.moveBack(id, f.folder); failed != nil {
+			return fmt.Errorf("%w: %w: %w", spoor.ErrUnsettled, err, failed)
+		}
+		return err
 	}
 	return nil
 }
@@ -69,7 +72,10 @@ func (s *spool) takeAgain(t *spoor.Target, folder string) error {
 		return err
 	}
 	_ = f.file.Close()
-	return s.moveLogs(string(t.ID))
+	if err := s.moveLogs(string(t.ID)); err != nil {
+		return fmt.Errorf("%w: %w", spoor.ErrUnsettled, err)
+	}
+	return nil
 }
 
 // openTaken opens a message in the holding place.

@@ -104,9 +104,18 @@ func (c *controller) eachLive(items []*liveItem, out []spoor.Outcome, step func(
 			continue
 		}
 		if err := step(it); err != nil {
-			out[i] = failed(err)
+			out[i] = failed(c.halfway(it, err))
 		}
 	}
+}
+
+// halfway tells whether a message whose step failed has its copies already: then
+// recipients may be marked, and qmail-send may end it.
+func (c *controller) halfway(it *liveItem, err error) error {
+	if taken, looked := it.has(roleInfo); !taken && looked == nil {
+		return err
+	}
+	return unsettled(err)
 }
 
 func closeItems(items []*liveItem) error {

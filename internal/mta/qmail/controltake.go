@@ -3,6 +3,7 @@ package qmail
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"sync"
 	"syscall"
@@ -206,10 +207,18 @@ func (c *controller) step(it *item) spoor.Outcome {
 	if errors.Is(err, fs.ErrNotExist) {
 		return c.takeOrphan(it)
 	}
-	if err == nil {
-		err = c.moveRest(it)
+	if err != nil {
+		return failed(err)
 	}
-	return outcomeOf(err)
+	return outcomeOf(unsettled(c.moveRest(it)))
+}
+
+// unsettled marks an error that came behind the step.
+func unsettled(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", spoor.ErrUnsettled, err)
 }
 
 func outcomeOf(err error) spoor.Outcome {
@@ -272,7 +281,7 @@ func (c *controller) takeOrphan(it *item) spoor.Outcome {
 		return failed(err)
 	}
 	it.moved = bitOf(heldOrphan)
-	return outcomeOf(errors.Join(c.moveRest(it), unlink()))
+	return outcomeOf(unsettled(errors.Join(c.moveRest(it), unlink())))
 }
 
 var (
@@ -306,7 +315,7 @@ func (c *controller) takeAgain(it *item) spoor.Outcome {
 	}
 	switch {
 	case h.stepped():
-		return outcomeOf(c.finishTake(it, h))
+		return outcomeOf(unsettled(c.finishTake(it, h)))
 	case h.mess && it.same && h.inode == it.mess.Inode:
 		return c.step(it)
 	}
