@@ -142,9 +142,18 @@ func (p *Past) Undoable() bool {
 // Done is how many messages were handled as planned.
 func (p *Past) Done() int { return p.total.Done }
 
-// Handled are those targets of the plan that were handled as planned.
+// Handled are those targets of the plan that were handled as planned. Batches
+// that it did not come to were not.
 func (p *Past) Handled(targets []spoor.Target) []spoor.Target {
-	return slices.DeleteFunc(slices.Clone(targets), func(t spoor.Target) bool { return p.left[t.ID] })
+	var handled []spoor.Target
+	for _, batch := range p.done {
+		for i := max(batch.from, 0); i < min(batch.to, len(targets)); i++ {
+			if !p.left[targets[i].ID] {
+				handled = append(handled, targets[i])
+			}
+		}
+	}
+	return handled
 }
 
 // PutBack are the queue IDs that messages have now which the plan has put into

@@ -83,10 +83,15 @@ func (w *Work) Apply(ctx context.Context, p *spoor.Plan) (*spoor.Receipt, error)
 
 // undone tells of the plan that this one has taken back.
 func (w *Work) undone(p *spoor.Plan, receipt *spoor.Receipt) error {
-	if p.Undoes == "" {
+	if p.Undoes == "" || !takenBack(receipt) {
 		return nil
 	}
 	return w.State.Journal.Write(Record{Time: receipt.Time, Plan: p.Undoes, Event: EventUndone, UndoneBy: p.ID})
+}
+
+// takenBack reports whether an undo has left nothing to be tried again.
+func takenBack(r *spoor.Receipt) bool {
+	return r.SkippedBy[spoor.ResultFailed]+r.SkippedBy[spoor.ResultBusy]+r.SkippedBy[spoor.ResultChanged] == 0
 }
 
 // undoable reports whether an action has an inverse. What retry causes is a

@@ -27,10 +27,13 @@ func Adapter() mta.Adapter {
 			}
 			return q, nil
 		},
-		Stops: true, NoHold: true, Recover: recoverService, Interrupt: interrupt, Freezer: openFreezer,
+		Stops:     true,
+		NoHold:    true,
+		Recover:   recoverService,
+		Interrupt: interrupt,
+		Freezer:   openFreezer,
 		LogOnly:   func(s *mta.Server) mta.Queue { return LogOnly(s.Root, s.Passwd, optionsOf(s)) },
 		Control:   openControl,
-		NoHold:    true,
 		Message:   messageOf,
 		NewParser: func() mta.Parser { return NewParser() },
 		Tools: []mta.Tool{
