@@ -338,6 +338,9 @@ func (o *options) finishOld(ctx context.Context, s *server, state *remedy.State,
 		if err != nil {
 			return err
 		}
+		if err := o.sameServer(s, p.Root, "plan "+p.ID+" was cut off"); err != nil {
+			return err
+		}
 		if p.MTA != s.adapter.Name {
 			return refuse("plan "+p.ID+" was cut off and is of "+p.MTA, "it has to be finished first", o.spoor("--mta "+p.MTA+" undo "+p.ID))
 		}
@@ -360,6 +363,17 @@ func (o *options) finish(ctx context.Context, s *server, state *remedy.State, to
 		return o.finishRebuild(ctx, s, state, top, p)
 	}
 	return o.work(ctx, s, &remedy.Work{State: state, Now: o.env.Now}, top, p)
+}
+
+// sameServer refuses work on a plan of another tree: there its messages look as if
+// they had gone, and what it was about to put back as if that were done. Only a
+// state folder that was named can be of several trees; the default one moves with
+// its own.
+func (o *options) sameServer(s *server, root, what string) error {
+	if o.state == "" || root == s.root.Dir() {
+		return nil
+	}
+	return refuse(what+" and is of the server below "+root, "nothing was changed", "")
 }
 
 func (o *options) showReceipt(s *server, receipt *spoor.Receipt, format string) error {

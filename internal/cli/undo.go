@@ -41,24 +41,12 @@ func (o *options) undo(ctx context.Context, args []string, f *changeFlags) error
 		return err
 	}
 	defer s.close()
-	state, top, err := o.lookState(s)
+	past, p, err := o.inverseOf(ctx, s, args, f)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = top.Close() }()
-	past, err := pastOf(state, args)
-	if err != nil {
-		state.Close()
-		return err
-	}
-	if past.Action == spoor.ActionFreeze.String() || past.Action == spoor.ActionThaw.String() || past.Action == spoor.ActionRebuild.String() {
-		state.Close()
+	if p == nil {
 		return o.undoOnce(ctx, s, past, f)
-	}
-	p, err := s.inverse(ctx, state, past)
-	state.Close()
-	if err != nil {
-		return err
 	}
 	p.Host, p.Root, p.MTA, p.Undoes = s.host, s.root.Dir(), s.adapter.Name, past.Plan
 	if len(p.Targets) == 0 {
@@ -85,6 +73,74 @@ func (o *options) undoOnce(ctx context.Context, s *server, past *remedy.Past, f 
 	back := &rebuildFlags{changeFlags: *f, undo: past.Plan}
 	back.stop = stop
 	return o.queueRebuild(ctx, back)
+}
+
+// inverseOf is the plan to be taken back, and what does that. Plans that were cut
+// off are finished before: what is still to be taken back shows then.
+func (o *options) inverseOf(ctx context.Context, s *server, args []string, f *changeFlags) (*remedy.Past, *spoor.Plan, error) {
+	state, top, err := o.lookState(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = top.Close() }()
+	defer func() { state.Close() }()
+	past, err := pastOf(state, args)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !past.Finished {
+		if f.dryRun {
+			return nil, nil, refuse(past.Plan+" was cut off: it has to be finished before it can be seen what there is to take back", "nothing was changed", "")
+		}
+		finished, err := o.finishFirst(ctx, s)
+		if err != nil {
+			return nil, nil, err
+		}
+		state.Close()
+		state = finished
+		if past, err = pastOf(state, []string{past.Plan}); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := o.sameServer(s, past.Record.Root, past.Plan); err != nil {
+		return nil, nil, err
+	}
+	if past.Record.MTA != s.adapter.Name {
+		return nil, nil, refuse("plan "+past.Plan+" is of "+past.Record.MTA, "nothing was changed", o.spoor("--mta "+past.Record.MTA+" undo "+past.Plan))
+	}
+	if oneStep(past.Action) {
+		return past, nil, nil
+	}
+	p, err := s.inverse(ctx, state, past)
+	return past, p, err
+}
+
+// oneStep reports whether an action is not one for each message.
+func oneStep(action string) bool {
+	return slices.Contains([]string{spoor.ActionFreeze.String(), spoor.ActionThaw.String(), spoor.ActionRebuild.String()}, action)
+}
+
+// finishFirst finishes what was cut off, and opens the state folder anew.
+func (o *options) finishFirst(ctx context.Context, s *server) (*remedy.State, error) {
+	top, err := disk.Open(s.root.Dir(), o.env.Seam)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = top.Close() }()
+	state, err := o.lockState(top)
+	if err != nil {
+		return nil, err
+	}
+	err = o.finishOld(ctx, s, state, top)
+	state.Close()
+	if err != nil {
+		return nil, err
+	}
+	looked, at, err := o.lookState(s)
+	if err == nil {
+		_ = at.Close()
+	}
+	return looked, err
 }
 
 // lookState opens the state folder to read it.
@@ -144,10 +200,12 @@ func (s *server) inverse(ctx context.Context, state *remedy.State, past *remedy.
 		back.Action, back.Targets = spoor.ActionRelease, past.Handled(p.Targets)
 	case p.Action == spoor.ActionRelease && !p.ThroughVault:
 		back.Action, back.Targets = spoor.ActionHold, past.Handled(p.Targets)
-	case p.Action == spoor.ActionRestore || p.Action == spoor.ActionRelease:
+	case p.Action == spoor.ActionRelease:
+		back.Action = spoor.ActionHold
+		back.Targets, err = s.restoredBy(ctx, past, p)
+	case p.Action == spoor.ActionRestore:
 		back.Action = spoor.ActionRemove
-		back.ThroughVault = false
-		back.Targets, err = s.restoredBy(ctx, past)
+		back.Targets, err = s.restoredBy(ctx, past, p)
 	default:
 		return nil, refuse(p.Action.String()+" cannot be taken back: what was delivered is delivered", "nothing was changed", "")
 	}
@@ -184,8 +242,13 @@ func targetOf(e *vault.Entry) spoor.Target {
 	return t
 }
 
-// restoredBy finds in the queue what a plan has put back.
-func (s *server) restoredBy(ctx context.Context, past *remedy.Past) ([]spoor.Target, error) {
+// restoredBy finds in the queue what a plan has put back. Those that have left
+// since may have given their IDs to others.
+func (s *server) restoredBy(ctx context.Context, past *remedy.Past, p *spoor.Plan) ([]spoor.Target, error) {
+	known := map[content]bool{}
+	for i := range p.Targets {
+		known[contentOf(&p.Targets[i])] = true
+	}
 	var targets []spoor.Target
 	for _, id := range past.PutBack() {
 		m, err := s.queue.Find(ctx, id)
@@ -196,9 +259,23 @@ func (s *server) restoredBy(ctx context.Context, past *remedy.Past) ([]spoor.Tar
 			return nil, err
 		}
 		t := spoor.TargetOf(m)
+		if !known[contentOf(&t)] {
+			continue
+		}
 		name := s.tracer.Name(m)
 		t.Source = name.Source
 		targets = append(targets, t)
 	}
 	return targets, nil
+}
+
+// content is what of a message's identity stays when it is put back under another
+// ID.
+type content struct {
+	arrived int64 // in nanoseconds of Unix time
+	sender  string
+}
+
+func contentOf(t *spoor.Target) content {
+	return content{arrived: t.Arrived.UnixNano(), sender: t.Sender}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -298,8 +299,11 @@ func (o *options) heldInVault(s *server, words []string) (*spoor.Plan, error) {
 	defer func() { _ = top.Close() }()
 	defer state.Close()
 	for _, past := range state.Journal.Plans() {
-		if past.Action != spoor.ActionHold.String() || past.UndoneBy != "" {
+		if past.Action != spoor.ActionHold.String() || past.Record.MTA != s.adapter.Name {
 			continue
+		}
+		if _, err := state.Vault.Stat(past.Plan); errors.Is(err, fs.ErrNotExist) {
+			continue // all of it was purged
 		}
 		entries, _, err := o.stored(state, words, &vaultFlags{plan: past.Plan})
 		if err != nil {
