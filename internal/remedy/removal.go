@@ -13,7 +13,8 @@ import (
 type removal struct {
 	work  *Work
 	plan  *spoor.Plan
-	vault *vault.Writer
+	vault *vault.Writer // nil after a reopening that failed
+	span  span          // of the batch
 }
 
 func (r *removal) close() {
@@ -26,6 +27,7 @@ func (r *removal) close() {
 // queue. Until it is in the vault a message can go back; after that it can be
 // discarded. A repeated run finds in the vault what was stored.
 func (r *removal) do(ctx context.Context, batch []spoor.Target, span span) ([]spoor.Outcome, error) {
+	r.span = span
 	outcomes, cause := r.work.Controller.Take(ctx, batch)
 	if outcomes == nil {
 		return nil, fmt.Errorf("take messages out of the queue: %w", cause)
@@ -111,11 +113,13 @@ func (r *removal) known(t *spoor.Target, o *spoor.Outcome) (stored bool, err err
 	if !stored {
 		return false, nil
 	}
-	switch o.Result {
-	case spoor.ResultGone, spoor.ResultChanged:
+	gone := o.Result == spoor.ResultGone || o.Result == spoor.ResultChanged
+	switch {
+	case gone && r.span.stored:
 		*o = spoor.Outcome{} // the run was cut off after it had discarded it
-	case spoor.ResultBusy:
-		// Somebody has put it back, and it is on its way: what is stored is a copy.
+	case gone, o.Result == spoor.ResultBusy:
+		// Nothing was discarded yet, or it is in the queue: somebody has put it back,
+		// and it is on its way. What is stored is a copy.
 		err = r.vault.Mark(entry.Ref, vault.Mark{Fate: vault.FateVoid, Time: r.work.Now().UTC()})
 	}
 	return true, err
