@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -195,8 +196,8 @@ func (o *options) command(p *spoor.Plan) string {
 // confirm shows the plan and asks on a terminal. Elsewhere --yes and --reason must
 // be given.
 func (o *options) confirm(s *server, p *spoor.Plan, f *changeFlags) error {
-	if f.yes || !o.env.InTerminal || !o.env.ErrTerminal {
-		return o.confirmed(f)
+	if err := o.answerable(f); err != nil || f.yes {
+		return err
 	}
 	if err := o.showPlan(s, p, "table", false); err != nil {
 		return err
@@ -227,6 +228,18 @@ func (o *options) askFor(what string) error {
 	line, _ := bufio.NewReader(o.env.In).ReadString('\n')
 	if !isYes(line) {
 		return refuse("not confirmed", "nothing was changed", "")
+	}
+	return nil
+}
+
+// answerable refuses what can neither be asked nor was answered on the command
+// line.
+func (o *options) answerable(f *changeFlags) error {
+	switch {
+	case f.yes && strings.TrimSpace(f.reason) == "":
+		return refuse("--yes needs --reason TEXT: the journal keeps why it was done", "nothing was changed", "")
+	case !f.yes && (!o.env.InTerminal || !o.env.ErrTerminal):
+		return refuse("there is no terminal to ask on: give --yes and --reason TEXT", "nothing was changed", "")
 	}
 	return nil
 }
@@ -262,7 +275,7 @@ func (o *options) locked(ctx context.Context, s *server, do func(state *remedy.S
 		return nil, err
 	}
 	defer state.Close()
-	if err := o.finishOld(ctx, s, state, top); err != nil {
+	if _, err := o.finishOld(ctx, s, state, top); err != nil {
 		return nil, err
 	}
 	return do(state, top)
@@ -292,7 +305,7 @@ func (o *options) lockState(top *disk.Dir) (*remedy.State, error) {
 	}
 	state, err := remedy.OpenState(parent, name)
 	if err != nil {
-		return nil, fmt.Errorf("%w: nothing was changed", err)
+		return nil, unusable(err)
 	}
 	if err := state.Lock(); err != nil {
 		state.Close()
@@ -302,6 +315,18 @@ func (o *options) lockState(top *disk.Dir) (*remedy.State, error) {
 		return nil, err
 	}
 	return state, nil
+}
+
+// unusable refuses a state folder where a link is, or what others may write to.
+func unusable(err error) error {
+	for _, sign := range [...]error{remedy.ErrNotOurs, syscall.ENOTDIR, syscall.ELOOP} {
+		if errors.Is(err, sign) {
+			return &statusError{status: exitRefused, err: &spoor.Problem{
+				What: err.Error(), So: "nothing was changed: the state folder must be a folder that only its owner may write to", Err: err,
+			}}
+		}
+	}
+	return fmt.Errorf("%w: nothing was changed", err)
 }
 
 // defaultState is where journal and vault are, below the root.
@@ -323,57 +348,6 @@ func (o *options) statePlace(top *disk.Dir) (parent *disk.Dir, name string, err 
 	}
 	parent, err = disk.Open("/", o.env.Seam)
 	return parent, at, err
-}
-
-// finishOld finishes the plans whose runs were cut off, and starts what they have
-// left stopped.
-func (o *options) finishOld(ctx context.Context, s *server, state *remedy.State, top *disk.Dir) (err error) {
-	if s.adapter.Recover != nil {
-		defer func() {
-			err = errors.Join(err, s.adapter.Recover(ctx, s.mtaServer(), mta.Control{Top: top, Live: s.root.Live(), Run: programs{}, State: state.Dir()}))
-		}()
-	}
-	for _, past := range state.Journal.Unfinished() {
-		p, err := state.Plan(past.Plan)
-		if err != nil {
-			return err
-		}
-		if err := o.sameServer(s, p.Root, "plan "+p.ID+" was cut off"); err != nil {
-			return err
-		}
-		if p.MTA != s.adapter.Name {
-			return refuse("plan "+p.ID+" was cut off and is of "+p.MTA, "it has to be finished first", o.spoor("--mta "+p.MTA+" undo "+p.ID))
-		}
-		fmt.Fprintf(o.env.Err, "spoor: finishing %s, which was cut off\n", p.ID)
-		receipt, err := o.finish(ctx, s, state, top, p)
-		if err != nil {
-			return fmt.Errorf("finish %s: %w", p.ID, err)
-		}
-		fmt.Fprintf(o.env.Err, "spoor: %s is finished: %d of %d messages\n", p.ID, receipt.Done, receipt.Total())
-	}
-	return nil
-}
-
-// finish does the rest of one plan.
-func (o *options) finish(ctx context.Context, s *server, state *remedy.State, top *disk.Dir, p *spoor.Plan) (*spoor.Receipt, error) {
-	switch p.Action {
-	case spoor.ActionFreeze, spoor.ActionThaw:
-		return o.finishOnce(ctx, s, state, top, p)
-	case spoor.ActionRebuild:
-		return o.finishRebuild(ctx, s, state, top, p)
-	}
-	return o.work(ctx, s, &remedy.Work{State: state, Now: o.env.Now}, top, p)
-}
-
-// sameServer refuses work on a plan of another tree: there its messages look as if
-// they had gone, and what it was about to put back as if that were done. Only a
-// state folder that was named can be of several trees; the default one moves with
-// its own.
-func (o *options) sameServer(s *server, root, what string) error {
-	if o.state == "" || root == s.root.Dir() {
-		return nil
-	}
-	return refuse(what+" and is of the server below "+root, "nothing was changed", "")
 }
 
 func (o *options) showReceipt(s *server, receipt *spoor.Receipt, format string) error {

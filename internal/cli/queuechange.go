@@ -67,6 +67,9 @@ func (o *options) changeQueue(ctx context.Context, action spoor.Action, words []
 	if s.noQueue != nil {
 		return s.noQueue
 	}
+	if _, err := o.finishCutOff(ctx, s, f); err != nil {
+		return err
+	}
 	var p *spoor.Plan
 	if action == spoor.ActionRelease && s.adapter.NoHold {
 		p, err = o.heldInVault(s, words)

@@ -41,6 +41,13 @@ func (o *options) undo(ctx context.Context, args []string, f *changeFlags) error
 		return err
 	}
 	defer s.close()
+	before, err := o.finishCutOff(ctx, s, f)
+	if err != nil {
+		return err
+	}
+	if receipt := tookBack(before, args); receipt != nil {
+		return o.finishedUndo(s, receipt)
+	}
 	past, p, err := o.inverseOf(ctx, s, args, f)
 	if err != nil {
 		return err
@@ -89,18 +96,7 @@ func (o *options) inverseOf(ctx context.Context, s *server, args []string, f *ch
 		return nil, nil, err
 	}
 	if !past.Finished {
-		if f.dryRun {
-			return nil, nil, refuse(past.Plan+" was cut off: it has to be finished before it can be seen what there is to take back", "nothing was changed", "")
-		}
-		finished, err := o.finishFirst(ctx, s)
-		if err != nil {
-			return nil, nil, err
-		}
-		state.Close()
-		state = finished
-		if past, err = pastOf(state, []string{past.Plan}); err != nil {
-			return nil, nil, err
-		}
+		return nil, nil, refuse(past.Plan+" was cut off: it has to be finished before it can be seen what there is to take back", "nothing was changed", "")
 	}
 	if err := o.sameServer(s, past.Record.Root, past.Plan); err != nil {
 		return nil, nil, err
@@ -120,27 +116,13 @@ func oneStep(action string) bool {
 	return slices.Contains([]string{spoor.ActionFreeze.String(), spoor.ActionThaw.String(), spoor.ActionRebuild.String()}, action)
 }
 
-// finishFirst finishes what was cut off, and opens the state folder anew.
-func (o *options) finishFirst(ctx context.Context, s *server) (*remedy.State, error) {
-	top, err := disk.Open(s.root.Dir(), o.env.Seam)
+// finishedUndo tells what an undo has done that was cut off before.
+func (o *options) finishedUndo(s *server, receipt *spoor.Receipt) error {
+	format, err := o.format("table", "wide", "json")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer func() { _ = top.Close() }()
-	state, err := o.lockState(top)
-	if err != nil {
-		return nil, err
-	}
-	err = o.finishOld(ctx, s, state, top)
-	state.Close()
-	if err != nil {
-		return nil, err
-	}
-	looked, at, err := o.lookState(s)
-	if err == nil {
-		_ = at.Close()
-	}
-	return looked, err
+	return errors.Join(o.showReceipt(s, receipt, format), outcomeOf(receipt, nil))
 }
 
 // lookState opens the state folder to read it.

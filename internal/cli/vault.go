@@ -267,11 +267,20 @@ func (o *options) vaultRestore(ctx context.Context, words []string, v *vaultFlag
 	if len(words) == 0 && v.plan == "" {
 		return usageTry(errors.New("select messages, or give --plan"), "spoor vault restore --help")
 	}
-	s, state, done, err := o.openVault(ctx)
+	s, err := o.examine(ctx)
 	if err != nil {
 		return err
 	}
-	defer done()
+	defer s.close()
+	if _, err := o.finishCutOff(ctx, s, f); err != nil {
+		return err
+	}
+	state, top, err := o.lookState(s)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = top.Close() }()
+	defer state.Close()
 	entries, _, err := o.stored(state, words, v)
 	if err != nil {
 		return err
