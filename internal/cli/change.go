@@ -209,17 +209,6 @@ func (o *options) confirm(s *server, p *spoor.Plan, f *changeFlags) error {
 	return o.askFor(question)
 }
 
-// confirmed is the confirmation of those who cannot be asked.
-func (o *options) confirmed(f *changeFlags) error {
-	switch {
-	case !f.yes:
-		return refuse("there is no terminal to ask on: give --yes and --reason TEXT", "nothing was changed", "")
-	case strings.TrimSpace(f.reason) == "":
-		return refuse("--yes needs --reason TEXT: the journal keeps why it was done", "nothing was changed", "")
-	}
-	return nil
-}
-
 // askFor asks whether to do something. The default is no.
 func (o *options) askFor(what string) error {
 	if _, err := fmt.Fprintf(o.env.Err, "\n%s? [y/N] ", what); err != nil {

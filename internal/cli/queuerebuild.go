@@ -152,8 +152,8 @@ func (o *options) confirmRebuild(f *rebuildFlags, order rebuildOrder) error {
 	if order.Of != "" && !remedy.ValidPlanID(order.Of) {
 		return usage(fmt.Errorf("%q is no plan", order.Of))
 	}
-	if f.yes || !o.env.InTerminal || !o.env.ErrTerminal {
-		return o.confirmed(&f.changeFlags)
+	if err := o.answerable(&f.changeFlags); err != nil || f.yes {
+		return err
 	}
 	return o.askFor(order.Verb + " " + cmp.Or(order.Of, "the queue"))
 }
