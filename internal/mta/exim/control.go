@@ -124,25 +124,41 @@ func (c *Controller) Close() error {
 	for _, p := range c.places {
 		p.close()
 	}
-	for name, dir := range c.shelves {
+	for _, dir := range c.shelves {
 		_ = dir.Close()
-		failed = errors.Join(failed, removeEmpty(c.homes[1], name))
-	}
-	if len(c.homes) > 1 {
-		failed = errors.Join(failed, removeEmpty(c.homes[0], c.control.Plan))
-		_ = c.homes[1].Close()
 	}
 	if len(c.homes) > 0 {
-		failed = errors.Join(failed, removeEmpty(c.spool, holding))
-		_ = c.homes[0].Close()
+		failed = errors.Join(sweep(c.homes[0]), removeEmpty(c.spool, holding))
+	}
+	for _, dir := range c.homes {
+		_ = dir.Close()
 	}
 	c.places, c.shelves, c.homes = map[spot]*place{}, map[string]*disk.Dir{}, nil
 	return errors.Join(failed, c.spool.Close())
 }
 
+// sweep removes the empty folders of the holding place, those of earlier plans too:
+// a run that was killed when all was done has left them.
+func sweep(home *disk.Dir) error {
+	plans, err := home.Names()
+	for _, plan := range plans {
+		below, openErr := home.OpenDir(plan)
+		if openErr != nil {
+			continue // not made by spoor
+		}
+		shelves, listErr := below.Names()
+		err = errors.Join(err, listErr)
+		for _, shelf := range shelves {
+			err = errors.Join(err, removeEmpty(below, shelf))
+		}
+		err = errors.Join(err, below.Close(), removeEmpty(home, plan))
+	}
+	return err
+}
+
 func removeEmpty(d *disk.Dir, name string) error {
 	err := d.RemoveDir(name)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTEMPTY) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.ENOTDIR) {
 		return nil
 	}
 	return err

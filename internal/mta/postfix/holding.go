@@ -122,7 +122,7 @@ func (s *spool) listTaken(name string, depth int, taken map[string]string) error
 }
 
 // removeHolding removes the folders of the holding place that are empty.
-func (s *spool) removeHolding() error {
+func (s *spool) removeHolding(used bool) error {
 	top, err := s.queue.OpenDir(holdingPlace)
 	if err != nil {
 		return kept(err)
@@ -130,11 +130,30 @@ func (s *spool) removeHolding() error {
 	if ours(top, holdingPlace) != nil {
 		return top.Close()
 	}
-	err = kept(removeEmpty(top, s.plan, 0))
+	err = s.sweep(top, used)
 	if err = errors.Join(err, top.Close()); err != nil {
 		return err
 	}
 	return kept(s.queue.RemoveDir(holdingPlace))
+}
+
+// sweep removes what is empty of the plan, and of earlier ones where this one has
+// used the holding place, which it does only while no other spoor is at work: a
+// run that was killed when all was done has left its folders.
+func (s *spool) sweep(top *disk.Dir, used bool) error {
+	plans := []string{s.plan}
+	if used {
+		all, err := top.Names()
+		if err != nil {
+			return err
+		}
+		plans = all
+	}
+	var errs []error
+	for _, plan := range plans {
+		errs = append(errs, kept(removeEmpty(top, plan, 0)))
+	}
+	return errors.Join(errs...)
 }
 
 // kept is no error for what is not there, not empty, or not ours.

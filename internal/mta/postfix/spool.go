@@ -151,12 +151,13 @@ func (s *spool) lockMaster() error {
 // close closes everything, the lock of master last.
 func (s *spool) close() error {
 	var errs []error
+	_, used := s.folders[holdingPlace]
 	for _, d := range s.folders {
 		errs = append(errs, d.Close())
 	}
 	clear(s.folders)
 	if s.queue != nil {
-		errs = append(errs, s.removeHolding(), s.queue.Close())
+		errs = append(errs, s.removeHolding(used), s.queue.Close())
 	}
 	if s.lock != nil {
 		errs = append(errs, s.lock.Close())
