@@ -235,7 +235,7 @@ const (
 // while others arrive and queue runners deliver, and counts at the receivers: each
 // recipient of each message has got it once, or it is undone in the vault.
 func TestActingUnderLoad(t *testing.T) {
-	receivers := newSink(t)
+	receivers := mailtest.NewReceiver(t, 10)
 	s := startWith(mailtest.New(t, "exim"), mailtest.Sinks{Slow: receivers.Port, Refuses: receivers.Port, Takes: receivers.Port})
 	o := newOperator(t, s)
 	must(t, post(s, 0, waiting))
@@ -312,10 +312,10 @@ func (o *operator) read(restored []spoor.QueueID) {
 
 // finish lets the receivers take everything and asks for a delivery of all that is
 // not held, then of the rest.
-func (o *operator) finish(receivers *sink) {
+func (o *operator) finish(receivers *mailtest.Receiver) {
 	o.t.Helper()
 	o.hold()
-	receivers.open.Store(true)
+	receivers.Open.Store(true)
 	o.act(func(k mta.Controller) {
 		batch := o.some(1)
 		outcomes, err := k.Retry(o.t.Context(), batch)
@@ -343,7 +343,7 @@ func (o *operator) finish(receivers *sink) {
 }
 
 // judge counts.
-func (o *operator) judge(receivers *sink) {
+func (o *operator) judge(receivers *mailtest.Receiver) {
 	o.t.Helper()
 	undone := map[string]int{}
 	for _, p := range o.vault {
@@ -357,7 +357,7 @@ func (o *operator) judge(receivers *sink) {
 	for i := range waiting + arriving {
 		for _, recipient := range recipientsOf(i) {
 			key := fmt.Sprintf("number%d %s", i, recipient)
-			if got, kept := receivers.taken(key), undone[key]; got+kept != 1 {
+			if got, kept := receivers.Taken(key), undone[key]; got+kept != 1 {
 				o.t.Errorf("%s: delivered %d times, and %d times in the vault", key, got, kept)
 			}
 		}

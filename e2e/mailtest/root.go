@@ -227,6 +227,12 @@ const (
 	moment   = 10 * time.Millisecond // between two looks
 )
 
+// until is Until for goroutines beside that of the test: it gives up without a word.
+func (r *Root) until(done func() bool) {
+	for deadline := time.Now().Add(patience); !done() && time.Now().Before(deadline); <-time.After(moment) {
+	}
+}
+
 // Until waits for a condition.
 func (r *Root) Until(what string, done func() bool) {
 	r.t.Helper()

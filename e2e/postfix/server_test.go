@@ -90,13 +90,17 @@ service auth {
 }
 `
 
-// start runs Postfix, with Dovecot for its logins.
+// start runs Postfix, with Dovecot for its logins, beside the sinks of Stage.
 func start(t *testing.T) *mailtest.Server {
 	t.Helper()
 	root := mailtest.New(t, "postfix")
-	sinks := root.Sinks()
+	return startWith(root, root.Sinks(), "")
+}
+
+// startWith runs Postfix, which sends to sinks, with more parameters.
+func startWith(root *mailtest.Root, sinks mailtest.Sinks, more string) *mailtest.Server {
 	s := &mailtest.Server{Root: root, SMTP: root.Port(), Submission: root.Port()}
-	s.Write("/etc/postfix/main.cf", mainCF)
+	s.Write("/etc/postfix/main.cf", mainCF+more)
 	s.Write("/etc/postfix/master.cf", fmt.Sprintf(masterCF, s.SMTP, s.Submission))
 	s.Write("/etc/postfix/virtual", "@"+mailtest.Forwarded+" owner@"+mailtest.SlowDomain+"\n")
 	s.Write("/etc/postfix/transport", strings.Join([]string{

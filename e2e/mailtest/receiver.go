@@ -1,6 +1,4 @@
-//go:build e2e
-
-package exim
+package mailtest
 
 import (
 	"bufio"
@@ -12,18 +10,20 @@ import (
 	"testing"
 )
 
-// sink is other people's server, which counts each copy that each recipient gets.
-// Those in slow.test are put off nine times out of ten, until it is open.
-type sink struct {
-	Port string
-	open atomic.Bool
-	asks atomic.Int64
+// Receiver is other people's server, which counts each copy that each recipient
+// gets. Those in SlowDomain are put off but for one of Takes, until it is open.
+type Receiver struct {
+	Port  string
+	Takes int64
+	Open  atomic.Bool // nobody is put off any more
+	asks  atomic.Int64
 
 	mu     sync.Mutex
 	copies map[string]int // by subject, blank, recipient
 }
 
-func newSink(t *testing.T) *sink {
+// NewReceiver starts one that takes one of so many. It ends with the test.
+func NewReceiver(t *testing.T, takes int64) *Receiver {
 	t.Helper()
 	var config net.ListenConfig
 	listener, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -34,7 +34,7 @@ func newSink(t *testing.T) *sink {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &sink{Port: port, copies: map[string]int{}}
+	s := &Receiver{Port: port, Takes: takes, copies: map[string]int{}}
 	var sessions sync.WaitGroup
 	t.Cleanup(func() {
 		_ = listener.Close()
@@ -56,7 +56,7 @@ func newSink(t *testing.T) *sink {
 }
 
 // talk is one session of SMTP (RFC 5321 §3).
-func (s *sink) talk(connection net.Conn) {
+func (s *Receiver) talk(connection net.Conn) {
 	in := bufio.NewReader(connection)
 	say := func(answer string) { _, _ = fmt.Fprintf(connection, "%s\r\n", answer) }
 	say("220 sink.test")
@@ -91,12 +91,12 @@ func (s *sink) talk(connection net.Conn) {
 	}
 }
 
-func (s *sink) takes(recipient string) bool {
-	return !strings.HasSuffix(recipient, "@slow.test") || s.open.Load() || s.asks.Add(1)%10 == 0
+func (s *Receiver) takes(recipient string) bool {
+	return !strings.HasSuffix(recipient, "@"+SlowDomain) || s.Open.Load() || s.asks.Add(1)%s.Takes == 0
 }
 
 // count reads a message and counts it for each recipient.
-func (s *sink) count(in *bufio.Reader, recipients []string) {
+func (s *Receiver) count(in *bufio.Reader, recipients []string) {
 	subject := ""
 	for {
 		line, err := in.ReadString('\n')
@@ -118,8 +118,8 @@ func (s *sink) count(in *bufio.Reader, recipients []string) {
 	}
 }
 
-// taken is how many copies a recipient got.
-func (s *sink) taken(copies string) int {
+// Taken is how many copies a recipient got: of a subject, a blank, and an address.
+func (s *Receiver) Taken(copies string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.copies[copies]
