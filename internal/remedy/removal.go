@@ -175,6 +175,7 @@ func (r *removal) storeOne(t *spoor.Target) (unreadable, err error) {
 		parcel.CallerUID = t.UID
 	}
 	parcel.Target, parcel.MTA, parcel.StoredTime = *t, r.plan.MTA, r.work.Now().UTC()
+	parcel.Done = done(parcel.Envelope) // more may have got it since the plan was made
 	_, err = r.vault.Add(parcel)
 	if errors.Is(err, vault.ErrSource) {
 		return fmt.Errorf("read message %s: %w", t.ID, err), nil
@@ -183,6 +184,16 @@ func (r *removal) storeOne(t *spoor.Target) (unreadable, err error) {
 		return nil, fmt.Errorf("store message %s in the vault: %w", t.ID, err)
 	}
 	return nil, nil
+}
+
+// done counts the recipients who have got a message.
+func done(envelope []spoor.Recipient) (count int) {
+	for i := range envelope {
+		if envelope[i].Done {
+			count++
+		}
+	}
+	return count
 }
 
 // putBack returns messages to the queue that are not in the vault. Where one
