@@ -13,7 +13,7 @@ func CheckRefusals(c *Cleaning) {
 	c.t.Helper()
 	c.Post(Stolen, 30)
 	c.attempted()
-	c.Until("the queue to be at rest", func() bool { return c.Waiting() > 0 })
+	c.Until("what nobody puts off to leave", func() bool { return len(c.IDs(source)) == 20 })
 	all := c.IDs(source)
 	yes := []string{"queue", "rm", source, "--yes", "--reason", "x"}
 	for words, args := range map[string][]string{
