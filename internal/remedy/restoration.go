@@ -1,9 +1,11 @@
 package remedy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 
 	"spoor"
@@ -115,7 +117,13 @@ func (r *restoration) prepareOne(ctx context.Context, entry *vault.Entry, tag st
 	if err != nil {
 		return spoor.Prepared{}, err
 	}
-	return r.work.Controller.Prepare(ctx, tag, parcel)
+	prepared, err := r.work.Controller.Prepare(ctx, tag, parcel)
+	if err != nil {
+		// A disk that refused one call may take the next ones: nothing is to be left.
+		half := spoor.Prepared{Tag: tag, OldID: entry.ID, NewID: cmp.Or(prepared.NewID, entry.ID), Folder: cmp.Or(prepared.Folder, entry.Folder)}
+		err = errors.Join(err, r.work.Controller.Withdraw(ctx, []spoor.Prepared{half}))
+	}
+	return prepared, err
 }
 
 // record notes in the vault what is prepared, and only when that is on disk:
@@ -174,8 +182,13 @@ func (r *restoration) publish(ctx context.Context, list []waiting, outcomes []sp
 		return fmt.Errorf("put messages into the queue: %w", err)
 	}
 	var back []spoor.Prepared
+	var unknown error
 	for i := range list {
 		one := &list[i]
+		if results[i].Result == spoor.ResultFailed && one.maybeThere(results[i].Err) {
+			unknown = errors.Join(unknown, fmt.Errorf("put message %s into the queue: %w", one.prepared.OldID, results[i].Err))
+			continue
+		}
 		mark := vault.Mark{Fate: vault.FateRestored, NewID: one.prepared.NewID, Time: r.work.Now().UTC()}
 		outcomes[one.place] = results[i]
 		if results[i].Result == spoor.ResultDone {
@@ -193,5 +206,13 @@ func (r *restoration) publish(ctx context.Context, list []waiting, outcomes []sp
 	if err := r.syncVaults(); err != nil {
 		return err
 	}
-	return r.work.Controller.Withdraw(ctx, back)
+	return errors.Join(unknown, r.work.Controller.Withdraw(ctx, back))
+}
+
+// maybeThere reports whether a message may be in the queue although publishing it
+// failed: an earlier run may have published it, and the disk does not tell. The
+// next run asks again.
+func (w *waiting) maybeThere(err error) bool {
+	var disk *fs.PathError
+	return !w.fresh && errors.As(err, &disk)
 }

@@ -58,7 +58,7 @@ func (c *controller) publish(dir *disk.Dir, p spoor.Prepared) error {
 	switch {
 	case err != nil:
 	case step == "": // it was published before
-		err = n.drop(roleMess)
+		n.tidy()
 	case step == roleTodo:
 		err = n.queue()
 	case step == roleInfo:
@@ -107,8 +107,13 @@ func (n *entry) queue() error {
 	if err := n.move(roleTodo, s.todo); err != nil {
 		return err
 	}
-	return n.drop(roleMess)
+	n.tidy()
+	return nil
 }
+
+// tidy removes the second name of a content that is in the queue. That this fails
+// says nothing of the message: whoever took it for unpublished would queue it twice.
+func (n *entry) tidy() { _ = n.drop(roleMess) }
 
 // insert puts a preprocessed message where qmail-send finds it when it starts.
 func (n *entry) insert() error {
@@ -127,7 +132,8 @@ func (n *entry) insert() error {
 	if err := n.move(roleInfo, s.info); err != nil {
 		return err
 	}
-	return n.drop(roleMess)
+	n.tidy()
+	return nil
 }
 
 // leave returns a message that was never queued.
