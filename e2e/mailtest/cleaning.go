@@ -38,7 +38,7 @@ func (c *Cleaning) Post(account string, count int) {
 		number := c.posted.Add(1)
 		mails = append(mails, Mail{
 			Sender: account, Recipients: recipients(number),
-			Text: fmt.Sprintf("From: %s\nSubject: %s\n\nbody of %d\n%s", account, subject(number), number, strings.Repeat("spam spam spam\n", 20)),
+			Text: fmt.Sprintf("From: %s\nSubject: %s\n\nbody of %d\n%s", account, subject(number), number, strings.Repeat("spam \n", 20)),
 		})
 	}
 	client := *accounts[account]

@@ -353,11 +353,8 @@ func (o *options) showReceipt(s *server, receipt *spoor.Receipt, format string) 
 // outcomeOf is the exit status that a receipt deserves.
 func outcomeOf(receipt *spoor.Receipt, err error) error {
 	left := receipt.Total() - receipt.Done - receipt.SkippedBy[spoor.ResultGone]
-	switch {
-	case err != nil:
-		return nil
-	case left > 0:
+	if err == nil && left > 0 {
 		return partial()
 	}
-	return nil
+	return nil // an error has a status of its own
 }

@@ -334,7 +334,7 @@ func (s *smallServer) restoration(dir string, t *testing.T) func(*opened, *remed
 // tested are the calls, and thousands of them sync.
 func copyTree(t *testing.T, from string) string {
 	t.Helper()
-	to, err := os.MkdirTemp("/dev/shm", "spoor-crash-")
+	to, err := os.MkdirTemp("/dev/shm", "spoor-crash-") //nolint:usetesting // in memory, where thousands of syncs cost nothing
 	if err != nil {
 		to = t.TempDir()
 	}

@@ -115,8 +115,9 @@ func (o *options) finish(ctx context.Context, s *server, state *remedy.State, to
 		return o.finishOnce(ctx, s, state, top, p)
 	case spoor.ActionRebuild:
 		return o.finishRebuild(ctx, s, state, top, p)
+	default:
+		return o.work(ctx, s, &remedy.Work{State: state, Now: o.env.Now}, top, p)
 	}
-	return o.work(ctx, s, &remedy.Work{State: state, Now: o.env.Now}, top, p)
 }
 
 // sameServer refuses work on a plan of another tree: there its messages look as if

@@ -48,7 +48,7 @@ func enlarge(t *testing.T, s *smallServer, dir string) {
 		name := filepath.Join(dir, m.Folder, string(m.ID)+strings.Replace(m.Suffix, "-H", "-D", 1))
 		f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
 		must(t, err)
-		_, err = f.Write(append(noise, m.ID...))
+		_, err = f.Write(slices.Concat(noise, []byte(m.ID)))
 		must(t, errors.Join(err, f.Close()))
 	}
 }

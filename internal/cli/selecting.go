@@ -87,8 +87,9 @@ func fitFor(action spoor.Action) func(m *spoor.Message) bool {
 		return func(m *spoor.Message) bool { return m.Held }
 	case spoor.ActionRetry:
 		return func(m *spoor.Message) bool { return m.State != spoor.StateIncomplete && m.State != spoor.StateCorrupt }
+	default:
+		return func(*spoor.Message) bool { return true }
 	}
-	return func(*spoor.Message) bool { return true }
 }
 
 // sumUp counts a plan by source, and finds what in it looks legitimate.

@@ -48,7 +48,7 @@ func (o *options) undo(ctx context.Context, args []string, f *changeFlags) error
 	if receipt := tookBack(before, args); receipt != nil {
 		return o.finishedUndo(s, receipt)
 	}
-	past, p, err := o.inverseOf(ctx, s, args, f)
+	past, p, err := o.inverseOf(ctx, s, args)
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (o *options) undoOnce(ctx context.Context, s *server, past *remedy.Past, f 
 
 // inverseOf is the plan to be taken back, and what does that. Plans that were cut
 // off are finished before: what is still to be taken back shows then.
-func (o *options) inverseOf(ctx context.Context, s *server, args []string, f *changeFlags) (*remedy.Past, *spoor.Plan, error) {
+func (o *options) inverseOf(ctx context.Context, s *server, args []string) (*remedy.Past, *spoor.Plan, error) {
 	state, top, err := o.lookState(s)
 	if err != nil {
 		return nil, nil, err

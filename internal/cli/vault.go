@@ -225,7 +225,7 @@ func messageOfParcel(e *vault.Entry, p *spoor.Parcel) *spoor.Message {
 	return m
 }
 
-// message reads at most most bytes of the message in a parcel.
+// message reads at most bytes of the message in a parcel.
 func (s *server) message(p *spoor.Parcel, most int) ([]byte, error) {
 	content, err := openMessage(p)
 	if err != nil {

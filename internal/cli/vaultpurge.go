@@ -183,7 +183,9 @@ func (o *options) confirmPurge(f *purgeFlags) error {
 	if !o.env.InTerminal || !o.env.ErrTerminal {
 		return refuse("there is no terminal to ask on: give --yes", "nothing was purged", "")
 	}
-	fmt.Fprint(o.env.Err, "purge them? this cannot be undone [y/N] ")
+	if _, err := fmt.Fprint(o.env.Err, "purge them? this cannot be undone [y/N] "); err != nil {
+		return err
+	}
 	line, _ := bufio.NewReader(o.env.In).ReadString('\n')
 	if !isYes(line) {
 		return refuse("not confirmed", "nothing was purged", "")

@@ -218,7 +218,7 @@ func (d *Dir) do(op, name string, call func() error) error {
 	}
 	for {
 		err := call()
-		if err == unix.EINTR {
+		if errors.Is(err, unix.EINTR) {
 			continue
 		}
 		if err != nil {

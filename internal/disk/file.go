@@ -124,7 +124,7 @@ func (f *File) write(data []byte, call func(rest []byte, done int) (int, error))
 	}
 	for done < end {
 		n, failed := call(data[done:end], done)
-		if failed == unix.EINTR {
+		if errors.Is(failed, unix.EINTR) {
 			continue
 		}
 		if failed != nil {
@@ -218,7 +218,7 @@ func (f *File) do(op string, call func() error) error {
 	}
 	for {
 		err := call()
-		if err == unix.EINTR {
+		if errors.Is(err, unix.EINTR) {
 			continue
 		}
 		if err != nil {

@@ -28,7 +28,7 @@ func statOf(st *unix.Stat_t) Stat {
 	return Stat{
 		Regular: kind == unix.S_IFREG, Directory: kind == unix.S_IFDIR, FIFO: kind == unix.S_IFIFO,
 		Mode: st.Mode & 0o7777, UID: int(st.Uid), GID: int(st.Gid),
-		SizeBytes: st.Size, Inode: st.Ino, Device: uint64(st.Dev), Links: int(st.Nlink),
+		SizeBytes: st.Size, Inode: st.Ino, Device: st.Dev, Links: int(st.Nlink),
 		Accessed: time.Unix(st.Atim.Unix()).UTC(), Modified: time.Unix(st.Mtim.Unix()).UTC(),
 	}
 }

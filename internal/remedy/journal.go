@@ -66,13 +66,14 @@ type Record struct {
 	UndoneBy string `json:"undone_by,omitempty"`
 }
 
-// SkippedWords and MovedWords are spoor.Skipped and spoor.Moved on disk.
 type (
+	// SkippedWords is spoor.Skipped on disk.
 	SkippedWords struct {
 		ID     string `json:"id"`
 		Result string `json:"result"`
 		Why    string `json:"why,omitempty"`
 	}
+	// MovedWords is spoor.Moved on disk.
 	MovedWords struct {
 		Old string `json:"old"`
 		New string `json:"new"`

@@ -30,7 +30,7 @@ type Past struct {
 	left    map[spoor.QueueID]bool // that were not handled as planned
 }
 
-// span is a batch: the targets from from to before to.
+// span is a batch: the targets from to before to.
 type span struct {
 	from, to int
 	begun    bool // an earlier run has begun it

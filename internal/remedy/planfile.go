@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strconv"
 	"strings"
 	"time"
 
@@ -174,7 +175,7 @@ func readPlan(f *disk.File) (*spoor.Plan, error) {
 		}
 		if bytes.HasPrefix(line, []byte(`{"sum":`)) {
 			var end planEnd
-			if json.Unmarshal(line, &end) != nil || p == nil || end.Sum != fmt.Sprintf("%x", sum.Sum64()) {
+			if json.Unmarshal(line, &end) != nil || p == nil || end.Sum != strconv.FormatUint(sum.Sum64(), 16) {
 				return nil, fmt.Errorf("%w: its checksum is wrong", ErrPlanDamaged)
 			}
 			return p, nil

@@ -223,8 +223,9 @@ func (w *Work) stepOf(p *spoor.Plan) (step, error) {
 		return native(w.Controller.Release), nil
 	case spoor.ActionRetry:
 		return native(w.Controller.Retry), nil
+	default:
+		return nil, fmt.Errorf("%s is not done message by message", p.Action)
 	}
-	return nil, fmt.Errorf("%s is not done message by message", p.Action)
 }
 
 // effective is what an action comes to on an MTA that has none of that name.

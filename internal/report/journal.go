@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -81,12 +82,14 @@ func (e *JournalEntry) write(p *page) {
 
 func joinWords(words []string) string {
 	line := ""
+	var lineSb84 strings.Builder
 	for i, word := range words {
 		if i > 0 {
-			line += " "
+			lineSb84.WriteString(" ")
 		}
-		line += word
+		lineSb84.WriteString(word)
 	}
+	line += lineSb84.String()
 	return line
 }
 

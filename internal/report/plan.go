@@ -22,8 +22,8 @@ type Plan struct {
 func (p *Plan) Text(out io.Writer, style Style) error {
 	page := p.page(style)
 	page.heading("Plan: " + planTitle(p.Plan))
-	if p.Plan.QueueMessages > 0 && len(p.Targets) > 0 {
-		page.row(detail, "of the queue", count(len(p.Targets))+" of "+count(p.Plan.QueueMessages)+" messages")
+	if p.QueueMessages > 0 && len(p.Targets) > 0 {
+		page.row(detail, "of the queue", count(len(p.Targets))+" of "+count(p.QueueMessages)+" messages")
 	}
 	writeShares(page, p.Shares)
 	for i, line := range p.Method {
@@ -76,8 +76,9 @@ func planTitle(p *spoor.Plan) string {
 		return "nothing more is delivered to other servers; mail is still taken in"
 	case spoor.ActionThaw:
 		return "mail is delivered to other servers again"
+	default:
+		return p.Action.String()
 	}
-	return p.Action.String()
 }
 
 // maxShares is how many sources a plan names.
@@ -159,7 +160,7 @@ type targetJSON struct {
 func (p *Plan) JSON(out io.Writer) error {
 	document := planJSON{
 		headJSON: p.json(PlanSchema), Action: p.Action.String(), Undoes: p.Undoes, Reason: text(p.Reason),
-		Selector: texts(p.Selector), Messages: len(p.Targets), Queue: p.Plan.QueueMessages, Method: texts(p.Method),
+		Selector: texts(p.Selector), Messages: len(p.Targets), Queue: p.QueueMessages, Method: texts(p.Method),
 		Sources: []shareJSON{}, Doubtful: []text{}, Targets: make([]targetJSON, 0, len(p.Targets)),
 	}
 	for i := range p.Shares {

@@ -76,8 +76,9 @@ func skippedMeaning(result spoor.Result) string {
 		return "being delivered at that moment: left alone in the queue"
 	case spoor.ResultFailed:
 		return "not handled because of an error: still where they were"
+	default:
+		return ""
 	}
-	return ""
 }
 
 func (r *Receipt) writeSkipped(p *page) {

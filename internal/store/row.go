@@ -42,7 +42,7 @@ const columns = "plan, sequence, offset, id, mta, sender, subject, recipients, d
 // transaction.
 func (x *Index) Put(ctx context.Context, rows []Row) error {
 	err := x.change(ctx, func(tx *sql.Tx) error {
-		put, err := tx.PrepareContext(ctx, "INSERT OR REPLACE INTO message ("+columns+") VALUES ("+strings.Repeat("?, ", 19)+"?)")
+		put, err := tx.PrepareContext(ctx, "INSERT OR REPLACE INTO message ("+columns+") VALUES ("+strings.Repeat("?, ", 19)+"?)") //nolint:gosec // constants only
 		if err != nil {
 			return err
 		}
@@ -215,7 +215,7 @@ func (x *Index) Query(ctx context.Context, f Filter) iter.Seq2[Row, error] {
 		if f.Limit > 0 {
 			limit = f.Limit
 		}
-		rows, err := x.db.QueryContext(ctx, "SELECT "+columns+" FROM message WHERE "+where+" ORDER BY "+f.order()+" LIMIT ?", append(values, limit)...)
+		rows, err := x.db.QueryContext(ctx, "SELECT "+columns+" FROM message WHERE "+where+" ORDER BY "+f.order()+" LIMIT ?", append(values, limit)...) //nolint:gosec // columns, conditions and order are constants; values are bound
 		if err != nil {
 			yield(Row{}, fmt.Errorf("search the index: %w", told(err)))
 			return

@@ -121,7 +121,10 @@ func TestFiltersAndOrders(t *testing.T) {
 			t.Errorf("the order %v is none", order)
 		}
 	}
-	for range x.Query(context.Background(), store.Filter{}) {
+	for _, err := range x.Query(context.Background(), store.Filter{}) {
+		if err != nil {
+			t.Error(err)
+		}
 		break // leaves nothing open that a Put would wait for
 	}
 	must(t, x.Put(context.Background(), rows))

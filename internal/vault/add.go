@@ -136,8 +136,8 @@ func (c *content) copy(in spoor.Content, size int64) error {
 		}
 		_, _ = c.writer.hash.Write(room[:n])
 		c.writer.raw = c.writer.raw[:len(c.writer.raw)+n]
-		if err != nil {
-			return nil
+		if err != nil { // the end of the file
+			return nil //nolint:nilerr // any other error was returned above
 		}
 	}
 }

@@ -38,7 +38,7 @@ func everyFault(t *testing.T, run func(t *testing.T, script *disktest.Script)) {
 // memoryDir is a directory on a file system in memory, where there is one: what
 // is tested are the calls, and thousands of them sync.
 func memoryDir(t testing.TB) string {
-	name, err := os.MkdirTemp("/dev/shm", "spoor-vault-")
+	name, err := os.MkdirTemp("/dev/shm", "spoor-vault-") //nolint:usetesting // in memory, where thousands of syncs cost nothing
 	if err != nil {
 		return t.TempDir()
 	}
@@ -167,7 +167,7 @@ func (r *run) resume(v *vault.Vault, messages []*spoor.Parcel) {
 func TestWhatWasSyncedSurvivesEveryFault(t *testing.T) {
 	messages := []*spoor.Parcel{letter(0), letter(1), letter(2), large(3), letter(4)}
 	everyFault(t, func(t *testing.T, script *disktest.Script) {
-		name, err := os.MkdirTemp(memoryDir(t), "")
+		name, err := os.MkdirTemp(memoryDir(t), "") //nolint:usetesting // in memory, where thousands of syncs cost nothing
 		must(t, err)
 		defer func() { must(t, os.RemoveAll(name)) }()
 		dir, err := disk.Open(name, nil)
@@ -213,7 +213,7 @@ func TestAPurgeIsAllOrNothing(t *testing.T) {
 	keep := func(e vault.Entry) bool { return e.Sequence%2 == 1 }
 
 	everyFault(t, func(t *testing.T, script *disktest.Script) {
-		name, err := os.MkdirTemp(memoryDir(t), "")
+		name, err := os.MkdirTemp(memoryDir(t), "") //nolint:usetesting // in memory, where thousands of syncs cost nothing
 		must(t, err)
 		defer func() { must(t, os.RemoveAll(name)) }()
 		must(t, os.WriteFile(container(name, "p"), image, 0o600))

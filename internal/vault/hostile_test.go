@@ -167,11 +167,11 @@ func TestAFileOfOthersIsRefused(t *testing.T) {
 			return errors.Join(os.WriteFile(other, nil, 0o600), os.Link(other, target))
 		},
 	}
-	for what, make := range plant {
+	for what, planted := range plant {
 		if what == "foreign" && os.Geteuid() != 0 {
 			continue
 		}
-		must(t, make(container(name, what)))
+		must(t, planted(container(name, what)))
 		before, err := os.Lstat(container(name, what))
 		must(t, err)
 		if w, err := v.Append(what); err == nil {

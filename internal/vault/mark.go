@@ -23,6 +23,7 @@ func appendMark(dst []byte, m *Mark) []byte {
 		dst = appendNumber(dst, "undone", int64(p.Undone))
 	case FateRestored:
 		dst = appendText(dst, "new", string(m.NewID))
+	default:
 	}
 	return dst
 }
@@ -46,10 +47,11 @@ func parseMark(text []byte) (m Mark, err error) {
 func (m *Mark) set(word, value string) (err error) {
 	switch word {
 	case "fate":
-		ok := false
-		if m.Fate, ok = ParseFate(value); !ok {
+		fate, ok := ParseFate(value)
+		if !ok {
 			return errRecord
 		}
+		m.Fate = fate
 	case "time":
 		m.Time, err = parseTime(value)
 	case "tag":

@@ -25,7 +25,7 @@ func must(t testing.TB, err error) {
 }
 
 // open opens a vault in a directory, with a seam or nil.
-func open(t testing.TB, name string, seam disk.Seam) *vault.Vault {
+func open(t testing.TB, name string, seam disk.Seam) *vault.Vault { //nolint:unparam // as the tests of crashes open theirs
 	t.Helper()
 	dir, err := disk.Open(name, seam)
 	must(t, err)

@@ -30,7 +30,7 @@ func (s server) outcomesOf(k *Controller, batch []spoor.Target) map[spoor.QueueI
 // hold takes the lock that Exim takes, as Exim does, which is a POSIX lock.
 func hold(t *testing.T, name string, length int64) {
 	t.Helper()
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_APPEND, 0) //nolint:gosec // of the test's own tree
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_APPEND, 0)
 	must(t, err)
 	t.Cleanup(func() { _ = f.Close() })
 	must(t, syscall.FcntlFlock(f.Fd(), syscall.F_SETLK, &syscall.Flock_t{Type: syscall.F_WRLCK, Len: length}))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"time"
 
 	"spoor"
@@ -175,7 +176,7 @@ func (c *Controller) readHeader(f file, buffer []byte) ([]byte, error) {
 		case got > headerBytes:
 			return nil, fmt.Errorf("%s: over %d bytes: no header is as long", open.Name(), headerBytes)
 		}
-		buffer = append(buffer, make([]byte, 3*len(buffer))...)
+		buffer = slices.Concat(buffer, make([]byte, 3*len(buffer)))
 	}
 }
 

@@ -464,7 +464,8 @@ func TestEachInstanceHasAHoldingPlace(t *testing.T) {
 	scan, err := openRoot(t, w.root).Scan(t.Context(), mta.Want{Addresses: true})
 	w.ok(err)
 	var batch []spoor.Target
-	for m := range scan.Parts[0] {
+	for m, err := range scan.Parts[0] {
+		w.ok(err)
 		if m.State == spoor.StateHold {
 			batch = append(batch, spoor.TargetOf(m))
 		}

@@ -82,7 +82,7 @@ func newSmallTree(t testing.TB) *tree {
 // memory is a temporary folder in memory where there is such a thing: syncfs(2) of
 // a disk that others write to takes long.
 func memory(t testing.TB) string {
-	dir, err := os.MkdirTemp("/dev/shm", "spoor")
+	dir, err := os.MkdirTemp("/dev/shm", "spoor") //nolint:usetesting // in memory, where thousands of syncs cost nothing
 	if err != nil {
 		return t.TempDir()
 	}
@@ -123,7 +123,11 @@ func (w *tree) message(what, queue string, mode uint32, long bool, envelope stri
 	w.ok(os.WriteFile(temporary, []byte(queueFile(envelope+record(recAttribute, "note="+what), userReceived+tail, "")), 0o600))
 	info, err := os.Stat(temporary)
 	w.ok(err)
-	inode := info.Sys().(*syscall.Stat_t).Ino
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		w.Fatal("no inode is told")
+	}
+	inode := stat.Ino
 	id := fmt.Sprintf("%05X%X", 702965, inode)
 	if long {
 		id = "4jY1nY4zyYz" + encode51(inode)

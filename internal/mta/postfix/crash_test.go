@@ -164,7 +164,7 @@ func TestARestoreSurvivesEveryFault(t *testing.T) {
 		during(w, script, func(c mta.Controller) { ready, _ = vault.restore(w, c, batch) })
 		w.notTwice(before)
 		after(w, func(c mta.Controller) {
-			ok := false
+			var ok bool
 			if ready == nil {
 				ready, ok = vault.restore(w, c, batch)
 			} else {

@@ -41,7 +41,8 @@ func (c *controller) pack(s *spool, t *spoor.Target) (*spoor.Parcel, error) {
 	}
 	logsIn := func(name string) string { return name }
 	folder, held := s.taken[string(t.ID)]
-	f, err := (*found)(nil), error(nil)
+	var f *found
+	var err error
 	if held {
 		logsIn = func(name string) string { return s.holdingName(path.Join(takenFiles, name)) }
 		f, err = s.openTaken(t, folder)
@@ -97,7 +98,7 @@ func (s *spool) packLogs(p *spoor.Parcel, in func(name string) string) error {
 
 // readParcel reads the envelope. Of a damaged file it is what can be read.
 func (c *controller) readParcel(p *spoor.Parcel, f *found) {
-	r := c.readers.Get().(*reader)
+	r, _ := c.readers.Get().(*reader) // New makes nothing else
 	defer c.readers.Put(r)
 	maildrop := path.Base(p.Folder) == "maildrop"
 	r.clear(spoor.StateQueued)

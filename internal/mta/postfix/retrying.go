@@ -122,8 +122,9 @@ func explainRunning(action spoor.Action) []string {
 			fmt.Sprintf("if all that is deferred was chosen, and that is more than %d messages, postqueue -f asks for all at once: that slows other mail down while it lasts", retryEach),
 			"an attempt cannot be undone",
 		}
+	default:
+		return nil
 	}
-	return nil
 }
 
 func explainStopped(action spoor.Action) []string {
@@ -139,6 +140,7 @@ func explainStopped(action spoor.Action) []string {
 		return []string{stopped, "the files are moved from hold to deferred, as postsuper -H does"}
 	case spoor.ActionRetry:
 		return []string{"Postfix is stopped, and nothing can be tried"}
+	default:
+		return nil
 	}
-	return nil
 }

@@ -40,7 +40,7 @@ type spool struct {
 // mta.ErrRunning where Postfix works on a tree that is not this machine's.
 func openSpool(server *mta.Server, main *MainCF, control mta.Control) (*spool, error) {
 	dir := path.Clean(main.Get("queue_directory"))
-	real, err := server.Root.Resolve(dir)
+	resolved, err := server.Root.Resolve(dir)
 	if err == nil {
 		_, err = server.Root.Stat(path.Join(dir, "active"))
 	}
@@ -52,7 +52,7 @@ func openSpool(server *mta.Server, main *MainCF, control mta.Control) (*spool, e
 	}
 	s := &spool{dir: dir, plan: control.Plan, hashed: map[string]bool{}, folders: map[string]*disk.Dir{}}
 	s.configure(main)
-	if s.queue, err = control.Top.OpenDir(real); err != nil {
+	if s.queue, err = control.Top.OpenDir(resolved); err != nil {
 		return nil, err
 	}
 	if err := s.own(server, main); err != nil {

@@ -144,7 +144,7 @@ func (k *checker) directories() {
 	k.directory("lock", k.crew.queue, 0o750)
 	for p, rule := range shelfRules() {
 		p := piece(p)
-		if !k.directory(rule.name, k.crew.owner(rule), rule.mode) || !rule.split && !(rule.todo && k.census.layout.bigTodo) {
+		if !k.directory(rule.name, k.crew.owner(rule), rule.mode) || !rule.split && (!rule.todo || !k.census.layout.bigTodo) {
 			continue
 		}
 		for i := range k.census.layout.split {
@@ -218,7 +218,7 @@ func (k *checker) file(f *queueFile) {
 // strangers tells what is no part of a queue.
 func (k *checker) strangers() {
 	for _, f := range k.census.foreign {
-		_, folder := folderName(f.path)
+		folder := folderName(f.path)
 		switch {
 		case f.path == holdingFolder:
 			k.add("unfinished-plan", f.path)
@@ -237,14 +237,14 @@ const holdingFolder = "spoor"
 
 // folderName reports whether a path below the queue is where a shelf or a split
 // folder should be.
-func folderName(name string) (piece, bool) {
+func folderName(name string) bool {
 	shelf, rest, below := strings.Cut(name, "/")
 	p, ok := shelfOf(shelf)
 	if !ok {
-		return 0, false
+		return false
 	}
 	n, number := parseID([]byte(rest))
-	return p, !below || number && n < maxSplit && p != pieceBounce
+	return !below || number && n < maxSplit && p != pieceBounce
 }
 
 // oldTrees tells of the trees that rebuilds have left beside the queue.

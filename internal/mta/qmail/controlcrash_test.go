@@ -56,11 +56,10 @@ func (k *crashCase) run() {
 // crashIDs are fewer than all: each kind once.
 var crashIDs = []string{idBouncing, idBoth, idStray, idMisfiled, idOrphan}
 
-func newCrash(t *testing.T) (*crashCase, []spoor.Target, map[string]fileState) {
+func newCrash(t *testing.T) (*crashCase, map[string]fileState) {
 	t.Helper()
 	k := &crashCase{t: t, base: smallQueue(t)}
-	s := &stand{t: t, dir: copyTree(t, k.base)}
-	return k, s.targets(crashIDs...), state(t, filepath.Join(k.base, queueName))
+	return k, state(t, filepath.Join(k.base, queueName))
 }
 
 // rebound gives targets the inodes that they have in a copy.
@@ -93,7 +92,7 @@ func reachable(t *testing.T, s *stand, was map[string]fileState) string {
 }
 
 func TestTakeSurvivesEveryFault(t *testing.T) {
-	k, _, was := newCrash(t)
+	k, was := newCrash(t)
 	var batch []spoor.Target
 	k.before = func(s *stand) { batch = rebound(s) }
 	k.act = func(c *controller) {
@@ -119,7 +118,7 @@ func TestTakeSurvivesEveryFault(t *testing.T) {
 }
 
 func TestPutBackAfterABrokenTakeIsTheIdentity(t *testing.T) {
-	k, _, was := newCrash(t)
+	k, was := newCrash(t)
 	var batch []spoor.Target
 	k.before = func(s *stand) { batch = rebound(s) }
 	k.act = func(c *controller) { _, _ = c.Take(t.Context(), batch) }
@@ -134,7 +133,7 @@ func TestPutBackAfterABrokenTakeIsTheIdentity(t *testing.T) {
 }
 
 func TestPutBackSurvivesEveryFault(t *testing.T) {
-	k, _, was := newCrash(t)
+	k, was := newCrash(t)
 	var batch []spoor.Target
 	k.before = func(s *stand) {
 		batch = rebound(s)
@@ -173,7 +172,7 @@ func without(was map[string]fileState) map[string]fileState {
 }
 
 func TestDiscardSurvivesEveryFault(t *testing.T) {
-	k, _, was := newCrash(t)
+	k, was := newCrash(t)
 	var batch []spoor.Target
 	k.before = func(s *stand) {
 		batch = rebound(s)
@@ -215,7 +214,7 @@ func removed(t *testing.T, s *stand) (parcels []*spoor.Parcel) {
 }
 
 func TestRestoreSurvivesEveryFault(t *testing.T) {
-	k, _, was := newCrash(t)
+	k, was := newCrash(t)
 	var parcels []*spoor.Parcel
 	var marked []spoor.Prepared // durable in the vault
 	k.before = func(s *stand) { parcels, marked = removed(t, s), nil }
@@ -253,7 +252,7 @@ func TestRestoreSurvivesEveryFault(t *testing.T) {
 }
 
 func TestWithdrawUndoesABrokenRestore(t *testing.T) {
-	k, _, was := newCrash(t)
+	k, was := newCrash(t)
 	var parcels []*spoor.Parcel
 	k.before = func(s *stand) { parcels = removed(t, s) }
 	k.act = func(c *controller) {
@@ -279,7 +278,7 @@ func TestWithdrawUndoesABrokenRestore(t *testing.T) {
 func tagOf(i int) string { return "m" + string(rune('a'+i)) }
 
 func TestWithdrawAfterABrokenPublishLeavesNoHalfMessage(t *testing.T) {
-	k, _, was := newCrash(t)
+	k, was := newCrash(t)
 	var list []spoor.Prepared
 	k.before = func(s *stand) {
 		parcels := removed(t, s)[:3]

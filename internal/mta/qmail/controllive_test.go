@@ -240,7 +240,7 @@ func queuedOnce(t *testing.T, what string, was, is map[string]fileState, ids []s
 }
 
 func TestTakeFromARunningQmailSendSurvivesEveryFault(t *testing.T) {
-	k, _, was := newCrash(t)
+	k, was := newCrash(t)
 	var batch []spoor.Target
 	ids := []string{idBouncing, idBoth}
 	k.before = func(s *stand) { batch = s.targets(ids...) }
@@ -279,7 +279,7 @@ func TestTakeFromARunningQmailSendSurvivesEveryFault(t *testing.T) {
 }
 
 func TestPutBackIntoARunningQmailSendSurvivesEveryFault(t *testing.T) {
-	k, _, was := newCrash(t)
+	k, was := newCrash(t)
 	var batch []spoor.Target
 	ids := []string{idBouncing, idBoth}
 	k.before = func(s *stand) {

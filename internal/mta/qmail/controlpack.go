@@ -50,8 +50,13 @@ func (c *controller) pack(it *item) (*spoor.Parcel, error) {
 	}
 	s := c.shelves
 	for _, one := range []shelfRole{
-		{s.todo, roleTodo}, {s.info, roleInfo}, {s.local, roleLocal}, {s.remote, roleRemote},
-		{s.bounce, roleBounce}, {s.intd, roleIntd}, {s.info, roleStray},
+		{s.todo, roleTodo},
+		{s.info, roleInfo},
+		{s.local, roleLocal},
+		{s.remote, roleRemote},
+		{s.bounce, roleBounce},
+		{s.intd, roleIntd},
+		{s.info, roleStray},
 	} {
 		if k.absent(one.role) {
 			continue

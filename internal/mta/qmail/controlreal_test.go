@@ -89,8 +89,15 @@ func (s *server) emptyQueue() {
 		uid   int
 		split bool
 	}{
-		{"pid", 0o700, 7794, false}, {"intd", 0o700, 7794, false}, {"todo", 0o750, 7794, false}, {"lock", 0o750, 7794, false},
-		{"bounce", 0o700, 7796, false}, {"mess", 0o750, 7794, true}, {"info", 0o700, 7796, true}, {"local", 0o700, 7796, true}, {"remote", 0o700, 7796, true},
+		{"pid", 0o700, 7794, false},
+		{"intd", 0o700, 7794, false},
+		{"todo", 0o750, 7794, false},
+		{"lock", 0o750, 7794, false},
+		{"bounce", 0o700, 7796, false},
+		{"mess", 0o750, 7794, true},
+		{"info", 0o700, 7796, true},
+		{"local", 0o700, 7796, true},
+		{"remote", 0o700, 7796, true},
 	} {
 		s.folder(q+one.name, one.mode, one.uid, 2107)
 		for i := range 23 {

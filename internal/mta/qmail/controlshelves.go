@@ -44,8 +44,13 @@ func openShelves(root *host.Root, top *disk.Dir, t *tree) (s *shelves, err error
 		to   **folders
 		from *shelf
 	}{
-		{&s.mess, t.mess}, {&s.info, t.info}, {&s.local, t.local}, {&s.remote, t.remote},
-		{&s.todo, t.todo}, {&s.intd, t.intd}, {&s.bounce, t.bounce},
+		{&s.mess, t.mess},
+		{&s.info, t.info},
+		{&s.local, t.local},
+		{&s.remote, t.remote},
+		{&s.todo, t.todo},
+		{&s.intd, t.intd},
+		{&s.bounce, t.bounce},
 	} {
 		*one.to = o.folders(one.from)
 	}

@@ -101,7 +101,7 @@ func resplit(t *testing.T, q string) {
 // depend on the file system, and its speed does.
 func tempDir(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "spoor-qmail")
+	dir, err := os.MkdirTemp("/dev/shm", "spoor-qmail") //nolint:usetesting // in memory, where thousands of syncs cost nothing
 	if err != nil {
 		return t.TempDir()
 	}
@@ -139,7 +139,7 @@ func state(t *testing.T, dir string) map[string]fileState {
 			if err != nil {
 				return err
 			}
-			s.Content, s.Modified, s.Links = string(data), info.ModTime().UnixNano(), uint64(st.Nlink)
+			s.Content, s.Modified, s.Links = string(data), info.ModTime().UnixNano(), st.Nlink
 		}
 		rel, err := filepath.Rel(dir, name)
 		all[rel] = s

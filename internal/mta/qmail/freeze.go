@@ -105,7 +105,7 @@ func (f *Freezer) Plan(ctx context.Context, method FreezeMethod) (*Frozen, error
 		return nil, err
 	}
 	if by, frozen := frozenBy(r.Original); frozen {
-		return nil, &spoor.Problem{What: fmt.Sprintf("remote delivery was frozen already, by plan %s", by), So: "nothing was changed", Err: mta.ErrChanged}
+		return nil, &spoor.Problem{What: "remote delivery was frozen already, by plan " + by, So: "nothing was changed", Err: mta.ErrChanged}
 	}
 	var err error
 	if r.Content, err = f.content(ctx, r); err != nil {

@@ -445,7 +445,11 @@ func TestAPortIsClosedAndRootsAlone(t *testing.T) {
 	}
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp4", "127.0.0.1:0")
 	noError(t, err)
-	open := l.Addr().(*net.TCPAddr).Port
+	address, ok := l.Addr().(*net.TCPAddr)
+	if !ok {
+		t.Fatal("no TCP address")
+	}
+	open := address.Port
 	if refusesConnections(t.Context(), open) {
 		t.Error("a port with a listener counts as closed")
 	}

@@ -67,13 +67,15 @@ func deadRoutes(r *Frozen, port int) []byte {
 	to := ":127.0.0.1:" + strconv.Itoa(port) + "\n"
 	text := marker(r) + to
 	seen := map[string]bool{}
+	var textSb70 strings.Builder
 	for _, line := range controlLines(string(r.Original)) {
 		domain, _, ok := strings.Cut(strings.ToLower(line), ":")
 		if ok && isRouteDomain(domain) && !seen[domain] {
 			seen[domain] = true
-			text += domain + to
+			textSb70.WriteString(domain + to)
 		}
 	}
+	text += textSb70.String()
 	return []byte(text)
 }
 

@@ -259,7 +259,7 @@ func (s swap) isContent(data []byte, found bool) bool { return found && bytes.Eq
 // changed tells that a file is not what it was expected to be.
 func (s swap) changed(now, want []byte) error {
 	return &spoor.Problem{
-		What: fmt.Sprintf("%s was edited by somebody else", path.Join(s.dir.Name(), s.r.Name)),
+		What: path.Join(s.dir.Name(), s.r.Name) + " was edited by somebody else",
 		So:   "it was left as it is; " + difference(now, want),
 		Err:  mta.ErrChanged,
 	}

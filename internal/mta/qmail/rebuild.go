@@ -221,7 +221,7 @@ func (c *census) unfit() error {
 		}
 	}
 	for _, f := range c.foreign {
-		_, folder := folderName(f.path)
+		folder := folderName(f.path)
 		switch {
 		case f.path == holdingFolder:
 			return fmt.Errorf("%s holds messages of an unfinished plan: run it again, or undo it: %w", f.path, ErrUnfit)

@@ -20,7 +20,7 @@ func crashDir(t *testing.T) string {
 	if _, err := os.Stat(base); err != nil {
 		base = ""
 	}
-	dir, err := os.MkdirTemp(base, "spoor-rebuild-")
+	dir, err := os.MkdirTemp(base, "spoor-rebuild-") //nolint:usetesting // in memory, where thousands of syncs cost nothing
 	must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	return dir

@@ -55,7 +55,7 @@ func (r *Rebuild) makeShelf(top *disk.Dir, rule shelfRule, l layout) error {
 		return err
 	}
 	defer func() { _ = dir.Close() }()
-	if !rule.split && !(rule.todo && l.bigTodo) {
+	if !rule.split && (!rule.todo || !l.bigTodo) {
 		return nil
 	}
 	for i := range l.split {

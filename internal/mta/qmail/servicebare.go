@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"spoor"
@@ -34,7 +35,7 @@ func bareKeeper(ctx context.Context, send osProcess) (keeper, error) {
 		return keeper{}, &spoor.Problem{
 			What: fmt.Sprintf("qmail-send, PID %d, was started by hand, and it is not certain that it can be started again: %v", send.pid, err),
 			So:   "it was not stopped",
-			Try:  "kill " + fmt.Sprint(send.pid),
+			Try:  "kill " + strconv.Itoa(send.pid),
 			Err:  err,
 		}
 	}

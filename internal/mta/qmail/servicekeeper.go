@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"strconv"
 	"strings"
 
 	"spoor"
@@ -104,7 +105,7 @@ func unitOf(ctx context.Context, run mta.Runner, send osProcess) (k keeper, ok b
 		return k, false, fmt.Errorf("%s show %s: %w: %q", systemctl, unit, err, firstLine(output))
 	}
 	about := properties(string(output))
-	if about["MainPID"] != fmt.Sprint(send.pid) && !strings.Contains(unit, "qmail") {
+	if about["MainPID"] != strconv.Itoa(send.pid) && !strings.Contains(unit, "qmail") {
 		return k, false, nil // started by cron, say
 	}
 	return unitKeeper(systemctl, unit, about), true, nil

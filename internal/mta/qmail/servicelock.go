@@ -108,7 +108,7 @@ func (p osProcess) has(device, inode uint64) bool {
 	}
 	for _, entry := range entries {
 		var st unix.Stat_t
-		if unix.Stat(path.Join(folder, entry.Name()), &st) == nil && st.Ino == inode && uint64(st.Dev) == device {
+		if unix.Stat(path.Join(folder, entry.Name()), &st) == nil && st.Ino == inode && st.Dev == device {
 			return true
 		}
 	}

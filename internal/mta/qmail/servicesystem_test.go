@@ -89,7 +89,7 @@ func (s *mailSystem) command() []string {
 // start starts it by hand: nothing keeps it running.
 func (s *mailSystem) start(t *testing.T) {
 	t.Helper()
-	cmd := exec.Command(s.command()[0], s.command()[1:]...)
+	cmd := exec.Command(s.command()[0], s.command()[1:]...) //nolint:noctx // the test ends it
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if s.log == nil {
 		log, err := os.Create(filepath.Join(t.TempDir(), "log"))
@@ -109,7 +109,7 @@ func (s *mailSystem) supervise(t *testing.T, program, prefix string) {
 	service := filepath.Join(t.TempDir(), "qmail-send")
 	noError(t, os.Mkdir(service, 0o755))
 	noError(t, os.WriteFile(filepath.Join(service, "run"), []byte("#!/bin/sh\n"+prefix+strings.Join(s.command(), " ")+"\n"), 0o755))
-	cmd := exec.Command(path, service)
+	cmd := exec.Command(path, service) //nolint:noctx // the test ends it
 	cmd.Env = append(os.Environ(), env)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if program == "runsv" { // which takes the service's name from its folder only if told so
@@ -226,7 +226,7 @@ func standInStart(args []string) int {
 		if err != nil {
 			return 111
 		}
-		logger := exec.Command(args[1], args[2:]...)
+		logger := exec.Command(args[1], args[2:]...) //nolint:noctx // it ends with its input
 		logger.Stdin = read
 		if logger.Start() != nil || unix.Dup2(int(write.Fd()), 1) != nil {
 			return 111
@@ -236,7 +236,7 @@ func standInStart(args []string) int {
 	if err != nil {
 		return 111
 	}
-	spawn := exec.Command(filepath.Join(bin, "qmail-lspawn"), args[:min(len(args), 1)]...)
+	spawn := exec.Command(filepath.Join(bin, "qmail-lspawn"), args[:min(len(args), 1)]...) //nolint:noctx // the test ends it
 	spawn.Stdin = commands
 	if spawn.Start() != nil || unix.Dup2(1, 0) != nil || unix.Dup2(int(feed.Fd()), 1) != nil {
 		return 111

@@ -14,8 +14,8 @@ import (
 // only unit is qmail's. Nothing of it is seen outside, but its control groups.
 const bootScript = `set -e
 mount --make-rprivate /
-mount -t proc proc /proc
-mount -t tmpfs tmpfs /run
+mount -t proc /proc
+mount -t tmpfs /run
 mkdir -p /run/systemd/system /run/lock
 mount --bind "$1" /etc/systemd/system
 export container=spoor
@@ -58,7 +58,7 @@ func (s *mailSystem) boot(t *testing.T, lines string) int {
 	noError(t, os.WriteFile(filepath.Join(units, "qmail.service"), []byte(unit), 0o644))
 	noError(t, os.WriteFile(filepath.Join(units, "qmail.target"), []byte("[Unit]\nDefaultDependencies=no\nWants=qmail.service\n"), 0o644))
 	noError(t, os.WriteFile(script, []byte(bootScript), 0o755))
-	cmd := exec.Command("unshare", "--pid", "--fork", "--mount", "--kill-child", "/bin/sh", script, units)
+	cmd := exec.Command("unshare", "--pid", "--fork", "--mount", "--kill-child", "/bin/sh", script, units) //nolint:noctx // the test ends it
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	noError(t, cmd.Start())
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })

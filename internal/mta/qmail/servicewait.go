@@ -23,7 +23,7 @@ func (d *daemon) awaitEnd(ctx context.Context) error {
 	for d.send.runs() {
 		if time.Now().After(next) {
 			next = time.Now().Add(d.grace)
-			d.tell(fmt.Sprintf("qmail-send finishes %s", d.waitsFor()))
+			d.tell("qmail-send finishes " + d.waitsFor())
 			d.interrupt(ctx)
 		}
 		if err := d.pause(ctx); err != nil {
@@ -120,11 +120,11 @@ func (d *daemon) interruptOne(ctx context.Context, p osProcess) {
 // unread reports whether a part of the message that is its standard input has not
 // been read yet. It reads proc_pid_fdinfo(5): "pos:	1024".
 func (p osProcess) unread() bool {
-	info, err := os.Stat(p.path("fd/0"))
+	info, err := os.Stat(p.path("fd/0")) //nolint:gosec // below /proc, by a number
 	if err != nil || info.Mode()&fs.ModeType != 0 {
 		return false
 	}
-	data, err := os.ReadFile(p.path("fdinfo/0"))
+	data, err := os.ReadFile(p.path("fdinfo/0")) //nolint:gosec // below /proc, by a number
 	if err != nil {
 		return false
 	}

@@ -74,13 +74,13 @@ func (h *silent) serve() {
 	if h.atDot {
 		in := bufio.NewReader(conn)
 		for line := "220 x\r\n"; ; {
-			fmt.Fprint(conn, line)
+			_, _ = fmt.Fprint(conn, line)
 			text, err := in.ReadString('\n')
 			if err != nil {
 				return
 			}
 			if line = "250 ok\r\n"; strings.HasPrefix(text, "DATA") {
-				fmt.Fprint(conn, "354 go\r\n")
+				_, _ = fmt.Fprint(conn, "354 go\r\n")
 				break
 			}
 		}
