@@ -16,7 +16,7 @@ func journalCommand(o *options) *cobra.Command {
 		Short: "what spoor has changed: when, by whom, why",
 		Long: `journal lists every plan that was carried out on this server, the last one last:
 what it did, who ran it and why, whether it was taken back. The journal is a file
-of JSON lines in the state folder (docs/journal.md), written and synced before
+of JSON lines in the state folder (docs/cleanup.md), written and synced before
 each step and after it.`,
 		Args: noCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.journal(cmd.Context(), nil) },
