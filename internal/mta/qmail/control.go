@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"sync/atomic"
 	"time"
 
@@ -277,7 +278,7 @@ func (c *controller) Explain(action spoor.Action) []string {
 func (c *controller) explainStopped(action spoor.Action) []string {
 	switch action {
 	case spoor.ActionRemove, spoor.ActionHold:
-		return []string{"the files of the messages are moved to " + c.held.name() + " and stored in the vault; nothing is bounced"}
+		return []string{"the files of the messages are moved beside the queue, to " + path.Dir(c.held.name()) + ", and stored in the vault; nothing is bounced"}
 	case spoor.ActionRestore, spoor.ActionRelease:
 		return []string{"messages return with all their files, under new numbers"}
 	default:
