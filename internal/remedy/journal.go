@@ -87,6 +87,7 @@ type Journal struct {
 	end     int64
 	records []Record
 	torn    bool // the file did not end with a whole record
+	dirty   bool // something may be behind end that is no record
 }
 
 // openJournal opens the journal to be written. A last line that a crash has cut
@@ -164,14 +165,18 @@ func (j *Journal) Write(r Record) error {
 	if err != nil {
 		return fmt.Errorf("write journal: %w", err)
 	}
-	n, err := j.file.WriteAt(line, j.end)
+	if j.dirty {
+		if err := j.file.Truncate(j.end); err != nil {
+			return fmt.Errorf("cut what an error left of the journal: %w", err)
+		}
+		j.dirty = false
+	}
+	_, err = j.file.WriteAt(line, j.end)
 	if err == nil {
 		err = j.file.Sync()
 	}
 	if err != nil {
-		if n > 0 {
-			_ = j.file.Truncate(j.end) // else the next run cuts it
-		}
+		j.dirty = j.file.Truncate(j.end) != nil // the next record, or the next run, cuts it
 		return fmt.Errorf("write journal: %w", err)
 	}
 	j.end += int64(len(line))
