@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"runtime/debug"
@@ -264,10 +265,40 @@ func (o *options) locked(ctx context.Context, s *server, do func(state *remedy.S
 		return nil, err
 	}
 	defer state.Close()
+	queue, err := s.lockQueue(top)
+	if err != nil {
+		return nil, err
+	}
+	defer queue()
 	if _, err := o.finishOld(ctx, s, state, top); err != nil {
 		return nil, err
 	}
 	return do(state, top)
+}
+
+// lockQueue keeps a spoor with another state folder from the same queue. A queue
+// that is not there, as in the middle of a rebuild, is nobody's.
+func (s *server) lockQueue(top *disk.Dir) (unlock func(), err error) {
+	place, _, _ := strings.Cut(s.adapter.Place(s.mtaServer()), ", ") // of several, the first stands for all
+	name, err := s.root.Resolve(place)
+	if errors.Is(err, fs.ErrNotExist) {
+		return func() {}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	d, err := top.OpenDir(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.Flock(); err != nil {
+		_ = d.Close()
+		if errors.Is(err, disk.ErrLocked) {
+			return nil, &statusError{status: exitLocked, err: &spoor.Problem{What: "another spoor, with another --state, is at work on " + d.Name(), So: "nothing was changed", Err: err}}
+		}
+		return nil, err
+	}
+	return func() { _ = d.Close() }, nil
 }
 
 // work carries out a plan that is on disk.

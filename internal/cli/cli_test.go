@@ -11,6 +11,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"spoor/internal/disk"
 	"spoor/internal/host/hosttest"
 )
 
@@ -156,4 +157,24 @@ func testAttribution(t *testing.T, name string, flags ...string) {
 			t.Errorf("message %s is missing", id)
 		}
 	}
+}
+
+// Two spoors with two state folders must not work on one queue.
+func TestTheQueueIsLockedToo(t *testing.T) {
+	root := hosttest.Unpack(t, "qmail")
+	top, err := disk.Open(root, nil)
+	must(t, err)
+	queue, err := top.OpenDir("var/qmail/queue")
+	must(t, err)
+	must(t, queue.Flock())
+	args := []string{"--root", root, "--state", t.TempDir() + "/other", "queue", "rm", "site:site1.example", "--yes", "--reason", "x"}
+	var out, problems bytes.Buffer
+	if got := Main(args, testEnvironment(&out, &problems)); got != exitLocked {
+		t.Errorf("with a locked queue it ends with %d\n%s", got, problems.String())
+	}
+	must(t, queue.Close())
+	if got := Main(args, testEnvironment(&out, &problems)); got != exitDone {
+		t.Errorf("afterwards it ends with %d\n%s", got, problems.String())
+	}
+	must(t, top.Close())
 }

@@ -45,6 +45,11 @@ func (o *options) finishCutOff(ctx context.Context, s *server, f *changeFlags) (
 		return nil, err
 	}
 	defer state.Close()
+	queue, err := s.lockQueue(top)
+	if err != nil {
+		return nil, err
+	}
+	defer queue()
 	return o.finishOld(ctx, s, state, top)
 }
 

@@ -9,6 +9,7 @@ package disk
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"path"
 	"strings"
@@ -199,6 +200,16 @@ func (d *Dir) Sync() error {
 // than a call for each of many files.
 func (d *Dir) SyncAll() error {
 	return d.do("syncfs", ".", func() error { return unix.Syncfs(d.fd) })
+}
+
+// Flock takes the exclusive flock(2) of the directory, held until it is closed. It
+// returns ErrLocked, and does not wait.
+func (d *Dir) Flock() error {
+	err := d.do("flock", ".", func() error { return unix.Flock(d.fd, unix.LOCK_EX|unix.LOCK_NB) })
+	if errors.Is(err, unix.EAGAIN) {
+		return fmt.Errorf("%s: %w", d.name, ErrLocked)
+	}
+	return err
 }
 
 // Free is how much of the file system an unprivileged process could still fill,
