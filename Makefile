@@ -43,7 +43,7 @@ $(LINT):
 
 # The race detector needs cgo; the product does not.
 unit:
-	CGO_ENABLED=1 $(GO) test -race ./...
+	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
 
 # fuzz runs every fuzz target for FUZZTIME: inputs, or a duration such as 1m.
 fuzz:

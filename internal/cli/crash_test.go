@@ -369,7 +369,7 @@ func stride() int {
 	if os.Getenv("SPOOR_CRASH_ALL") != "" {
 		return 1
 	}
-	return 5
+	return 7
 }
 
 func crashEverywhere(t *testing.T, s smallServer, from string, fault disktest.Fault, plan func(string, *testing.T) func(*opened, *remedy.State) (*spoor.Plan, error)) {

@@ -78,7 +78,7 @@ func interruptions() []interruption {
 
 // stride is at how many calls of each action a fault happens: at every one takes
 // minutes. SPOOR_FAULTS=all does that.
-const stride = 7
+const stride = 17
 
 // TestACrashLosesAndDoublesNothing interrupts each action at each call, by each
 // fault. Then the queue must be whole; and after a second run, with and without
