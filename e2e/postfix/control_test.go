@@ -345,7 +345,13 @@ func (s *site) checkListed(parcels []*spoor.Parcel, ready []spoor.Prepared) {
 				undone = append(undone, one.Address)
 			}
 		}
-		one := all[string(ready[i].NewID)]
+		one, ok := all[string(ready[i].NewID)]
+		for again := 0; !ok && again < 20; again++ {
+			// postqueue misses a message that qmgr moves from one queue to another
+			// while it reads them.
+			all = s.listed()
+			one, ok = all[string(ready[i].NewID)]
+		}
 		for _, recipient := range one.Recipients {
 			got = append(got, recipient.Address)
 		}
