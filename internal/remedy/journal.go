@@ -211,7 +211,7 @@ func encode(r Record) ([]byte, error) {
 
 func decode(line []byte) (r Record, ok bool) {
 	i := bytes.LastIndex(line, []byte(sumMark))
-	if i < 0 || !bytes.HasSuffix(line, []byte(`"}`)) {
+	if i < 0 || !bytes.HasSuffix(line[i+len(sumMark):], []byte(`"}`)) {
 		return Record{}, false
 	}
 	sum, err := strconv.ParseUint(string(line[i+len(sumMark):len(line)-2]), 16, 64)
