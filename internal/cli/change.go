@@ -253,26 +253,35 @@ func (o *options) apply(ctx context.Context, s *server, p *spoor.Plan) (*spoor.R
 	})
 }
 
-// locked takes the lock, finishes what was cut off before, and does something.
-func (o *options) locked(ctx context.Context, s *server, do func(state *remedy.State, top *disk.Dir) (*spoor.Receipt, error)) (*spoor.Receipt, error) {
+// locked takes the locks, finishes what was cut off before, and does something.
+func (o *options) locked(ctx context.Context, s *server, do func(state *remedy.State, top *disk.Dir) (*spoor.Receipt, error)) (receipt *spoor.Receipt, err error) {
+	err = o.underLock(s, func(state *remedy.State, top *disk.Dir) error {
+		if _, err := o.finishOld(ctx, s, state, top); err != nil {
+			return err
+		}
+		receipt, err = do(state, top)
+		return err
+	})
+	return receipt, err
+}
+
+// underLock does something with the state folder and the queue locked.
+func (o *options) underLock(s *server, do func(state *remedy.State, top *disk.Dir) error) error {
 	top, err := disk.Open(s.root.Dir(), o.env.Seam)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { _ = top.Close() }()
 	state, err := o.lockState(top)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer state.Close()
-	queue, err := s.lockQueue(top)
+	unlock, err := s.lockQueue(top)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer queue()
-	if _, err := o.finishOld(ctx, s, state, top); err != nil {
-		return nil, err
-	}
+	defer unlock()
 	return do(state, top)
 }
 

@@ -35,22 +35,12 @@ func (o *options) finishCutOff(ctx context.Context, s *server, f *changeFlags) (
 	if err := o.answerable(f); err != nil {
 		return nil, err
 	}
-	top, err := disk.Open(s.root.Dir(), o.env.Seam)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = top.Close() }()
-	state, err := o.lockState(top)
-	if err != nil {
-		return nil, err
-	}
-	defer state.Close()
-	queue, err := s.lockQueue(top)
-	if err != nil {
-		return nil, err
-	}
-	defer queue()
-	return o.finishOld(ctx, s, state, top)
+	var list []finished
+	err = o.underLock(s, func(state *remedy.State, top *disk.Dir) (err error) {
+		list, err = o.finishOld(ctx, s, state, top)
+		return err
+	})
+	return list, err
 }
 
 // cutOff are the plans whose runs were cut off, or still go on: that is known only

@@ -285,7 +285,7 @@ func TestCapturedServer(t *testing.T) {
 }
 
 func TestCapturedLogs(t *testing.T) {
-	const folder = "/work/shared/fixtures/qmail"
+	const folder = "../../../shared/fixtures/qmail"
 	for _, name := range []string{"maillog.iso.gz", "send.tai64n.gz", "smtpd.tai64n.gz"} {
 		file, err := os.Open(filepath.Join(folder, name))
 		if err != nil {

@@ -234,8 +234,15 @@ func discardNative(ctx context.Context, s *spool, tasks []task) error {
 	if len(ready) == 0 {
 		return ctx.Err()
 	}
-	refused := s.postfix.postsuper(ctx, idsOf(ready), "-d", "hold")
-	for _, t := range ready {
+	s.leftHold(ready, s.postfix.postsuper(ctx, idsOf(ready), "-d", "hold"))
+	return ctx.Err()
+}
+
+// leftHold reads which messages have left hold, as they were told to. refused is the
+// error of the command, which says nothing of a single message: postsuper can act
+// and then fail.
+func (s *spool) leftHold(tasks []task, refused error) {
+	for _, t := range tasks {
 		err := s.inHold(t.Target)
 		switch {
 		case errors.Is(err, mta.ErrGone), errors.Is(err, mta.ErrChanged):
@@ -247,7 +254,6 @@ func discardNative(ctx context.Context, s *spool, tasks []task) error {
 		}
 		t.failed(err)
 	}
-	return ctx.Err()
 }
 
 // putBackNative releases what the plan has put on hold, and leaves there what was
@@ -272,19 +278,7 @@ func putBackNative(ctx context.Context, s *spool, tasks []task) error {
 
 // releaseAll releases messages and reads what became of them.
 func (s *spool) releaseAll(ctx context.Context, tasks []task) error {
-	refused := s.release(ctx, idsOf(tasks))
-	for _, t := range tasks {
-		err := s.inHold(t.Target)
-		switch {
-		case errors.Is(err, mta.ErrGone), errors.Is(err, mta.ErrChanged):
-			err = nil
-		case err == nil && refused != nil:
-			err = refused
-		case err == nil:
-			err = errRefused
-		}
-		t.failed(err)
-	}
+	s.leftHold(tasks, s.release(ctx, idsOf(tasks)))
 	return ctx.Err()
 }
 
