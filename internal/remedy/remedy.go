@@ -242,8 +242,17 @@ func effective(p *spoor.Plan) spoor.Action {
 // native is an action that the MTA itself does, atomically and idempotently.
 type native func(ctx context.Context, batch []spoor.Target) ([]spoor.Outcome, error)
 
+// do leaves nothing half-done: where the MTA refuses as a whole, the plan ends, and
+// no later one has to wait for it.
 func (n native) do(ctx context.Context, batch []spoor.Target, _ span) ([]spoor.Outcome, error) {
-	return n(ctx, batch)
+	outcomes, err := n(ctx, batch)
+	if outcomes == nil && err != nil {
+		outcomes = make([]spoor.Outcome, len(batch))
+		for i := range outcomes {
+			outcomes[i] = failed(err)
+		}
+	}
+	return outcomes, err
 }
 
 func (n native) close() {}
