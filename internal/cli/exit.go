@@ -58,6 +58,12 @@ func nothing(what, try string) error {
 	return &statusError{status: exitNothing, err: &spoor.Problem{What: what, Try: try}}
 }
 
+// isNothing reports whether an error only says that nothing matches.
+func isNothing(err error) bool {
+	var known *statusError
+	return errors.As(err, &known) && known.status == exitNothing
+}
+
 // refused is returned where something is not done because it is not safe, or not
 // confirmed.
 func refused(p *spoor.Problem) error { return &statusError{status: exitRefused, err: p} }

@@ -41,7 +41,7 @@ func (o *options) addFlags(root *cobra.Command) {
 	f.StringVar(&o.panel, "panel", "auto", "`PANEL` to ask: "+orList(panelWords()))
 	f.StringArrayVar(&o.logs, "log", nil, "read this mail `FILE` below the root instead of those that are found (repeatable; none reads no log)")
 	f.StringVar(&o.state, "state", "", "keep journal and vault in `DIR` (default /var/lib/spoor below the root)")
-	f.StringVarP(&o.output, "output", "o", "table", "`FORMAT`: table, wide, json, ndjson, csv or ids")
+	f.StringVarP(&o.output, "output", "o", "table", "`FORMAT`: table, wide, json, ndjson, csv, ids or html")
 	f.BoolVar(&o.json, "json", false, "short for -o json")
 	f.BoolVar(&o.check, "check", false, "one line and exit status for Nagios and its kin (spoor who only)")
 	f.BoolVar(&o.noColor, "no-color", false, "no colours; NO_COLOR in the environment does the same")
@@ -59,7 +59,7 @@ func formats() []string {
 	for _, format := range report.Formats() {
 		words = append(words, format.String())
 	}
-	return words
+	return append(words, "html") // of reports
 }
 
 // format returns the output format, or a usage error unless it is allowed.
