@@ -27,6 +27,7 @@ var rooms = map[string][]string{
 	"spoor/internal/guard":                 {"spoor/internal/disk"},
 	"spoor/internal/store":                 {"spoor"},
 	"spoor/internal/redact":                {},
+	"spoor/internal/bundle":                {"spoor", "spoor/internal/host", "spoor/internal/redact"},
 	"spoor/internal/mta":                   {"spoor", "spoor/internal/host", "spoor/internal/disk"},
 	"spoor/internal/mta/mtatest":           {"spoor", "spoor/internal/mta", "spoor/internal/host", "spoor/internal/disk", "spoor/internal/host/hosttest", "spoor/internal/disk/disktest"},
 	"spoor/internal/mta/exim":              {"spoor", "spoor/internal/mta", "spoor/internal/host", "spoor/internal/disk"},

@@ -44,6 +44,19 @@ type Root struct {
 	root    *os.Root
 	handle  *os.File // of the same directory, for openat2(2)
 	refused spoor.Gaps
+	seen    func(name, target string)
+}
+
+// Observe has every path that is found from now on told to seen: without symbolic
+// links and relative to the root, and each link on the way with its target, which
+// is "" for all else. Files that are opened by a Dir are not told. seen is called
+// by several goroutines at once.
+func (r *Root) Observe(seen func(name, target string)) { r.seen = seen }
+
+func (r *Root) tell(name, target string) {
+	if r.seen != nil {
+		r.seen(name, target)
+	}
 }
 
 // Open opens the file system below dir. The caller closes it.
@@ -77,6 +90,9 @@ func (r *Root) Refused() []spoor.Gap { return r.refused.List() }
 // of lstat(2).
 func (r *Root) Resolve(name string) (string, error) {
 	if linkFree, ok, err := r.resolveAtOnce(name); ok {
+		if err == nil {
+			r.tell(linkFree, "")
+		}
 		return linkFree, err
 	}
 	done := []string{}
@@ -110,6 +126,7 @@ func (r *Root) Resolve(name string) (string, error) {
 		if err != nil {
 			return "", err
 		}
+		r.tell(here, target)
 		if strings.HasPrefix(target, "/") {
 			done = done[:0]
 		}
@@ -118,7 +135,9 @@ func (r *Root) Resolve(name string) (string, error) {
 	if len(done) == 0 {
 		return ".", nil
 	}
-	return path.Join(done...), nil
+	linkFree := path.Join(done...)
+	r.tell(linkFree, "")
+	return linkFree, nil
 }
 
 // resolveAtOnce asks the kernel whether a name is free of symbolic links, in one

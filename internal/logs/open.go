@@ -50,6 +50,23 @@ func (d *diskReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Open opens a file of a log, or a folder of the journal, as text: decompressed,
+// or written as lines by journalctl. The caller closes it.
+func Open(ctx context.Context, root *host.Root, name string) (io.ReadCloser, error) {
+	s, err := openSource(ctx, root, name)
+	if err != nil {
+		return nil, err
+	}
+	return &opened{s}, nil
+}
+
+type opened struct{ *source }
+
+func (o *opened) Close() error {
+	o.source.Close()
+	return nil
+}
+
 // openSource opens a file of a log and its decompressor. Of a plain file it gives
 // what was there at this moment. A folder is one of the journal, which journalctl
 // reads, as it does files of the journal; it ends with the context.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"time"
 
 	"spoor"
@@ -64,6 +65,10 @@ type Adapter struct {
 	// Message turns a parcel into the message that it holds (RFC 5322), as the queue's
 	// Content has it, with lines that end in LF. The caller closes it. nil where Control is.
 	Message func(p *spoor.Parcel) (io.ReadCloser, error)
+	// Parts yields, in their order, the parts of a file of the queue that may name
+	// somebody; between them are the MTA's own marks, lengths and numbers. name is
+	// slash-separated.
+	Parts func(name string, file []byte) iter.Seq[Part]
 	// NewParser returns a parser of the MTA's log. Several goroutines call it.
 	NewParser func() Parser
 	// Daemon is the program that delivers, for people: "qmail-send".

@@ -30,6 +30,7 @@ func Adapter() mta.Adapter {
 		LogOnly:   func(s *mta.Server) mta.Queue { return LogOnly(s.Root, config(s)) },
 		Control:   func(s *mta.Server, c mta.Control) (mta.Controller, error) { return openControl(s, config(s), c) },
 		Message:   message,
+		Parts:     fileParts,
 		NewParser: func() mta.Parser { return NewParser() },
 		Tools: []mta.Tool{
 			{Name: "postqueue-j", Short: "the queue as JSON, as postqueue -j", Write: writePostqueue},

@@ -35,6 +35,7 @@ func Adapter() mta.Adapter {
 		LogOnly:   func(s *mta.Server) mta.Queue { return LogOnly(s.Root, s.Passwd, optionsOf(s)) },
 		Control:   openControl,
 		Message:   messageOf,
+		Parts:     fileParts,
 		NewParser: func() mta.Parser { return NewParser() },
 		Tools: []mta.Tool{
 			{Name: "qmail-qread", Short: "every preprocessed message with its recipients, as qmail-qread(8)", Write: tool((*Queue).WriteQread)},

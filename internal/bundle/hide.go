@@ -1,0 +1,139 @@
+package bundle
+
+import (
+	"bytes"
+	"path"
+	"strings"
+
+	"spoor/internal/redact"
+)
+
+// message replaces the names in a file of the queue, in place: in the lines of the
+// message what people wrote, elsewhere addresses and domains.
+func (w *Writer) message(name string, file []byte) {
+	names := w.source.Names
+	if names == nil {
+		return
+	}
+	at, field := 0, ""
+	for part := range w.source.Parts("/"+name, file) {
+		if part.Start < at || part.End < part.Start || part.End > len(file) {
+			return
+		}
+		text := file[part.Start:part.End]
+		switch {
+		case part.Header:
+			field = redact.Field(text, field)
+			names.Line(field, text)
+		case part.Body:
+			names.Line("", text)
+		default:
+			names.Log(text)
+		}
+		at = part.End
+	}
+}
+
+// setting is a file of a configuration, with names replaced and secrets gone. One
+// that is no text is emptied, but for time zones, which are public.
+func (w *Writer) setting(name string, text []byte) []byte {
+	switch {
+	case strings.HasPrefix(name, "usr/share/zoneinfo/"):
+		return text
+	case bytes.IndexByte(text[:min(len(text), 8<<10)], 0) >= 0:
+		return nil
+	}
+	for line := range bytes.Lines(text) {
+		hideSecret(line)
+	}
+	if path.Base(name) == "passwd" {
+		text = accounts(text)
+	}
+	if w.source.Names != nil {
+		w.source.Names.Log(text)
+	}
+	return text
+}
+
+// accounts are the lines of a file in the form of passwd(5) without passwords and
+// without what people are called.
+func accounts(text []byte) []byte {
+	var out []byte
+	for line := range bytes.Lines(text) {
+		fields := bytes.Split(line, []byte{':'})
+		if len(fields) > 1 {
+			fields[1] = []byte("x")
+		}
+		if len(fields) == 7 {
+			fields[4] = nil
+		}
+		out = append(out, bytes.Join(fields, []byte{':'})...)
+	}
+	return out
+}
+
+// secretNames are files that hold nothing but secrets.
+var secretNames = []string{"shadow", "gshadow", ".psa.shadow", "my.cnf", ".my.cnf", "sasldb2", "passwd.db", "passwd_db_key", "poppasswd", "cram-md5.pwd", "users"}
+
+func isSecret(name string) bool {
+	base := path.Base(name)
+	for _, secret := range secretNames {
+		if base == secret || strings.HasPrefix(base, secret+"-") {
+			return true
+		}
+	}
+	ending := path.Ext(base)
+	return ending == ".key" || ending == ".pem" || ending == ".p12"
+}
+
+// hideSecret overwrites a password in a line with x: a hash in the form of
+// crypt(5), or the value of a setting whose name says so.
+func hideSecret(line []byte) {
+	text := bytes.TrimLeft(line, " \t")
+	if end := bytes.IndexAny(text, "=: \t"); end > 0 {
+		key := bytes.ToLower(text[:end])
+		for _, word := range [...]string{"password", "passwd", "passphrase", "secret", "api_key", "apikey", "token"} {
+			if bytes.Contains(key, []byte(word)) {
+				blank(text[end:])
+				return
+			}
+		}
+	}
+	for i := 0; i+3 < len(line); i++ {
+		if line[i] == '$' && isHashMark(line[i+1:]) {
+			blankTo(line[i:], ": \t\r\n,\"'")
+			return
+		}
+	}
+}
+
+// isHashMark recognises what follows the first $ of a hash: 6$, 2y$, y$, apr1$.
+func isHashMark(rest []byte) bool {
+	end := bytes.IndexByte(rest, '$')
+	if end < 1 || end > 6 || len(rest) < end+8 {
+		return false
+	}
+	switch string(rest[:end]) {
+	case "1", "2", "2a", "2b", "2y", "5", "6", "7", "y", "gy", "md5", "sha1", "apr1":
+		return true
+	}
+	return false
+}
+
+// blank overwrites every letter and digit.
+func blank(b []byte) {
+	for i, c := range b {
+		if c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= 0x80 {
+			b[i] = 'x'
+		}
+	}
+}
+
+func blankTo(b []byte, end string) {
+	if i := bytes.IndexAny(b, end); i >= 0 {
+		b = b[:i]
+	}
+	for i := range b {
+		b[i] = 'x'
+	}
+}
