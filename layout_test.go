@@ -41,6 +41,7 @@ var rooms = map[string][]string{
 	"spoor/internal/trace":                 {"spoor"},
 	"spoor/internal/verdict":               {"spoor"},
 	"spoor/internal/audit":                 {"spoor"},
+	"spoor/internal/measure":               {"spoor", "spoor/internal/disk"},
 	"spoor/internal/remedy":                {"spoor", "spoor/internal/disk", "spoor/internal/vault"},
 	"spoor/internal/report":                {"spoor"},
 	"spoor/internal/cli":                   {"*"},

@@ -11,17 +11,29 @@ type Action uint8
 
 // The actions, as the command line names them.
 const (
-	ActionRemove  Action = iota // out of the queue, into the vault
-	ActionHold                  // no delivery until it is released
-	ActionRelease               // the inverse of hold
-	ActionRetry                 // a delivery is attempted now
-	ActionRestore               // out of the vault, into the queue
-	ActionFreeze                // no remote delivery of anything; mail is still taken in
-	ActionThaw                  // the inverse of freeze
-	ActionRebuild               // a new queue tree with the same messages
+	ActionRemove   Action = iota // out of the queue, into the vault
+	ActionHold                   // no delivery until it is released
+	ActionRelease                // the inverse of hold
+	ActionRetry                  // a delivery is attempted now
+	ActionRestore                // out of the vault, into the queue
+	ActionFreeze                 // no remote delivery of anything; mail is still taken in
+	ActionThaw                   // the inverse of freeze
+	ActionRebuild                // a new queue tree with the same messages
+	ActionStop                   // a source can send no more
+	ActionFix                    // the same, and its messages leave the queue
+	ActionAuditFix               // a setting that the audit found is mended
+	ActionShim                   // the recorder in front of sendmail is put in
+	ActionUndo                   // the steps of another plan are taken back
 )
 
-var actionNames = [...]string{"rm", "hold", "release", "retry", "restore", "freeze", "thaw", "rebuild"}
+var actionNames = [...]string{
+	"rm", "hold", "release", "retry", "restore", "freeze", "thaw", "rebuild", "stop", "fix", "audit-fix", "shim", "undo",
+}
+
+// Stepwise reports whether plans of the action change the server outside its
+// queue, in steps; they may have messages too, which go to the vault, or come back
+// if the action is undo.
+func (a Action) Stepwise() bool { return a >= ActionStop && a <= ActionUndo }
 
 // Actions lists every Action, in the order of their constants.
 func Actions() []Action {
@@ -210,6 +222,13 @@ type Plan struct {
 	// messages wait in the vault.
 	ThroughVault bool
 
+	// Steps change the server outside its queue: before the messages are touched, or
+	// after that if the plan takes another one back.
+	Steps   []Step
+	Open    []string  // what stays possible all the same, for people
+	ByHand  []string  // commands that would do more, and that nothing has proven to be right here
+	Expires time.Time // the plan takes itself back then; zero if it does not
+
 	Targets  []Target
 	Method   []string      // how it is done on this server, for people
 	Shares   []SourceShare // of the targets, the largest first
@@ -250,6 +269,18 @@ type Receipt struct {
 	Resumed   bool      // an earlier run was cut off, and this one did the rest
 	Undoable  bool      // by spoor undo
 	Failure   string    // what stopped it before its end; "" if nothing did
+
+	Steps []StepOutcome // of those that were tried, in the order of the plan
+}
+
+// StepsDone is how many steps were done as planned.
+func (r *Receipt) StepsDone() (done int) {
+	for i := range r.Steps {
+		if r.Steps[i].Result == ResultDone {
+			done++
+		}
+	}
+	return done
 }
 
 // MaxSkipped bounds the lists of a Receipt.

@@ -97,6 +97,9 @@ func (o *options) carryOut(ctx context.Context, s *server, p *spoor.Plan, f *cha
 
 // explain asks the controller how it would do it.
 func (s *server) explain(p *spoor.Plan, f *changeFlags) error {
+	if p.Action.Stepwise() && len(p.Targets) == 0 {
+		return nil // it is the steps that say how
+	}
 	top, err := disk.Open(s.root.Dir(), nil)
 	if err != nil {
 		return err
@@ -113,7 +116,7 @@ func (s *server) explain(p *spoor.Plan, f *changeFlags) error {
 	if err != nil {
 		return err
 	}
-	p.Method = c.Explain(p.Action)
+	p.Method = c.Explain(onMessages(p.Action))
 	return c.Close()
 }
 
@@ -182,14 +185,33 @@ func (o *options) showPlan(s *server, p *spoor.Plan, format string, dry bool) er
 	return page.Text(out, o.style())
 }
 
+// onMessages is what an action comes to for the messages of its plan.
+func onMessages(action spoor.Action) spoor.Action {
+	switch {
+	case action == spoor.ActionUndo:
+		return spoor.ActionRestore
+	case action.Stepwise():
+		return spoor.ActionRemove
+	}
+	return action
+}
+
 // command is what does a plan that was only shown.
 func (o *options) command(p *spoor.Plan) string {
 	words := []string{"spoor", "queue", p.Action.String()}
 	if p.Undoes != "" {
 		return "spoor undo " + p.Undoes
 	}
-	if p.Action == spoor.ActionRestore {
+	switch p.Action {
+	case spoor.ActionRestore:
 		words = []string{"spoor", "vault", "restore"}
+	case spoor.ActionStop, spoor.ActionFix:
+		words = []string{"spoor", p.Action.String()}
+	case spoor.ActionAuditFix:
+		words = []string{"spoor", "audit", "fix"}
+	case spoor.ActionShim:
+		words = []string{"spoor", "shim", "install"}
+	default:
 	}
 	return report.Command(append(words, p.Selector...)...)
 }
@@ -312,6 +334,10 @@ func (s *server) lockQueue(top *disk.Dir) (unlock func(), err error) {
 
 // work carries out a plan that is on disk.
 func (o *options) work(ctx context.Context, s *server, work *remedy.Work, top *disk.Dir, p *spoor.Plan) (*spoor.Receipt, error) {
+	work.Steps = s.steps(top, o.env.Now)
+	if p.Action.Stepwise() && len(p.Targets) == 0 {
+		return work.Apply(ctx, p)
+	}
 	c, err := s.control(work.State, top, p.ID, p.Stop)
 	if err != nil {
 		return nil, err
@@ -381,7 +407,7 @@ func (o *options) statePlace(top *disk.Dir) (parent *disk.Dir, name string, err 
 
 func (o *options) showReceipt(s *server, receipt *spoor.Receipt, format string) error {
 	page := &report.Receipt{Head: s.pageHead(o), Receipt: receipt}
-	if receipt.Undoable && (receipt.Done > 0 || receipt.Total() == 0 && receipt.Failure == "") {
+	if receipt.Undoable && (receipt.Done > 0 || receipt.StepsDone() > 0 || receipt.Total() == 0 && receipt.Failure == "") {
 		page.Undo = "spoor undo " + receipt.Plan
 	}
 	if format == "json" {
@@ -392,7 +418,7 @@ func (o *options) showReceipt(s *server, receipt *spoor.Receipt, format string) 
 
 // outcomeOf is the exit status that a receipt deserves.
 func outcomeOf(receipt *spoor.Receipt, err error) error {
-	left := receipt.Total() - receipt.Done - receipt.SkippedBy[spoor.ResultGone]
+	left := receipt.Total() - receipt.Done - receipt.SkippedBy[spoor.ResultGone] + len(receipt.Steps) - receipt.StepsDone()
 	if err == nil && left > 0 {
 		return partial()
 	}

@@ -97,10 +97,22 @@ func (o *options) finishOld(ctx context.Context, s *server, state *remedy.State,
 		if err != nil {
 			return nil, fmt.Errorf("finish %s: %w", p.ID, err)
 		}
-		fmt.Fprintf(o.env.Err, "spoor: %s is finished: %d of %d messages\n", p.ID, receipt.Done, receipt.Total())
+		fmt.Fprintf(o.env.Err, "spoor: %s is finished: %s\n", p.ID, cameTo(p, receipt))
 		list = append(list, finished{p, receipt})
 	}
 	return list, nil
+}
+
+// cameTo says how much of a plan was done.
+func cameTo(p *spoor.Plan, receipt *spoor.Receipt) string {
+	words := fmt.Sprintf("%d of %d messages", receipt.Done, receipt.Total())
+	switch {
+	case p.Action.Stepwise() && len(p.Targets) == 0:
+		return fmt.Sprintf("%d of %d steps", receipt.StepsDone(), len(p.Steps))
+	case p.Action.Stepwise():
+		return fmt.Sprintf("%d of %d steps, %s", receipt.StepsDone(), len(p.Steps), words)
+	}
+	return words
 }
 
 // finish does the rest of one plan.

@@ -106,7 +106,7 @@ func sumUp(p *spoor.Plan) {
 		}
 		p.Shares[at].Messages++
 		p.Shares[at].Recipients += t.Recipients - t.Done
-		if t.Class == spoor.Normal && (p.Action == spoor.ActionRemove || p.Action == spoor.ActionHold) {
+		if t.Class == spoor.Normal && (onMessages(p.Action) == spoor.ActionRemove || p.Action == spoor.ActionHold) {
 			p.Doubtful = append(p.Doubtful, *t)
 		}
 	}

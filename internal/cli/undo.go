@@ -56,7 +56,7 @@ func (o *options) undo(ctx context.Context, args []string, f *changeFlags) error
 		return o.undoOnce(ctx, s, past, f)
 	}
 	p.Host, p.Root, p.MTA, p.Undoes = s.host, s.root.Dir(), s.adapter.Name, past.Plan
-	if len(p.Targets) == 0 {
+	if len(p.Targets) == 0 && len(p.Steps) == 0 {
 		return nothing("nothing of "+past.Plan+" is left to take back", o.spoor("journal show "+past.Plan))
 	}
 	if f.most == 0 {
@@ -171,6 +171,9 @@ func (s *server) inverse(ctx context.Context, state *remedy.State, past *remedy.
 	p, err := state.Plan(past.Plan)
 	if err != nil {
 		return nil, err
+	}
+	if p.Action.Stepwise() {
+		return s.inverseSteps(ctx, state, past, p)
 	}
 	back := &spoor.Plan{ThroughVault: p.ThroughVault}
 	switch {

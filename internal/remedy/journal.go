@@ -30,6 +30,11 @@ const (
 	EventResumed  Event = "resumed"  // a run after one that was cut off
 	EventUndone   Event = "undone"   // another plan has taken it back
 	EventPurged   Event = "purged"   // its messages have left the vault for good
+
+	EventStep       Event = "step"        // a step is about to be done, or to be taken back if the plan is an undo
+	EventStepDone   Event = "step-done"   // it was done, or was not: see Result
+	EventRollback   Event = "rollback"    // a step could not be done, and those before it are about to be taken back
+	EventStepUndone Event = "step-undone" // one of them is, or is not: see Result
 )
 
 // Record is one line of the journal.
@@ -39,15 +44,17 @@ type Record struct {
 	Event Event     `json:"event"`
 
 	// Of planned.
-	Action   string   `json:"action,omitempty"`
-	MTA      string   `json:"mta,omitempty"`
-	Host     string   `json:"host,omitempty"`
-	Root     string   `json:"root,omitempty"`
-	By       string   `json:"by,omitempty"`
-	Reason   string   `json:"reason,omitempty"`
-	Selector []string `json:"selector,omitempty"`
-	Undoes   string   `json:"undoes,omitempty"`
-	Messages int      `json:"messages,omitempty"` // of purged: how many
+	Action   string    `json:"action,omitempty"`
+	MTA      string    `json:"mta,omitempty"`
+	Host     string    `json:"host,omitempty"`
+	Root     string    `json:"root,omitempty"`
+	By       string    `json:"by,omitempty"`
+	Reason   string    `json:"reason,omitempty"`
+	Selector []string  `json:"selector,omitempty"`
+	Undoes   string    `json:"undoes,omitempty"`
+	Messages int       `json:"messages,omitempty"` // of purged: how many
+	Steps    int       `json:"steps,omitempty"`
+	Expires  time.Time `json:"expires,omitzero"`
 
 	// Of begin, stored and done: the batch is the targets from From to before To.
 	From int `json:"from,omitempty"`
@@ -58,6 +65,14 @@ type Record struct {
 	Skipped []SkippedWords `json:"skipped,omitempty"` // of the batch
 	Moved   []MovedWords   `json:"moved,omitempty"`   // of the batch
 	Error   string         `json:"error,omitempty"`
+
+	// Of step, step-done and step-undone; Error says why it was not done.
+	Step   int    `json:"step,omitempty"` // its number, from 1
+	What   string `json:"what,omitempty"`
+	Result string `json:"result,omitempty"`
+	Remark string `json:"remark,omitempty"`
+
+	Of *spoor.StepRef `json:"of,omitempty"` // the step that was taken back, where that is another plan's
 
 	// PutBack are the queue IDs of what a restore has put into the queue, of done.
 	PutBack []string `json:"put_back,omitempty"`

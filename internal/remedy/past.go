@@ -26,6 +26,10 @@ type Past struct {
 	done  []span
 	total spoor.Receipt
 
+	steps       map[int]*stepPast // by number, from 0
+	rollback    bool              // the steps that were done are being taken back
+	rollbackWhy string
+
 	putBack []spoor.QueueID
 	left    map[spoor.QueueID]bool // that were not handled as planned
 }
@@ -97,6 +101,10 @@ func (p *Past) add(r *Record) {
 		for _, id := range r.PutBack {
 			p.putBack = append(p.putBack, spoor.QueueID(id))
 		}
+	case EventStep, EventStepDone, EventStepUndone:
+		p.step(r.Step - 1).add(r)
+	case EventRollback:
+		p.rollback, p.rollbackWhy = true, r.Error
 	case EventFinished, EventFailed:
 		p.Finished, p.End, p.Failure = true, r.Time, r.Error
 	case EventUndone:
@@ -112,6 +120,7 @@ func (p *Past) Receipt(action spoor.Action) *spoor.Receipt {
 	r.Plan, r.Action, r.Time, r.Failure, r.Resumed = p.Plan, action, p.End, p.Failure, p.Planned && !p.Finished || p.Resumed
 	r.Undoable = undoable(action) && p.UndoneBy == ""
 	r.Skipped, r.Moved = slices.Clone(r.Skipped), slices.Clone(r.Moved)
+	r.Steps = p.stepOutcomes()
 	return &r
 }
 

@@ -31,6 +31,7 @@ type Controller interface {
 type Work struct {
 	State      *State
 	Controller Controller
+	Steps      Steps // of plans that have some; nil for others
 	Now        func() time.Time
 	// Progress is told how many messages are finished, of how many; nil for nobody.
 	Progress func(done, total int)
@@ -68,7 +69,7 @@ func (w *Work) Apply(ctx context.Context, p *spoor.Plan) (*spoor.Receipt, error)
 	if err := w.announce(p, past); err != nil {
 		return receipt, err
 	}
-	err := w.batches(ctx, p, past, receipt)
+	err := w.carryOut(ctx, p, past, receipt)
 	receipt.Time = w.Now().UTC()
 	if err != nil {
 		return receipt, w.fail(p, receipt, err)
@@ -91,7 +92,8 @@ func (w *Work) undone(p *spoor.Plan, receipt *spoor.Receipt) error {
 
 // takenBack reports whether an undo has left nothing to be tried again.
 func takenBack(r *spoor.Receipt) bool {
-	return r.SkippedBy[spoor.ResultFailed]+r.SkippedBy[spoor.ResultBusy]+r.SkippedBy[spoor.ResultChanged] == 0
+	return r.SkippedBy[spoor.ResultFailed]+r.SkippedBy[spoor.ResultBusy]+r.SkippedBy[spoor.ResultChanged] == 0 &&
+		r.StepsDone() == len(r.Steps)
 }
 
 // undoable reports whether an action has an inverse. What retry causes is a
@@ -106,6 +108,7 @@ func (w *Work) announce(p *spoor.Plan, past *Past) error {
 	return w.State.Journal.Write(Record{
 		Time: w.Now().UTC(), Plan: p.ID, Event: EventPlanned, Action: p.Action.String(), MTA: p.MTA, Host: p.Host,
 		Root: p.Root, By: p.By, Reason: p.Reason, Selector: p.Selector, Undoes: p.Undoes, Messages: len(p.Targets),
+		Steps: len(p.Steps), Expires: p.Expires,
 	})
 }
 
@@ -125,6 +128,25 @@ func (w *Work) fail(p *spoor.Plan, receipt *spoor.Receipt, cause error) error {
 	end := Record{Time: receipt.Time, Plan: p.ID, Event: EventFailed, Error: cause.Error()}
 	end.words(&spoor.Receipt{Done: receipt.Done, SkippedBy: receipt.SkippedBy})
 	return errors.Join(cause, w.State.Journal.Write(end))
+}
+
+// carryOut does steps and messages: first nothing more may come, then what has come
+// is taken away; on the way back the other way round.
+func (w *Work) carryOut(ctx context.Context, p *spoor.Plan, past *Past, receipt *spoor.Receipt) error {
+	if p.Action != spoor.ActionUndo {
+		if err := w.doSteps(ctx, p, past, receipt); err != nil {
+			return err
+		}
+	}
+	if len(p.Targets) > 0 || !p.Action.Stepwise() {
+		if err := w.batches(ctx, p, past, receipt); err != nil {
+			return err
+		}
+	}
+	if p.Action == spoor.ActionUndo {
+		return w.undoSteps(ctx, p, past, receipt)
+	}
+	return nil
 }
 
 // batches goes through the targets that no earlier run has finished.
@@ -235,6 +257,10 @@ func effective(p *spoor.Plan) spoor.Action {
 		return spoor.ActionRemove
 	case p.ThroughVault && p.Action == spoor.ActionRelease:
 		return spoor.ActionRestore
+	case p.Action == spoor.ActionUndo:
+		return spoor.ActionRestore
+	case p.Action.Stepwise():
+		return spoor.ActionRemove
 	}
 	return p.Action
 }

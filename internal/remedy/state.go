@@ -37,6 +37,7 @@ const (
 	journalName = "journal.jsonl"
 	plansName   = "plans"
 	vaultName   = "vault"
+	stepsName   = "steps"
 )
 
 // OpenState opens the state folder for reading and for change. It makes it, with

@@ -31,6 +31,10 @@ type JournalEntry struct {
 	Undoes   string // the plan it takes back
 	UndoneBy string
 	Purged   int
+
+	Steps     int // planned
+	StepsDone int
+	Expires   time.Time // zero if it does not
 }
 
 // State is the word for what became of the plan.
@@ -64,7 +68,7 @@ func (j *Journal) Text(out io.Writer, style Style) error {
 func (e *JournalEntry) write(p *page) {
 	p.end()
 	p.put(e.Plan + "  ")
-	p.flow(e.State() + ": " + count(e.Done) + " of " + plural(e.Messages, "message"))
+	p.flow(e.State() + ": " + e.came())
 	p.end()
 	p.row(detail, "when", p.style.clock(e.Start))
 	p.row(detail, "by", clip(cmp.Or(e.By, "unknown"), maxQuote))
@@ -75,9 +79,24 @@ func (e *JournalEntry) write(p *page) {
 			p.row(detail, pair[0], clip(pair[1], maxQuote))
 		}
 	}
+	if !e.Expires.IsZero() && e.UndoneBy == "" {
+		p.row(detail, "until", p.style.clock(e.Expires))
+	}
 	if e.Purged > 0 {
 		p.row(detail, "purged", plural(e.Purged, "message")+" for good")
 	}
+}
+
+// came says how much of the plan was done.
+func (e *JournalEntry) came() string {
+	messages := count(e.Done) + " of " + plural(e.Messages, "message")
+	switch {
+	case e.Steps == 0:
+		return messages
+	case e.Messages == 0:
+		return stepsDone(e.StepsDone, e.Steps)
+	}
+	return stepsDone(e.StepsDone, e.Steps) + ", " + messages
 }
 
 func joinWords(words []string) string {
@@ -113,6 +132,10 @@ type journalEntryJSON struct {
 	Undoes   string `json:"undoes,omitempty"`
 	UndoneBy string `json:"undone_by,omitempty"`
 	Purged   int    `json:"purged,omitempty"`
+
+	Steps     int    `json:"steps,omitempty"`
+	StepsDone int    `json:"steps_done,omitempty"`
+	Expires   string `json:"expires,omitempty"`
 }
 
 // JSON writes the journal as one document of the schema spoor.journal/1.
@@ -123,7 +146,10 @@ func (j *Journal) JSON(out io.Writer) error {
 		line := journalEntryJSON{
 			Plan: e.Plan, Action: e.Action, State: e.State(), Start: jsonTime(e.Start), By: text(e.By), Reason: text(e.Reason),
 			Selector: texts(e.Selector), Messages: e.Messages, Done: e.Done, Failure: text(e.Failure), Undoes: e.Undoes,
-			UndoneBy: e.UndoneBy, Purged: e.Purged,
+			UndoneBy: e.UndoneBy, Purged: e.Purged, Steps: e.Steps, StepsDone: e.StepsDone,
+		}
+		if !e.Expires.IsZero() {
+			line.Expires = jsonTime(e.Expires)
 		}
 		if !e.End.IsZero() {
 			line.End = jsonTime(e.End)

@@ -33,6 +33,7 @@ func (p *Plan) Text(out io.Writer, style Style) error {
 		}
 		page.row(detail, label, line)
 	}
+	p.writeSteps(page)
 	if p.Undoes != "" {
 		page.row(detail, "takes back", p.Undoes)
 	}
@@ -55,6 +56,9 @@ func planTitle(p *spoor.Plan) string {
 	}
 	messages := plural(len(p.Targets), "message")
 	waiting := " (" + plural(pending, "recipient") + " not done)"
+	if p.Action.Stepwise() {
+		return stepwiseTitle(p, messages+waiting)
+	}
 	switch {
 	case p.ThroughVault && p.Action == spoor.ActionHold:
 		return messages + waiting + " wait in the vault until they are released"
@@ -135,6 +139,11 @@ type planJSON struct {
 	Sources    []shareJSON  `json:"sources"`
 	Doubtful   []text       `json:"doubtful"`
 	Targets    []targetJSON `json:"targets"`
+
+	Steps   []changeJSON `json:"steps,omitempty"`
+	Open    []text       `json:"open,omitempty"`
+	ByHand  []text       `json:"by_hand,omitempty"`
+	Expires string       `json:"expires,omitempty"`
 }
 
 type shareJSON struct {
@@ -163,6 +172,7 @@ func (p *Plan) JSON(out io.Writer) error {
 		Selector: texts(p.Selector), Messages: len(p.Targets), Queue: p.QueueMessages, Method: texts(p.Method),
 		Sources: []shareJSON{}, Doubtful: []text{}, Targets: make([]targetJSON, 0, len(p.Targets)),
 	}
+	document.steps(p.Plan)
 	for i := range p.Shares {
 		s := &p.Shares[i]
 		document.Sources = append(document.Sources, shareJSON{

@@ -26,6 +26,7 @@ func (r *Receipt) Text(out io.Writer, style Style) error {
 	if r.Failure != "" {
 		p.row(detail, "stopped", clip(r.Failure, maxQuote))
 	}
+	writeStepOutcomes(p, r.Steps)
 	for result, n := range r.SkippedBy {
 		if n > 0 {
 			p.row(detail, spoor.Result(result).String(), count(n)+", "+skippedMeaning(spoor.Result(result)))
@@ -49,11 +50,16 @@ func receiptTitle(r *spoor.Receipt) string {
 	switch {
 	case r.Failure != "":
 		words = "stopped: "
-	case r.Done < r.Total():
+	case r.Done < r.Total(), r.StepsDone() < len(r.Steps):
 		words = "done with exceptions: "
 	}
 	words += r.Action.String()
-	if r.Total() > 0 {
+	if len(r.Steps) > 0 {
+		words += ", " + stepsDone(r.StepsDone(), len(r.Steps))
+	}
+	if r.Total() > 0 && len(r.Steps) > 0 {
+		words += ", " + plural(r.Done, "message")
+	} else if r.Total() > 0 {
 		words += " of " + plural(r.Done, "message")
 	}
 	if r.Done < r.Total() {
@@ -107,6 +113,8 @@ type receiptJSON struct {
 	Resumed bool           `json:"resumed"`
 	Failure text           `json:"failure,omitempty"`
 	Undo    text           `json:"undo,omitempty"`
+
+	Steps []stepOutcomeJSON `json:"steps,omitempty"`
 }
 
 type skippedJSON struct {
@@ -131,6 +139,7 @@ func (r *Receipt) JSON(out io.Writer) error {
 			document.Counts[spoor.Result(result).String()] = n
 		}
 	}
+	document.Steps = stepOutcomes(r.Steps)
 	for _, s := range r.Skipped {
 		document.Skipped = append(document.Skipped, skippedJSON{ID: text(s.ID), Result: s.Result.String(), Why: text(s.Why)})
 	}

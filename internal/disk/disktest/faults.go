@@ -29,9 +29,9 @@ func Faults() []Fault {
 	return []Fault{
 		{Name: "crash", At: func(disk.Op) error { return ErrCrash }, After: true},
 		{Name: "torn-crash", At: func(op disk.Op) error { return &disk.Torn{Bytes: op.Bytes / 2, Err: ErrCrash} }, After: true},
-		{Name: "ENOSPC", At: onlyWhere(syscall.ENOSPC, "write", "create", "mkdir", "link", "rename", "mkfifo", "exchange", "fsync", "syncfs")},
+		{Name: "ENOSPC", At: onlyWhere(syscall.ENOSPC, "write", "create", "mkdir", "link", "rename", "mkfifo", "exchange", "fsync", "syncfs", "setxattr")},
 		{Name: "EIO", At: func(disk.Op) error { return syscall.EIO }},
-		{Name: "EACCES", At: onlyWhere(syscall.EACCES, "open", "create", "mkdir", "link", "rename", "unlink", "rmdir", "chown", "chmod", "utimes", "list", "stat")},
+		{Name: "EACCES", At: onlyWhere(syscall.EACCES, "open", "create", "mkdir", "link", "rename", "unlink", "rmdir", "chown", "chmod", "utimes", "list", "stat", "setxattr", "removexattr", "setflags")},
 	}
 }
 

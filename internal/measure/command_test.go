@@ -1,0 +1,86 @@
+package measure
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"spoor"
+)
+
+func TestACommandAndItsInverse(t *testing.T) {
+	s := newStand(t)
+	flag := filepath.Join(s.dir, "flag")
+	step := &spoor.Step{Kind: spoor.StepCommand, Command: &spoor.Command{
+		Do: []string{"/bin/mkdir", "-p", flag}, Undo: []string{"/bin/rm", "-rf", flag}, Before: []string{"/bin/echo", "old value"},
+		Test: []string{"/bin/ls", s.dir}, Want: "flag",
+	}}
+	_, err := s.do(step)
+	must(t, err)
+	_, err = os.Stat(flag)
+	must(t, err)
+	var record commandRecord
+	_, err = load(s.records, beforeName, &record)
+	must(t, err)
+	if record.Before != "old value\n" {
+		t.Errorf("before: %q", record.Before)
+	}
+	_, err = s.undo(step)
+	must(t, err)
+	if _, err := os.Stat(flag); err == nil {
+		t.Error("it is still there")
+	}
+}
+
+func TestAFailureNamesTheCommandAndWhatItSaid(t *testing.T) {
+	for _, c := range []spoor.Command{
+		{Do: []string{"/bin/ls", "/nonexistent"}},
+		{Do: []string{"/bin/true"}, Test: []string{"/bin/ls", "/nonexistent"}},
+		{Before: []string{"/bin/ls", "/nonexistent"}, Do: []string{"/bin/true"}},
+	} {
+		s := newStand(t)
+		_, err := s.do(&spoor.Step{Kind: spoor.StepCommand, Command: &c})
+		if err == nil || !strings.Contains(err.Error(), "ls /nonexistent") || !strings.Contains(err.Error(), "No such file") {
+			t.Errorf("%v", err)
+		}
+	}
+	s := newStand(t)
+	if _, err := s.do(&spoor.Step{Kind: spoor.StepCommand, Command: &spoor.Command{Do: []string{"/bin/true"}, Test: []string{"/bin/echo", "no"}, Want: "yes"}}); err == nil {
+		t.Error("an answer that was not expected is none")
+	}
+	if _, err := s.do(&spoor.Step{Kind: spoor.StepCommand, Command: &spoor.Command{Do: []string{"true"}}}); err == nil {
+		t.Error("a program must be named by its path")
+	}
+}
+
+func TestWhatACommandWritesComesBack(t *testing.T) {
+	s := newStand(t)
+	s.write("etc/aliases.db", "old", 0o640)
+	before := s.manifest()
+	step := &spoor.Step{Kind: spoor.StepCommand, Command: &spoor.Command{
+		Do:     []string{"/bin/cp", "/etc/hostname", filepath.Join(s.dir, "etc/aliases.db")},
+		Undo:   []string{"/bin/touch", filepath.Join(s.dir, "etc/made-anew")},
+		Writes: []string{"/etc/aliases.db"},
+	}}
+	_, err := s.do(step)
+	must(t, err)
+	if s.read("etc/aliases.db") == "old" {
+		t.Fatal("nothing was written")
+	}
+	_, err = s.undo(step)
+	must(t, err)
+	s.same(before)
+	_, err = s.undo(step)
+	must(t, err)
+	s.same(before)
+
+	_, err = s.do(step)
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(s.dir, "etc/aliases.db"), []byte("theirs"), 0o640))
+	_, err = s.undo(step) // it is made anew from what somebody has changed
+	must(t, err)
+	if s.read("etc/aliases.db") != "theirs" || s.read("etc/made-anew") != "" {
+		t.Error("what somebody else has written is gone")
+	}
+}

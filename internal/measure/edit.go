@@ -1,0 +1,193 @@
+package measure
+
+import (
+	"context"
+	"fmt"
+
+	"spoor"
+	"spoor/internal/disk"
+)
+
+// edit replaces a file by one with other lines.
+type edit struct {
+	server *Server
+	spec   *spoor.Edit
+}
+
+// editRecord is what an edit has found.
+type editRecord struct {
+	File   fileState   `json:"file"`
+	Folder folderTimes `json:"folder"`
+	After  string      `json:"after"`          // SHA-256 of the content that it makes
+	Same   bool        `json:"same,omitempty"` // there was nothing to change
+}
+
+func (e *edit) do(_ context.Context, records *disk.Dir) (string, error) {
+	at, err := e.server.place(e.spec.Path)
+	if err != nil {
+		return "", err
+	}
+	defer at.close()
+	now, err := at.look()
+	if err != nil {
+		return "", err
+	}
+	record, err := e.record(at, &now, records)
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case record.Same:
+		return "it was so already", nil
+	case !now.Absent && now.SHA256 == record.After: // an earlier run has come so far
+		return "", at.settled(record.Folder, records)
+	case now.Absent != record.File.Absent || now.SHA256 != record.File.SHA256:
+		return "", fmt.Errorf("%s was changed by somebody else meanwhile: %w", e.spec.Path, ErrUnsafe)
+	}
+	after, err := e.after(&now)
+	if err != nil {
+		return "", err
+	}
+	if err := at.put(&now, after, false); err != nil {
+		return "", err
+	}
+	return "", at.settled(record.Folder, records)
+}
+
+// settled notes that the folder is in order again: from now on its times are other
+// people's.
+func (p *place) settled(times folderTimes, records *disk.Dir) error {
+	if err := p.settle(times); err != nil {
+		return err
+	}
+	return save(records, settledName, true)
+}
+
+// record returns the record of an earlier run, or makes one.
+func (e *edit) record(at *place, now *fileState, records *disk.Dir) (*editRecord, error) {
+	record := &editRecord{}
+	found, err := load(records, beforeName, record)
+	if err != nil || found {
+		return record, err
+	}
+	after, err := e.after(now)
+	if err != nil {
+		return nil, err
+	}
+	record.File, record.After = *now, after.SHA256
+	record.Same = !now.Absent && now.SHA256 == after.SHA256
+	if record.Folder, err = at.folderTimes(); err != nil {
+		return nil, err
+	}
+	if err := records.Put(contentName, 0o600, now.content); err != nil {
+		return nil, err
+	}
+	return record, save(records, beforeName, record)
+}
+
+// after is the file as it is to be.
+func (e *edit) after(now *fileState) (*fileState, error) {
+	after := *now
+	if now.Absent {
+		after = fileState{Mode: e.spec.Mode, UID: e.spec.UID, GID: e.spec.GID}
+	}
+	if e.spec.Content != nil {
+		if now.SHA256 != e.spec.Was {
+			return nil, fmt.Errorf("%s is not what it was when the plan was made: %w", e.spec.Path, ErrUnsafe)
+		}
+		after.content = []byte(*e.spec.Content)
+	} else {
+		content, err := apply(now.content, e.spec.Changes)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w: %w", e.spec.Path, err, ErrUnsafe)
+		}
+		after.content = content
+	}
+	after.SHA256 = sum(after.content)
+	return &after, nil
+}
+
+func (e *edit) undo(_ context.Context, records *disk.Dir) (string, error) {
+	record := &editRecord{}
+	if found, err := load(records, beforeName, record); err != nil || !found || record.Same {
+		return "", err
+	}
+	at, err := e.server.place(e.spec.Path)
+	if err != nil {
+		return "", err
+	}
+	defer at.close()
+	now, err := at.look()
+	if err != nil {
+		return "", err
+	}
+	folder, err := at.undoing(record.Folder, records)
+	if err != nil {
+		return "", err
+	}
+	remark, err := e.restore(at, &now, record, records)
+	if err != nil {
+		return "", err
+	}
+	return remark, at.settle(folder)
+}
+
+// undoing are the times of the folder before an undo began, or before the step if
+// that was cut off.
+func (p *place) undoing(before folderTimes, records *disk.Dir) (times folderTimes, err error) {
+	var settled bool
+	if _, err := load(records, settledName, &settled); err != nil || !settled {
+		return before, err
+	}
+	found, err := load(records, undoingName, &times)
+	if err != nil || found {
+		return times, err
+	}
+	if times, err = p.folderTimes(); err != nil {
+		return times, err
+	}
+	return times, save(records, undoingName, times)
+}
+
+func (e *edit) restore(at *place, now *fileState, record *editRecord, records *disk.Dir) (remark string, err error) {
+	was := record.File
+	if was.content, err = records.Get(contentName, fileLimit); err != nil {
+		return "", err
+	}
+	switch {
+	case was.Absent && now.Absent, !was.Absent && now.SHA256 == was.SHA256:
+		return "", nil
+	case !now.Absent && now.SHA256 == record.After:
+		return "", at.restore(now, &was)
+	case now.Absent:
+		return "", fmt.Errorf("%s %w: it is gone. What was in it is in %s/%s", e.spec.Path, spoor.ErrConflict, records.Name(), contentName)
+	case e.spec.Content != nil:
+		return "", fmt.Errorf("%s %w: nothing was put back. What was in it is in %s/%s: compare the two", e.spec.Path, spoor.ErrConflict, records.Name(), contentName)
+	}
+	return "somebody has edited the file since: only spoor's own lines were taken back", e.takeBack(at, now, &was, records)
+}
+
+// restore puts back exactly what was there.
+func (p *place) restore(now, was *fileState) error {
+	if !was.Absent {
+		return p.put(now, was, true)
+	}
+	if err := p.unchanged(now); err != nil {
+		return err
+	}
+	return p.dir.Remove(p.name)
+}
+
+// takeBack takes the changes out of a file that somebody else has edited.
+func (e *edit) takeBack(at *place, now, was *fileState, records *disk.Dir) error {
+	content, err := takeBack(now.content, was.content, e.spec.Changes)
+	if err != nil {
+		return fmt.Errorf("%s %w: %w. What was in it is in %s/%s", e.spec.Path, spoor.ErrConflict, err, records.Name(), contentName)
+	}
+	if was.Absent && len(content) == 0 {
+		return at.restore(now, was)
+	}
+	back := *now
+	back.content = content
+	return at.put(now, &back, false)
+}

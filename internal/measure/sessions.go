@@ -1,0 +1,216 @@
+package measure
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"spoor"
+	"spoor/internal/disk"
+)
+
+// sessions ends processes that serve open connections.
+type sessions struct{ spec *spoor.Sessions }
+
+// patience is how long a process may take to end.
+const patience = 5 * time.Second
+
+func (s *sessions) do(ctx context.Context, _ *disk.Dir) (string, error) {
+	ended, left := 0, 0
+	var problems error
+	for _, one := range s.spec.List {
+		switch done, err := end(ctx, one); {
+		case err != nil:
+			problems = errors.Join(problems, err)
+		case done:
+			ended++
+		default:
+			left++
+		}
+	}
+	remark := fmt.Sprintf("%d ended", ended)
+	if left > 0 {
+		remark += fmt.Sprintf(", %d had ended by themselves or serve somebody else now", left)
+	}
+	return remark, problems
+}
+
+func (s *sessions) undo(context.Context, *disk.Dir) (string, error) {
+	return "what was ended stays ended: a client connects again by itself", nil
+}
+
+// end ends one process. The descriptor names the process whatever becomes of its
+// number (pidfd_open(2)); its identity is checked after the descriptor is open.
+func end(ctx context.Context, one spoor.Session) (done bool, err error) {
+	fd, err := unix.PidfdOpen(one.PID, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("process %d: %w", one.PID, err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	now, err := LookAtSession(one.PID)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) || err == nil && !serves(now, one) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if err := unix.PidfdSendSignal(fd, unix.SIGTERM, nil, 0); err != nil {
+		return false, fmt.Errorf("process %d: %w", one.PID, err)
+	}
+	return true, wait(ctx, fd, one.PID)
+}
+
+// serves reports whether a process is still the one of the plan, with its client.
+func serves(now []spoor.Session, one spoor.Session) bool {
+	for _, s := range now {
+		if s == one {
+			return true
+		}
+	}
+	return false
+}
+
+// wait waits until the process is gone: its descriptor can be read then.
+func wait(ctx context.Context, fd, pid int) error {
+	for end := time.Now().Add(patience); time.Now().Before(end) && ctx.Err() == nil; {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 100)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("process %d: %w", pid, err)
+		}
+		if n > 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("process %d has got SIGTERM and goes on: end it by hand", pid)
+}
+
+// LookAtSession returns the connections that a process serves, each to be ended
+// later. It returns fs.ErrNotExist where there is no such process.
+func LookAtSession(pid int) ([]spoor.Session, error) {
+	dir := "/proc/" + strconv.Itoa(pid)
+	stat, err := os.ReadFile(dir + "/stat")
+	if err != nil {
+		return nil, err
+	}
+	started, ok := startOf(stat)
+	exe, err := os.Readlink(dir + "/exe")
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, fmt.Errorf("%s/stat is of unknown shape", dir)
+	}
+	sockets, err := socketsOf(dir)
+	if err != nil || len(sockets) == 0 {
+		return nil, err
+	}
+	var list []spoor.Session
+	for _, name := range []string{"/net/tcp", "/net/tcp6"} {
+		table, err := os.ReadFile(dir + name)
+		if err != nil {
+			continue // a kernel without IPv6
+		}
+		for _, c := range connectionsOf(table) {
+			if sockets[c.inode] && mailPort(c.port) {
+				list = append(list, spoor.Session{PID: pid, Started: started, Exe: exe, Client: c.client})
+			}
+		}
+	}
+	return list, nil
+}
+
+// mailPort reports whether clients submit mail there.
+func mailPort(port uint16) bool { return port == 25 || port == 465 || port == 587 }
+
+// startOf is field 22 of /proc/PID/stat. Field 2 is the name of the program, in
+// brackets, and may hold anything.
+func startOf(stat []byte) (uint64, bool) {
+	i := bytes.LastIndexByte(stat, ')')
+	if i < 0 {
+		return 0, false
+	}
+	fields := strings.Fields(string(stat[i+1:])) // from field 3 on
+	if len(fields) < 20 {
+		return 0, false
+	}
+	started, err := strconv.ParseUint(fields[19], 10, 64)
+	return started, err == nil
+}
+
+// socketsOf are the inode numbers of the sockets that a process has open.
+func socketsOf(dir string) (map[uint64]bool, error) {
+	entries, err := os.ReadDir(dir + "/fd")
+	if err != nil {
+		return nil, err
+	}
+	sockets := map[uint64]bool{}
+	for _, e := range entries {
+		target, err := os.Readlink(path.Join(dir, "fd", e.Name()))
+		if err != nil {
+			continue // closed meanwhile
+		}
+		number, ok := strings.CutPrefix(target, "socket:[")
+		if inode, err := strconv.ParseUint(strings.TrimSuffix(number, "]"), 10, 64); ok && err == nil {
+			sockets[inode] = true
+		}
+	}
+	return sockets, nil
+}
+
+// connection is a line of /proc/net/tcp.
+type connection struct {
+	port   uint16 // here
+	client netip.Addr
+	inode  uint64
+}
+
+// connectionsOf reads the established connections of /proc/net/tcp or tcp6:
+//
+//	sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+//	 0: 0100007F:0019 0100007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 4242 1 …
+func connectionsOf(table []byte) []connection {
+	var list []connection
+	for line := range strings.Lines(string(table)) {
+		fields := strings.Fields(line)
+		if len(fields) < 10 || fields[3] != "01" {
+			continue
+		}
+		_, port, ok := endpoint(fields[1])
+		client, _, ok2 := endpoint(fields[2])
+		inode, err := strconv.ParseUint(fields[9], 10, 64)
+		if ok && ok2 && err == nil {
+			list = append(list, connection{port: port, client: client, inode: inode})
+		}
+	}
+	return list
+}
+
+// endpoint reads an address and a port: words of four bytes in the order of the
+// machine, which is little-endian on all that spoor is built for.
+func endpoint(word string) (netip.Addr, uint16, bool) {
+	host, port, ok := strings.Cut(word, ":")
+	raw, err := hex.DecodeString(host)
+	number, err2 := strconv.ParseUint(port, 16, 16)
+	if !ok || err != nil || err2 != nil || len(raw) != 4 && len(raw) != 16 {
+		return netip.Addr{}, 0, false
+	}
+	for i := 0; i < len(raw); i += 4 {
+		raw[i], raw[i+1], raw[i+2], raw[i+3] = raw[i+3], raw[i+2], raw[i+1], raw[i]
+	}
+	addr, ok := netip.AddrFromSlice(raw)
+	return addr.Unmap(), uint16(number), ok
+}

@@ -1,0 +1,103 @@
+package measure
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"spoor"
+)
+
+// served starts a process that holds a connection to a mail port, in a network of
+// the test's own, and returns it.
+func served(t *testing.T) (*exec.Cmd, spoor.Session) {
+	t.Helper()
+	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 587})
+	if err != nil {
+		t.Skip(err)
+	}
+	defer func() { _ = listener.Close() }()
+	client, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", "127.0.0.1:587")
+	must(t, err)
+	t.Cleanup(func() { _ = client.Close() })
+	server, err := listener.AcceptTCP()
+	must(t, err)
+	file, err := server.File()
+	must(t, err)
+	cmd := exec.Command("/bin/sleep", "600")
+	cmd.Stdin = file
+	must(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	_, _ = server.Close(), file.Close()
+	list, err := LookAtSession(cmd.Process.Pid)
+	must(t, err)
+	if len(list) != 1 || list[0].Client.String() != "127.0.0.1" || !strings.Contains(list[0].Exe, "/") {
+		t.Fatalf("the process serves %+v", list)
+	}
+	return cmd, list[0]
+}
+
+func TestASessionIsEndedAndNoOther(t *testing.T) {
+	needRoot(t)
+	s := newStand(t)
+	cmd, session := served(t)
+	for name, wrong := range map[string]func(*spoor.Session){
+		"another start":   func(s *spoor.Session) { s.Started++ },
+		"another program": func(s *spoor.Session) { s.Exe = "/usr/lib/postfix/sbin/smtpd" },
+		"another client":  func(s *spoor.Session) { s.Client = s.Client.Next() },
+		"no process":      func(s *spoor.Session) { s.PID = 1 << 22 },
+	} {
+		other := session
+		wrong(&other)
+		remark, err := s.do(&spoor.Step{Kind: spoor.StepSessions, Sessions: &spoor.Sessions{List: []spoor.Session{other}}})
+		if err != nil || !strings.HasPrefix(remark, "0 ended, 1 ") {
+			t.Errorf("%s: %q, %v", name, remark, err)
+		}
+	}
+	must(t, unix.Kill(cmd.Process.Pid, 0))
+	go func() { _ = cmd.Wait() }() // as init does
+	remark, err := s.do(&spoor.Step{Kind: spoor.StepSessions, Sessions: &spoor.Sessions{List: []spoor.Session{session}}})
+	if err != nil || remark != "1 ended" {
+		t.Errorf("%q, %v", remark, err)
+	}
+}
+
+func FuzzProcStat(f *testing.F) {
+	own, err := os.ReadFile("/proc/self/stat")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(own)
+	f.Add([]byte("1 (a) 2) S " + strings.Repeat("7 ", 30)))
+	f.Fuzz(func(_ *testing.T, data []byte) { startOf(data) })
+}
+
+func FuzzConnections(f *testing.F) {
+	f.Add([]byte("  sl\n   0: 0100007F:024B 0900007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 4242 1 x\n"))
+	f.Add([]byte("   0: 00000000000000000000000001000000:0019 0000000000000000FFFF00000100007F:C350 01 a b c d e 4242\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, c := range connectionsOf(data) {
+			if !c.client.IsValid() {
+				t.Fatal("an address that is none")
+			}
+		}
+	})
+}
+
+func TestConnectionsOfTheKernel(t *testing.T) {
+	got := connectionsOf([]byte("  sl  local_address rem_address   st\n" +
+		"   0: 0100007F:024B 0900007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 4242 1 x\n" +
+		"   1: 0100007F:0019 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4243 1 x\n" +
+		"   2: 0000000000000000FFFF00000100007F:0019 0000000000000000FFFF00000500000A:C350 01 a b c d e 4244\n"))
+	if len(got) != 2 || got[0].client.String() != "127.0.0.9" || got[0].port != 587 || got[0].inode != 4242 || got[1].client.String() != "10.0.0.5" {
+		t.Errorf("%+v", got)
+	}
+	if !slices.IsSortedFunc(got, func(a, b connection) int { return int(a.inode) - int(b.inode) }) {
+		t.Error("the order is not that of the kernel")
+	}
+}
