@@ -56,6 +56,19 @@ type SMTPService struct {
 	Place       Evidence
 }
 
+// Forward passes mail for an address on to another.
+type Forward struct {
+	Address string // local part and domain; of a file of aliases that is for every domain of the server, the local part alone
+	Target  string // an address, or what else it leads to, as it is written
+	Place   Evidence
+}
+
+// Responder answers mail to an address by itself.
+type Responder struct {
+	Address string
+	Place   Evidence
+}
+
 // WeaknessKind says what a setting of an MTA or of PHP lets happen.
 type WeaknessKind uint8
 
@@ -75,11 +88,14 @@ const (
 	WeakTrustedUser                            // the web server's user may name any sender [parameter; login]
 	WeakNoScriptNames                          // PHP records no script, neither in mail nor in a log [file]
 	WeakNoScriptHeader                         // PHP records scripts in a log only [file; log]
+	WeakCleartextLogin                         // passwords may be sent without TLS [service; parameter]
+	WeakOpenEgress                             // site users may speak SMTP to the world, past the MTA [what was looked at]
 )
 
 var weaknessNames = [...]string{
 	"none", "open relay", "forgeable relay", "named relay", "outside relay", "whole networks", "anonymous login", "hidden login",
 	"accepts unknown", "limits off", "anyone submits", "trusted user", "no script names", "no script header",
+	"cleartext login", "open egress",
 }
 
 // String returns words for k.
@@ -104,6 +120,8 @@ type MailPolicy struct {
 	Relay    []RelayEntry
 	Services []SMTPService
 	Weak     []Weakness
+	Forwards []Forward
+	Answers  []Responder
 
 	Unasked     bool     // the panel's database was not reached: Domains and Relay lack what it has
 	NoRcptHosts bool     // qmail has no list of domains that it takes mail for

@@ -25,6 +25,12 @@ const (
 	CheckLimitsOff       = "limits-off"
 	CheckSubmitUsers     = "submit-users"
 	CheckPHPMailHeader   = "php-mail-header"
+	CheckOutsideForward  = "outside-forward"
+	CheckAutoresponder   = "autoresponder"
+	CheckSubmissionTLS   = "submission-tls"
+	CheckEgress          = "egress"
+	CheckManyNetworks    = "many-networks"
+	CheckBlocklist       = "blocklist"
 )
 
 const (
@@ -39,6 +45,19 @@ type Facts struct {
 	Serves      func(domain string) bool // whether a domain is this server's own
 	SpamClients []netip.Addr             // that spam was seen from
 	NewPlesk    bool                     // Plesk 12 or later: localhost is not listed by default
+	BadForwards map[string]bool          // addresses whose forward the answer calls suspect or worse
+	Accounts    []AccountUse
+	RelayTests  []spoor.RelayTest
+	Listings    []spoor.Listing
+}
+
+// AccountUse is where one account logged in from, in the log that was read.
+type AccountUse struct {
+	Account   string
+	Networks  int // different /24 and /64
+	Addresses int
+	Class     spoor.Class // the verdict on what it sends
+	Evidence  []spoor.Evidence
 }
 
 // Findings lists what is wrong, worst first.
@@ -64,6 +83,10 @@ func Findings(f *Facts) []spoor.Finding {
 			Text: "logins without a domain are allowed; on Plesk's qmail they could be used to send without a password",
 		})
 	}
+	list = append(list, f.forwards()...)
+	list = append(list, f.answers()...)
+	list = append(list, f.accounts()...)
+	list = append(list, f.probes()...)
 	rank := map[string]int{high: 0, medium: 1, low: 2}
 	slices.SortStableFunc(list, func(a, b spoor.Finding) int {
 		return cmp.Or(cmp.Compare(rank[a.Severity], rank[b.Severity]), strings.Compare(a.Check, b.Check), strings.Compare(a.Subject, b.Subject))

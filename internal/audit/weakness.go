@@ -38,6 +38,11 @@ func judge(w *spoor.Weakness) judgement {
 			"lets mail pass when %s does not answer: if that program ends, limits on outgoing mail are off and nobody is told", w.Value)}
 	case spoor.WeakAnyoneSubmits:
 		return judgement{CheckSubmitUsers, low, "every system user, and so the scripts of every site, may queue mail with sendmail; that is usual, and can be narrowed to those who need it"}
+	case spoor.WeakCleartextLogin:
+		return judgement{CheckSubmissionTLS, medium, fmt.Sprintf("takes passwords without TLS (%s): whoever sees the connection can send as that account", w.Value)}
+	case spoor.WeakOpenEgress:
+		return judgement{CheckEgress, medium, fmt.Sprintf(
+			"scripts of sites may speak SMTP to every server themselves, past queue, log and limits: no rule for users was found in %s", w.Value)}
 	case spoor.WeakTrustedUser:
 		return judgement{CheckSubmitUsers, medium, fmt.Sprintf("trusts %s, under which scripts of web sites run: they may name any sender, and the records of the MTA follow them", w.Value)}
 	case spoor.WeakNoScriptNames:

@@ -10,7 +10,7 @@ import (
 
 func TestEveryWeaknessIsJudged(t *testing.T) {
 	texts := map[string]bool{}
-	for kind := spoor.WeakOpenRelay; kind <= spoor.WeakNoScriptHeader; kind++ {
+	for kind := spoor.WeakOpenRelay; kind <= spoor.WeakOpenEgress; kind++ {
 		f := facts()
 		place := spoor.Evidence{What: "main.cf", File: "/etc/postfix/main.cf", Line: 7, Text: "x = y"}
 		f.Policy.Weak = []spoor.Weakness{{Kind: kind, Subject: "parameter", Value: "a value", Place: place}}
@@ -27,7 +27,7 @@ func TestEveryWeaknessIsJudged(t *testing.T) {
 		}
 		texts[one.Text] = true
 	}
-	if judge(&spoor.Weakness{Kind: spoor.WeakNoScriptHeader + 1}).check != "unknown" {
+	if judge(&spoor.Weakness{Kind: spoor.WeakOpenEgress + 1}).check != "unknown" {
 		t.Error("a kind has no place in this test")
 	}
 }

@@ -2,9 +2,12 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"net/netip"
+	"os/exec"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,23 +26,33 @@ func auditCommand(o *options) *cobra.Command {
 		Args:  noCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	command.AddCommand(&cobra.Command{
+	p := &probes{}
+	ls := &cobra.Command{
 		Use:   "ls",
 		Short: "what each domain does with mail for users that do not exist; who may relay",
 		Long: `ls reads the standing policy and lists what is wrong with it, worst first:
 domains that forward or bounce mail for users that do not exist, entries of the
 relay list that are too wide or that spam was seen from, SMTP services that let
-everybody relay, limits that can be off unnoticed, PHP that does not record which
-script sends. It changes nothing.`,
+everybody relay or take passwords without TLS, limits that can be off unnoticed,
+forwards to other servers, automatic answers, accounts that are used from many
+networks, sites that can send past the mail system, PHP that does not record
+which script sends. It changes nothing.
+
+On the running server it also tries (--probe): its own mail server is offered a
+recipient elsewhere, from each of this machine's addresses, and no mail is sent;
+and DNS blocklists are asked about its public addresses.`,
 		Example: `  spoor audit ls
-  spoor audit ls -o ndjson | jq 'select(.severity == "high")'`,
+  spoor audit ls -o ndjson | jq 'select(.severity == "high")'
+  spoor audit ls --probe no`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return o.auditLs(cmd.Context()) },
-	})
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.auditLs(cmd.Context(), p) },
+	}
+	p.add(ls)
+	command.AddCommand(ls)
 	return command
 }
 
-func (o *options) auditLs(ctx context.Context) error {
+func (o *options) auditLs(ctx context.Context, p *probes) error {
 	format, err := o.format("table", "wide", "json", "ndjson")
 	if err != nil {
 		return err
@@ -51,6 +64,9 @@ func (o *options) auditLs(ctx context.Context) error {
 	defer s.close()
 	a, err := s.answer(ctx, o)
 	if err != nil {
+		return err
+	}
+	if err := s.probe(ctx, p, a); err != nil {
 		return err
 	}
 	page := &report.Audit{
@@ -93,11 +109,75 @@ func (s *server) audit(ctx context.Context, a *answer) error {
 		policy.Short = false // what it opens is a hole of Plesk's qmail
 	}
 	panel.PHPPolicy(s.root, &policy)
+	if len(s.panel.Sites()) > 0 {
+		panel.EgressPolicy(s.root, s.rulesets(ctx), &policy)
+	}
 	a.policy = policy
-	a.findings = audit.Findings(&audit.Facts{
-		Policy: policy, Serves: s.facts().Serves, SpamClients: a.spamClients(), NewPlesk: s.pleskMajor() >= newRelayDefault,
-	})
+	a.findings = audit.Findings(s.auditFacts(a))
 	return nil
+}
+
+// auditFacts are what the findings rest on, but for what probes find.
+func (s *server) auditFacts(a *answer) *audit.Facts {
+	return &audit.Facts{
+		Policy: a.policy, Serves: s.facts().Serves, SpamClients: a.spamClients(), NewPlesk: s.pleskMajor() >= newRelayDefault,
+		BadForwards: a.badForwards(), Accounts: a.accountUses(),
+	}
+}
+
+// rulesets are the rules of the firewall that are in force, where this is the
+// running server. What cannot be asked is not there.
+func (s *server) rulesets(ctx context.Context) []panel.Ruleset {
+	if !s.root.Live() {
+		return nil
+	}
+	var list []panel.Ruleset
+	missing := 0
+	questions := [...][]string{{"nft", "list", "ruleset"}, {"iptables-save"}, {"iptables-legacy-save"}}
+	for _, program := range questions {
+		ctx, cancel := context.WithTimeout(ctx, rulesetTimeout)
+		text, err := (programs{}).Run(ctx, nil, program[0], program[1:]...)
+		cancel()
+		if err == nil {
+			list = append(list, panel.Ruleset{Name: strings.Join(program, " "), Text: string(text)})
+		} else if errors.Is(err, exec.ErrNotFound) {
+			missing++
+		}
+	}
+	if missing == len(questions) {
+		list = append(list, panel.Ruleset{Name: "nft and iptables, which are not installed"})
+	}
+	return list
+}
+
+// rulesetTimeout bounds a question to the firewall.
+const rulesetTimeout = 5 * time.Second
+
+// badForwards are the addresses whose forward passes on what looks like spam.
+func (a *answer) badForwards() map[string]bool {
+	bad := map[string]bool{}
+	for i := range a.sources {
+		if v := &a.sources[i].Verdict; v.Source.Kind == spoor.KindForward && v.Class != spoor.Normal {
+			bad[strings.ToLower(v.Source.Name)] = true
+		}
+	}
+	return bad
+}
+
+// accountUses are where accounts logged in from, by the log.
+func (a *answer) accountUses() []audit.AccountUse {
+	var list []audit.AccountUse
+	for i := range a.sources {
+		t := &a.sources[i].Traffic
+		if t.Source.Kind != spoor.KindAccount || t.History == nil {
+			continue
+		}
+		list = append(list, audit.AccountUse{
+			Account: t.Source.Name, Networks: t.History.Networks, Addresses: t.History.Clients.Distinct,
+			Class: a.sources[i].Verdict.Class, Evidence: t.History.Evidence,
+		})
+	}
+	return list
 }
 
 // defaultPolicies reads what .qmail-default files say, where no database was

@@ -29,6 +29,8 @@ type policyConf struct {
 	domains map[string]confLine // domainlists
 	acls    map[string][]statement
 	routers []confLine
+
+	authenticators []confLine
 }
 
 // parseConf sorts the lines of a configuration.
@@ -53,6 +55,8 @@ func parseConf(lines []confLine) *policyConf {
 			p.acls[acl] = addToACL(p.acls[acl], line)
 		case "routers":
 			p.routers = append(p.routers, line)
+		case "authenticators":
+			p.authenticators = append(p.authenticators, line)
 		}
 	}
 	return p

@@ -19,6 +19,7 @@ func (q *Queue) MailPolicy(policy *spoor.MailPolicy) {
 	a.catchAlls()
 	a.recipients()
 	a.trusted()
+	a.logins()
 }
 
 // auditor reads the policy of a server.

@@ -38,6 +38,11 @@ func (a *auditor) aliasFile(domain, name string) {
 		return
 	}
 	for _, line := range lines {
+		if line.key != "*" {
+			a.forward(domain, line)
+		}
+	}
+	for _, line := range lines {
 		if line.key == "*" {
 			a.domain(aliasPolicy(domain, line))
 			return

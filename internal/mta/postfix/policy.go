@@ -16,6 +16,7 @@ func (q *Queue) MailPolicy(policy *spoor.MailPolicy) {
 		a.domains()
 		a.limits()
 		a.submission()
+		a.forwards()
 	}
 }
 
@@ -117,6 +118,7 @@ func (a *auditor) logins(s *smtpService) {
 	if s.main.Get("smtpd_sasl_auth_enable") != "yes" {
 		return
 	}
+	a.cleartext(s)
 	const options, hidden = "smtpd_sasl_security_options", "smtpd_sasl_exceptions_networks"
 	if setting, set := s.main.Setting(options); set && !strings.Contains(s.main.Get(options), "noanonymous") {
 		a.weak(spoor.Weakness{Kind: spoor.WeakAnonymousLogin, Subject: options, Place: setting.Place})
@@ -126,6 +128,20 @@ func (a *auditor) logins(s *smtpService) {
 			a.weak(spoor.Weakness{Kind: spoor.WeakHiddenLogin, Subject: hidden, Place: a.place(s.main, hidden)})
 		}
 	}
+}
+
+// cleartext looks at whether a client may send a password over a connection that
+// is not encrypted. Servers that speak TLS from the start do not (wrapper mode), nor
+// those that demand it.
+func (a *auditor) cleartext(s *smtpService) {
+	main := s.main
+	demands := main.Get("smtpd_tls_auth_only") == "yes" || main.Get("smtpd_tls_wrappermode") == "yes" || main.Get("smtpd_enforce_tls") == "yes" ||
+		main.Get("smtpd_tls_security_level") == "encrypt"
+	noPlain := strings.Contains(main.Get("smtpd_sasl_security_options"), "noplaintext")
+	if demands || noPlain || s.local {
+		return
+	}
+	a.weak(spoor.Weakness{Kind: spoor.WeakCleartextLogin, Subject: s.name, Value: "smtpd_tls_auth_only", Place: a.place(main, "smtpd_tls_auth_only")})
 }
 
 // pleskLimiter is where Plesk's psa-pc-remote, which counts outgoing mail,

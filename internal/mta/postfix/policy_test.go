@@ -106,7 +106,11 @@ func TestWhoMayRelayThroughPostfix(t *testing.T) {
 		"forgeable relay: permit_naked_ip_address HELO name", "forgeable relay: permit_tls_all_clientcerts TLS certificate, whoever signed it")
 
 	f("submission for those who log in", host+"mynetworks = 192.0.2.0/24\nsmtpd_relay_restrictions = reject_unauth_destination\n",
-		smtp+"submission inet n - y - - smtpd\n  -o smtpd_sasl_auth_enable=yes\n  -o smtpd_client_restrictions=permit_sasl_authenticated,reject\n")
+		smtp+"submission inet n - y - - smtpd\n  -o smtpd_sasl_auth_enable=yes\n  -o smtpd_client_restrictions=permit_sasl_authenticated,reject\n",
+		"cleartext login: submission smtpd_tls_auth_only")
+	f("submission that demands TLS", host+"mynetworks = 192.0.2.0/24\nsmtpd_relay_restrictions = reject_unauth_destination\n",
+		smtp+"submission inet n - y - - smtpd\n  -o smtpd_sasl_auth_enable=yes -o smtpd_tls_security_level=encrypt\n"+
+			"smtps inet n - y - - smtpd\n  -o smtpd_sasl_auth_enable=yes -o smtpd_tls_wrappermode=yes\n")
 	f("submission for everybody", host, smtp+"submission inet n - y - - smtpd\n  -o smtpd_relay_restrictions=permit\n", "open relay: submission")
 	f("a service with blanks in its override", host, "smtp inet n - y - - smtpd -o { smtpd_relay_restrictions = permit_sasl_authenticated, permit }\n", "open relay: smtp")
 	f("a service with networks of its own", host+"mynetworks =\n", smtp+"2525 inet n - y - - smtpd -o mynetworks=198.51.100.0/24\n", "relay 198.51.100.0/24 master.cf:2")
@@ -114,9 +118,10 @@ func TestWhoMayRelayThroughPostfix(t *testing.T) {
 	f("behind postscreen", host+"smtpd_relay_restrictions = permit\n", "smtp inet n - y - 1 postscreen\nsmtpd pass - - y - - smtpd\n", "open relay: smtpd")
 	f("without master.cf's SMTP server", host+"smtpd_relay_restrictions = permit\n", "pickup unix n - y 60 1 pickup\n")
 
-	f("anonymous logins", host+"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_security_options = noplaintext\n", smtp, "anonymous login: smtpd_sasl_security_options")
+	const auth = "smtpd_tls_auth_only = yes\n#\n"
+	f("anonymous logins", host+auth+"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_security_options = noplaintext\n", smtp, "anonymous login: smtpd_sasl_security_options")
 	f("no anonymous logins", host+"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_security_options = noanonymous, noplaintext\n", smtp)
-	f("nobody is asked", host+"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_exceptions_networks = static:all\n", smtp, "hidden login: smtpd_sasl_exceptions_networks")
+	f("nobody is asked", host+auth+"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_exceptions_networks = static:all\n", smtp, "hidden login: smtpd_sasl_exceptions_networks")
 	f("Plesk's limiter may fail", host+"smtpd_milters = , inet:127.0.0.1:12768\nmilter_default_action = accept\n", smtp, "limits off: milter_default_action Plesk's psa-pc-remote")
 	f("Plesk's limiter must not fail", host+"smtpd_milters = , inet:127.0.0.1:12768\n", smtp)
 	f("another milter may fail", host+"smtpd_milters = inet:127.0.0.1:8891\nmilter_default_action = accept\n", smtp)

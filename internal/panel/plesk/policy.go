@@ -65,6 +65,9 @@ func readPolicy(ctx context.Context, t tables, place string, policy *spoor.MailP
 	if err := readRelay(ctx, t, place, policy); err != nil {
 		return err
 	}
+	if err := readMailboxes(ctx, t, place, policy); err != nil {
+		return err
+	}
 	return readShort(ctx, t, place, policy)
 }
 

@@ -35,6 +35,12 @@ func inWords(p spoor.MailPolicy) string {
 	for _, s := range p.Services {
 		words = append(words, fmt.Sprintf("%s relaylock=%v relayclient=%v line %d", s.Name, s.RelayLock, s.RelayClient, s.Place.Line))
 	}
+	for _, f := range p.Forwards {
+		words = append(words, f.Address+" forwards to "+f.Target)
+	}
+	for _, a := range p.Answers {
+		words = append(words, a.Address+" answers")
+	}
 	if p.Short {
 		words = append(words, "short names")
 	}
@@ -62,14 +68,16 @@ func TestMailPolicy(t *testing.T) {
 		m.Load(t, "testdata/psa-8.sql", "testdata/mail-8.sql")
 		wantPolicy(t, openWith(t, m, redHatSocket, map[string]string{"etc/passwd": oldPasswd}),
 			"mailonly.example reject (off)", "site1.example bounce", "site2.example forward all@elsewhere.test",
-			"relay 127.0.0.0/8", "relay 198.51.100.7/32 until 2026-11-23 10:00", "relay 203.0.113.45/32", "short names",
+			"relay 127.0.0.0/8", "relay 198.51.100.7/32 until 2026-11-23 10:00", "relay 203.0.113.45/32",
+			"info@site1.example forwards to boss@elsewhere.test", "off@site2.example answers", "short names",
 			"gap: an entry of smtp_poplocks is no address range", "gap: an entry of smtp_poplocks is no address range")
 	})
 	t.Run("Plesk 12 and later", func(t *testing.T) {
 		m.Load(t, "testdata/psa-10.sql", "testdata/psa-10-rows.sql", "testdata/mail-10.sql")
 		wantPolicy(t, openWith(t, m, redHatSocket, map[string]string{"etc/passwd": newPasswd}),
 			"addon.example discard", "blog.shop.example unknown", "forward.example bounce", "other.example forward info@shop.example", "shop.example reject",
-			"relay 0.0.0.0/0", "relay 10.0.0.0/8", "relay 198.51.100.0/24", "relay 2001:db8::/32", "relay 203.0.0.0/16", "relay ::1/128")
+			"relay 0.0.0.0/0", "relay 10.0.0.0/8", "relay 198.51.100.0/24", "relay 2001:db8::/32", "relay 203.0.0.0/16", "relay ::1/128",
+			"info@shop.example forwards to boss@elsewhere.test", "info@shop.example forwards to sales@shop.example", "sales@shop.example answers")
 	})
 	t.Run("psa without the tables of mail", func(t *testing.T) {
 		m.Load(t, "testdata/psa-8.sql")

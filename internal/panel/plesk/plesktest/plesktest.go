@@ -116,7 +116,7 @@ func (m *MariaDB) Load(t *testing.T, files ...string) {
 	m.Exec(t, "DROP DATABASE IF EXISTS psa; CREATE DATABASE psa; USE psa; "+string(text))
 	m.Exec(t, "DROP USER IF EXISTS admin@localhost; CREATE USER admin@localhost IDENTIFIED BY '"+Shadow+"'")
 	// CREATE may be granted on a table that this version does not have.
-	for _, table := range []string{"sys_users", "hosting", "domains", "subdomains", "web_users", "ftp_users", "DomainServices", "Parameters", "smtp_poplocks", "misc"} {
+	for _, table := range []string{"sys_users", "hosting", "domains", "subdomains", "web_users", "ftp_users", "DomainServices", "Parameters", "smtp_poplocks", "misc", "mail", "mail_redir"} {
 		m.Exec(t, "GRANT SELECT, CREATE ON psa."+table+" TO admin@localhost")
 	}
 }

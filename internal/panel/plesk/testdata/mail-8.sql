@@ -12,3 +12,6 @@ INSERT INTO Parameters VALUES (71, 'nonexist_mail', 'bounce'), (71, 'bounce_mess
   (10, 'nonexist_mail', 'reject'), (20, 'nonexist_mail', 'reject'), (30, 'nonexist_mail', 'catch');
 INSERT INTO smtp_poplocks VALUES ('127.0.0.0', 8, NULL), ('203.0.113.45', 32, NULL), ('198.51.100.7', 32, '2026-11-23 10:00:00'), ('nonsense', 32, NULL), ('192.0.2.1', 77, NULL);
 INSERT INTO misc VALUES ('allow_short_pop3_names', 'enabled'), ('admin_password', 'in clear text');
+CREATE TABLE mail (id int unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY, mail_name varchar(245) NOT NULL, postbox enum('false','true') NOT NULL DEFAULT 'false', redirect enum('false','true') NOT NULL DEFAULT 'false',
+  redir_addr varchar(255), mail_group enum('false','true') NOT NULL DEFAULT 'false', autoresponder enum('false','true') NOT NULL DEFAULT 'false', dom_id int unsigned NOT NULL);
+INSERT INTO mail (mail_name, redirect, redir_addr, autoresponder, dom_id) VALUES ('info', 'true', 'boss@elsewhere.test', 'false', 10), ('off', 'false', 'boss@elsewhere.test', 'true', 20);
