@@ -53,7 +53,9 @@ func TestAutomaticAnswers(t *testing.T) {
 func TestAccountsThatAreUsedFromManyNetworks(t *testing.T) {
 	f := facts()
 	f.Accounts = []AccountUse{
-		{Account: "home@here.example", Networks: 4}, {Account: "road@here.example", Networks: 5}, {Account: "stolen@here.example", Networks: 10},
+		{Account: "home@here.example", Networks: 4},
+		{Account: "road@here.example", Networks: 5},
+		{Account: "stolen@here.example", Networks: 10},
 		{Account: "spammer@here.example", Networks: 6, Class: spoor.Spam},
 	}
 	want := "high many-networks spammer@here.example, medium many-networks stolen@here.example, low many-networks road@here.example"

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -121,7 +122,7 @@ func reversed(addr netip.Addr) string {
 	var labels []string
 	if addr.Is4() {
 		for _, b := range addr.As4() {
-			labels = append(labels, fmt.Sprint(b))
+			labels = append(labels, strconv.Itoa(int(b)))
 		}
 	} else {
 		bytes := addr.As16()
