@@ -18,9 +18,10 @@ const (
 	StepCommand                  // a program of the panel or of the MTA is run
 	StepFirewall                 // packets are refused
 	StepSessions                 // open connections are ended
+	StepReload                   // a daemon is told to read its configuration again
 )
 
-var stepKindNames = [...]string{"edit", "acl", "seal", "command", "firewall", "sessions"}
+var stepKindNames = [...]string{"edit", "acl", "seal", "command", "firewall", "sessions", "reload"}
 
 // StepKinds lists every StepKind, in the order of their constants.
 func StepKinds() []StepKind {
@@ -86,6 +87,12 @@ type Step struct {
 	Firewall *Firewall `json:"firewall,omitempty"`
 	Sessions *Sessions `json:"sessions,omitempty"`
 
+	Reload *Reload `json:"reload,omitempty"`
+
+	// Shared names what several plans may need: what they all do by a step of that name
+	// is done once, and stays until the last of them is taken back. "" is nothing.
+	Shared string `json:"shared,omitempty"`
+
 	// Of is set in the plan that takes another one back: the step is that one's.
 	Of *StepRef `json:"of,omitempty"`
 }
@@ -106,6 +113,10 @@ type Edit struct {
 	// Was is the SHA-256 of the content that Content was made of, in hexadecimal; ""
 	// of a file that was not there.
 	Was string `json:"was,omitempty"`
+	// Ours is a file that spoor alone writes to: when the last line is taken out, it
+	// goes. As long as one of the files in NamedIn names its path, it stays and is empty.
+	Ours    bool     `json:"ours,omitempty"`
+	NamedIn []string `json:"named_in,omitempty"`
 	// Mode, UID and GID are of a file that has to be made.
 	Mode     uint32 `json:"mode,omitempty"`
 	UID, GID int    `json:",omitempty"`
@@ -153,6 +164,14 @@ type Command struct {
 	Writes []string `json:"writes,omitempty"` // absolute below the root
 }
 
+// Reload sends SIGHUP to a daemon, if it runs: after the steps before it when they
+// are done, or, if Undone is set, after the steps behind it when they are taken back.
+type Reload struct {
+	PIDFile string `json:"pid_file"` // absolute below the root
+	Exe     string `json:"exe"`      // the base name of the daemon's program
+	Undone  bool   `json:"undone,omitempty"`
+}
+
 // Firewall refuses connections to the ports 25, 465 and 587, in the table "inet
 // spoor" of nftables. Either UID or Prefix is set.
 type Firewall struct {
@@ -190,6 +209,8 @@ func (s *Step) Subject() string {
 		return s.Firewall.Prefix.String()
 	case s.Firewall != nil:
 		return fmt.Sprintf("uid %d", s.Firewall.UID)
+	case s.Reload != nil:
+		return s.Reload.Exe
 	case s.Command != nil && len(s.Command.Do) > 0:
 		return s.Command.Do[0]
 	}

@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
@@ -16,6 +17,7 @@ type edit struct {
 
 // editRecord is what an edit has found.
 type editRecord struct {
+	Edit   spoor.Edit  `json:"edit"` // that was made
 	File   fileState   `json:"file"`
 	Folder folderTimes `json:"folder"`
 	After  string      `json:"after"`          // SHA-256 of the content that it makes
@@ -74,7 +76,7 @@ func (e *edit) record(at *place, now *fileState, records *disk.Dir) (*editRecord
 	if err != nil {
 		return nil, err
 	}
-	record.File, record.After = *now, after.SHA256
+	record.Edit, record.File, record.After = *e.spec, *now, after.SHA256
 	record.Same = !now.Absent && now.SHA256 == after.SHA256
 	if record.Folder, err = at.folderTimes(); err != nil {
 		return nil, err
@@ -158,13 +160,57 @@ func (e *edit) restore(at *place, now *fileState, record *editRecord, records *d
 	case was.Absent && now.Absent, !was.Absent && now.SHA256 == was.SHA256:
 		return "", nil
 	case !now.Absent && now.SHA256 == record.After:
-		return "", at.restore(now, &was)
+		return e.putBack(at, now, &was, record)
 	case now.Absent:
 		return "", fmt.Errorf("%s %w: it is gone. What was in it is in %s/%s", e.spec.Path, spoor.ErrConflict, records.Name(), contentName)
-	case e.spec.Content != nil:
+	case record.Edit.Content != nil:
 		return "", fmt.Errorf("%s %w: nothing was put back. What was in it is in %s/%s: compare the two", e.spec.Path, spoor.ErrConflict, records.Name(), contentName)
 	}
-	return "somebody has edited the file since: only spoor's own lines were taken back", e.takeBack(at, now, &was, records)
+	content, err := takeBack(now.content, was.content, record.Edit.Changes)
+	if err != nil {
+		return "", fmt.Errorf("%s %w: %w. What was in it is in %s/%s", e.spec.Path, spoor.ErrConflict, err, records.Name(), contentName)
+	}
+	back := *now
+	back.content = content
+	if len(content) == 0 && (was.Absent || record.Edit.Ours) {
+		back = fileState{Absent: true}
+	}
+	remark, err = e.putBack(at, now, &back, record)
+	if remark == "" && !record.Edit.Ours {
+		remark = "somebody has edited the file since: only spoor's own lines were taken back"
+	}
+	return remark, err
+}
+
+// putBack gives the file the state from before. One that is still named elsewhere
+// stays, empty: without it the MTA that reads it would take no mail at all.
+func (e *edit) putBack(at *place, now, was *fileState, record *editRecord) (string, error) {
+	if !was.Absent {
+		return "", at.put(now, was, was.SHA256 != "" && was.SHA256 == record.File.SHA256)
+	}
+	for _, name := range record.Edit.NamedIn {
+		named, err := e.names(name)
+		if err != nil {
+			return "", err
+		}
+		if named {
+			empty := *now
+			empty.content, empty.SHA256 = nil, ""
+			return "it is empty and stays, since " + name + " names it", at.put(now, &empty, false)
+		}
+	}
+	return "", at.restore(now, was)
+}
+
+// names reports whether a file names the path of this one.
+func (e *edit) names(name string) (bool, error) {
+	at, err := e.server.place(name)
+	if err != nil {
+		return false, err
+	}
+	defer at.close()
+	state, err := at.look()
+	return err == nil && bytes.Contains(state.content, []byte(e.spec.Path)), err
 }
 
 // restore puts back exactly what was there.
@@ -176,18 +222,4 @@ func (p *place) restore(now, was *fileState) error {
 		return err
 	}
 	return p.dir.Remove(p.name)
-}
-
-// takeBack takes the changes out of a file that somebody else has edited.
-func (e *edit) takeBack(at *place, now, was *fileState, records *disk.Dir) error {
-	content, err := takeBack(now.content, was.content, e.spec.Changes)
-	if err != nil {
-		return fmt.Errorf("%s %w: %w. What was in it is in %s/%s", e.spec.Path, spoor.ErrConflict, err, records.Name(), contentName)
-	}
-	if was.Absent && len(content) == 0 {
-		return at.restore(now, was)
-	}
-	back := *now
-	back.content = content
-	return at.put(now, &back, false)
 }

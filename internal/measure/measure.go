@@ -90,6 +90,8 @@ func (s *Server) mechanism(step *spoor.Step) (mechanism, error) {
 		return &command{server: s, spec: step.Command}, s.live(step)
 	case step.Kind == spoor.StepFirewall && step.Firewall != nil:
 		return &firewall{server: s, spec: step.Firewall}, s.live(step)
+	case step.Kind == spoor.StepReload && step.Reload != nil:
+		return &reload{server: s, spec: step.Reload}, s.live(step)
 	case step.Kind == spoor.StepSessions && step.Sessions != nil:
 		return &sessions{spec: step.Sessions}, s.live(step)
 	}

@@ -136,6 +136,13 @@ func (w *Work) rollBack(ctx context.Context, p *spoor.Plan, past *Past, receipt 
 // journal.
 func (w *Work) undoStep(ctx context.Context, step *spoor.Step, of spoor.StepRef, record *Record) error {
 	remark, err := w.withRecords(of.Plan, of.Number, func(records *disk.Dir) (string, error) {
+		heir, err := w.State.heir(step, of)
+		switch {
+		case err != nil:
+			return "", err
+		case heir != nil:
+			return "it stays, since " + heir.Plan + " needs it too", w.State.inherit(records, *heir)
+		}
 		return w.Steps.Undo(context.WithoutCancel(ctx), step, records)
 	})
 	record.Time, record.Result, record.Remark = w.Now().UTC(), spoor.ResultDone.String(), remark
