@@ -228,6 +228,8 @@ type Plan struct {
 	Open    []string  // what stays possible all the same, for people
 	ByHand  []string  // commands that would do more, and that nothing has proven to be right here
 	Expires time.Time // the plan takes itself back then; zero if it does not
+	// StepsOnly is of an undo that leaves the messages of the other plan in the vault.
+	StepsOnly bool
 
 	Targets  []Target
 	Method   []string      // how it is done on this server, for people

@@ -281,6 +281,9 @@ func (o *options) locked(ctx context.Context, s *server, do func(state *remedy.S
 		if _, err := o.finishOld(ctx, s, state, top); err != nil {
 			return err
 		}
+		if err := o.expire(ctx, s, state, top); err != nil {
+			return err
+		}
 		receipt, err = do(state, top)
 		return err
 	})

@@ -107,7 +107,13 @@ Exit status:
 	root.SetErr(env.Err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	o.addFlags(root)
-	root.AddCommand(whoCommand(o), showCommand(o), explainCommand(o), traceCommand(o), queueCommand(o), vaultCommand(o), undoCommand(o), journalCommand(o), reportCommand(o), bundleCommand(o), auditCommand(o), logsCommand(o), compatCommand(o))
+	root.AddCommand(
+		whoCommand(o), showCommand(o), explainCommand(o), traceCommand(o), logsCommand(o), compatCommand(o),
+		queueCommand(o), vaultCommand(o),
+		stopCommand(o), unstopCommand(o), fixCommand(o), auditCommand(o),
+		undoCommand(o), journalCommand(o),
+		reportCommand(o), bundleCommand(o),
+	)
 	root.InitDefaultCompletionCmd()
 	return root
 }

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -125,7 +126,7 @@ func LookAtSession(pid int) ([]spoor.Session, error) {
 			continue // a kernel without IPv6
 		}
 		for _, c := range connectionsOf(table) {
-			if sockets[c.inode] && mailPort(c.port) {
+			if sockets[c.inode] {
 				list = append(list, spoor.Session{PID: pid, Started: started, Exe: exe, Client: c.client})
 			}
 		}
@@ -133,8 +134,29 @@ func LookAtSession(pid int) ([]spoor.Session, error) {
 	return list, nil
 }
 
-// mailPort reports whether clients submit mail there.
-func mailPort(port uint16) bool { return port == 25 || port == 465 || port == 587 }
+// Sessions are the connections that processes of programs of these names serve.
+// One that ends meanwhile is left out.
+func Sessions(names []string) ([]spoor.Session, error) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, err
+	}
+	var list []spoor.Session
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		exe, err := os.Readlink("/proc/" + e.Name() + "/exe")
+		if err != nil || !slices.Contains(names, path.Base(exe)) {
+			continue
+		}
+		if served, err := LookAtSession(pid); err == nil {
+			list = append(list, served...)
+		}
+	}
+	return list, nil
+}
 
 // startOf is field 22 of /proc/PID/stat. Field 2 is the name of the program, in
 // brackets, and may hold anything.
@@ -173,31 +195,43 @@ func socketsOf(dir string) (map[uint64]bool, error) {
 
 // connection is a line of /proc/net/tcp.
 type connection struct {
-	port   uint16 // here
+	port   uint16 // here, on which somebody listens
 	client netip.Addr
 	inode  uint64
 }
 
-// connectionsOf reads the established connections of /proc/net/tcp or tcp6:
+// connectionsOf reads the established connections of /proc/net/tcp or tcp6 that
+// came in: on their port here somebody listens.
 //
 //	sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
 //	 0: 0100007F:0019 0100007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 4242 1 …
 func connectionsOf(table []byte) []connection {
 	var list []connection
+	listened := map[uint16]bool{}
 	for line := range strings.Lines(string(table)) {
 		fields := strings.Fields(line)
-		if len(fields) < 10 || fields[3] != "01" {
+		if len(fields) < 10 || fields[3] != established && fields[3] != listening {
 			continue
 		}
 		_, port, ok := endpoint(fields[1])
+		if ok && fields[3] == listening {
+			listened[port] = true
+			continue
+		}
 		client, _, ok2 := endpoint(fields[2])
 		inode, err := strconv.ParseUint(fields[9], 10, 64)
 		if ok && ok2 && err == nil {
 			list = append(list, connection{port: port, client: client, inode: inode})
 		}
 	}
-	return list
+	return slices.DeleteFunc(list, func(c connection) bool { return !listened[c.port] })
 }
+
+// States of a socket in /proc/net/tcp (include/net/tcp_states.h).
+const (
+	established = "01"
+	listening   = "0A"
+)
 
 // endpoint reads an address and a port: words of four bytes in the order of the
 // machine, which is little-endian on all that spoor is built for.

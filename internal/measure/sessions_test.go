@@ -17,12 +17,12 @@ import (
 // the test's own, and returns it.
 func served(t *testing.T) (*exec.Cmd, spoor.Session) {
 	t.Helper()
-	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 587})
+	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 0})
 	if err != nil {
 		t.Skip(err)
 	}
-	defer func() { _ = listener.Close() }()
-	client, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", "127.0.0.1:587")
+	t.Cleanup(func() { _ = listener.Close() })
+	client, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", listener.Addr().String())
 	must(t, err)
 	t.Cleanup(func() { _ = client.Close() })
 	server, err := listener.AcceptTCP()
@@ -92,6 +92,8 @@ func FuzzConnections(f *testing.F) {
 func TestConnectionsOfTheKernel(t *testing.T) {
 	got := connectionsOf([]byte("  sl  local_address rem_address   st\n" +
 		"   0: 0100007F:024B 0900007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 4242 1 x\n" +
+		"   1: 0100007F:024B 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4245 1 x\n" +
+		"   3: 0100007F:9999 0900007F:0019 01 00000000:00000000 00:00000000 00000000     0        0 4246 1 x\n" +
 		"   1: 0100007F:0019 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4243 1 x\n" +
 		"   2: 0000000000000000FFFF00000100007F:0019 0000000000000000FFFF00000500000A:C350 01 a b c d e 4244\n"))
 	if len(got) != 2 || got[0].client.String() != "127.0.0.9" || got[0].port != 587 || got[0].inode != 4242 || got[1].client.String() != "10.0.0.5" {

@@ -71,6 +71,8 @@ type Adapter struct {
 	Parts func(name string, file []byte) iter.Seq[Part]
 	// NewParser returns a parser of the MTA's log. Several goroutines call it.
 	NewParser func() Parser
+	// Servers are the programs that serve clients by SMTP: base names.
+	Servers []string
 	// Daemon is the program that delivers, for people: "qmail-send".
 	Daemon string
 	// Unseen is what is said of messages that it has not seen yet, for people: "not

@@ -84,7 +84,7 @@ func (w *Work) Apply(ctx context.Context, p *spoor.Plan) (*spoor.Receipt, error)
 
 // undone tells of the plan that this one has taken back.
 func (w *Work) undone(p *spoor.Plan, receipt *spoor.Receipt) error {
-	if p.Undoes == "" || !takenBack(receipt) {
+	if p.Undoes == "" || p.StepsOnly || !takenBack(receipt) {
 		return nil
 	}
 	return w.State.Journal.Write(Record{Time: receipt.Time, Plan: p.Undoes, Event: EventUndone, UndoneBy: p.ID})

@@ -191,6 +191,12 @@ func (s *State) Inverse(past *Past, p *spoor.Plan) *spoor.Plan {
 		}
 		step := p.Steps[i]
 		step.Of = &spoor.StepRef{Plan: p.ID, Number: i}
+		if subject := step.Subject(); step.What != "" && step.Inverse != "" {
+			step.What = step.Inverse
+			if subject != "" {
+				step.What = subject + ": " + step.Inverse
+			}
+		}
 		back.Steps = append(back.Steps, step)
 	}
 	return back

@@ -72,8 +72,12 @@ func (e *JournalEntry) write(p *page) {
 	p.end()
 	p.row(detail, "when", p.style.clock(e.Start))
 	p.row(detail, "by", clip(cmp.Or(e.By, "unknown"), maxQuote))
+	selected := "messages"
+	if e.Steps > 0 {
+		selected = "source"
+	}
 	for _, pair := range [...][2]string{
-		{"reason", e.Reason}, {"messages", joinWords(e.Selector)}, {"takes back", e.Undoes}, {"undone by", e.UndoneBy}, {"stopped", e.Failure},
+		{"reason", e.Reason}, {selected, joinWords(e.Selector)}, {"takes back", e.Undoes}, {"undone by", e.UndoneBy}, {"stopped", e.Failure},
 	} {
 		if pair[1] != "" {
 			p.row(detail, pair[0], clip(pair[1], maxQuote))

@@ -39,7 +39,11 @@ func (p *Plan) writeSteps(page *page) {
 	undo := p.Action == spoor.ActionUndo
 	for i, s := range shownSteps(p.Steps) {
 		if undo {
-			page.row(detail, count(i+1), clip(cmp.Or(s.Inverse, s.What+": this cannot be taken back"), maxQuote))
+			words := s.What
+			if s.Inverse == "" {
+				words += ": this cannot be taken back"
+			}
+			page.row(detail, count(i+1), clip(words, maxQuote))
 			continue
 		}
 		page.row(detail, count(i+1), clip(s.What, maxQuote))

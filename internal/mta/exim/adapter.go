@@ -13,7 +13,7 @@ import (
 func Adapter() mta.Adapter {
 	config := func(s *mta.Server) Config { return ReadConfig(s.Root, s.Passwd, s.Gaps) }
 	return mta.Adapter{
-		Name: "exim", Daemon: "exim",
+		Name: "exim", Daemon: "exim", Servers: []string{"exim4", "exim"},
 		Place: func(s *mta.Server) string {
 			if c := config(s); c.Spool != "" {
 				return c.Spool

@@ -16,7 +16,7 @@ func Adapter() mta.Adapter {
 	}
 	return mta.Adapter{
 		Name:   "postfix",
-		Daemon: "qmgr",
+		Daemon: "qmgr", Servers: []string{"smtpd"},
 		Unseen: "not yet taken by the queue manager",
 		Place:  func(s *mta.Server) string { return strings.Join(config(s).Dirs, ", ") },
 		Detect: func(s *mta.Server) (time.Time, bool) { return used(s.Root, config(s).Dirs) },

@@ -13,7 +13,7 @@ import (
 func Adapter() mta.Adapter {
 	return mta.Adapter{
 		Name:   "qmail",
-		Daemon: "qmail-send",
+		Daemon: "qmail-send", Servers: []string{"qmail-smtpd"},
 		Unseen: "not yet preprocessed",
 		Place:  func(s *mta.Server) string { return queueDir(s.Home) },
 		Detect: detect,

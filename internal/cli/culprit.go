@@ -1,0 +1,214 @@
+package cli
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"spoor"
+	"spoor/internal/disk"
+	"spoor/internal/host"
+	"spoor/internal/measure"
+	"spoor/internal/mta"
+	"spoor/internal/panel"
+)
+
+// culprit finds out what has to be known of a source to stop it.
+func (s *server) culprit(ctx context.Context, o *options, source spoor.Source) (*spoor.Culprit, error) {
+	c := &spoor.Culprit{Source: source, UID: -1, Live: s.root.Live()}
+	_, c.Managed = s.panel.(panel.Managed)
+	switch source.Kind {
+	case spoor.KindSite:
+		c.UID = s.siteUID(source.Name)
+	case spoor.KindUser:
+		c.UID = s.userUID(source.Name)
+	case spoor.KindScript:
+		return c, s.homeOf(c)
+	case spoor.KindAccount, spoor.KindNetwork, spoor.KindForward:
+		return c, nil
+	default:
+		return nil, refuse(source.Kind.String()+" is no source that can be stopped", stoppable(source.Kind), o.spoor("show "+source.String()))
+	}
+	if c.UID < 0 {
+		a, err := s.answer(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		if line, ok := a.find(source); ok {
+			c.UID = line.Traffic.UID
+		}
+	}
+	if c.UID <= 0 {
+		return nil, nothing("the system user of "+source.String()+" is not known", o.spoor(""))
+	}
+	owner := s.owner(c.UID)
+	c.Login, c.WebServer = owner.Login, owner.Role == spoor.RoleWebServer
+	if owner.Role == spoor.RoleMailSystem || owner.Role == spoor.RoleRoot {
+		return nil, refuse(source.String()+" is the mail system itself, or root: all mail of this server would stop", "nothing was changed", "")
+	}
+	return c, nil
+}
+
+// stoppable says what to do about a source that nothing stops.
+func stoppable(kind spoor.Kind) string {
+	switch kind {
+	case spoor.KindBounce:
+		return "bounces end when mail to mailboxes that do not exist is refused: see spoor audit"
+	case spoor.KindList:
+		return "close the list, or stop who writes to it"
+	default:
+		return "it is not known who is behind the mail"
+	}
+}
+
+func (s *server) siteUID(name string) int {
+	for _, site := range s.panel.Sites() {
+		if site.UID > 0 && (strings.EqualFold(site.Domain, name) || strings.EqualFold(site.Subscription, name)) {
+			return site.UID
+		}
+	}
+	return -1
+}
+
+func (s *server) userUID(name string) int {
+	if uid, ok := s.uidOf(name); ok {
+		return uid
+	}
+	if uid, err := strconv.Atoi(strings.TrimPrefix(name, "uid ")); err == nil {
+		return uid
+	}
+	return -1
+}
+
+// homeOf finds the site in whose folder a script lies.
+func (s *server) homeOf(c *spoor.Culprit) error {
+	name := c.Source.Name
+	for _, site := range s.panel.Sites() {
+		for _, home := range append([]string{site.Home}, site.DocumentRoots...) {
+			if home == "" || !strings.HasPrefix(name, home+"/") {
+				continue
+			}
+			resolved, err := s.root.Resolve(home)
+			if err != nil || resolved == "." {
+				continue
+			}
+			c.Home, c.UID = host.Abs(resolved), site.UID
+			c.Source.Name = c.Home + strings.TrimPrefix(name, home)
+			return nil
+		}
+	}
+	return refuse(name+" lies in no site's folder", "nothing was changed: only scripts of sites are sealed", s.spoor(""))
+}
+
+// measures are the steps against a culprit that panel and MTA propose. The panel's
+// own come first.
+func (s *server) measures(ctx context.Context, c *spoor.Culprit) (spoor.Measures, error) {
+	var m spoor.Measures
+	if c.Source.Kind == spoor.KindScript {
+		return s.sealing(c)
+	}
+	if p, ok := s.panel.(panel.Stopper); ok {
+		m.Add(p.Stop(ctx, programs{}, c))
+	}
+	if q, ok := s.queue.(mta.Stopper); ok {
+		m.Add(q.Stop(c))
+	}
+	if c.LockLogin {
+		m.Add(mta.LockLogin(s.root, s.passwd, c))
+	}
+	return onlyPossible(m, c.Live), nil
+}
+
+// onlyPossible turns steps that need the running machine into commands to be run by
+// hand, where another tree is examined.
+func onlyPossible(m spoor.Measures, live bool) spoor.Measures {
+	var steps []spoor.Step
+	for i := range m.Steps {
+		step := m.Steps[i]
+		switch {
+		case measure.Possible(step.Kind, live):
+			steps = append(steps, step)
+		case step.Command != nil && len(step.Command.Do) > 0:
+			m.ByHand = append(m.ByHand, strings.Join(step.Command.Do, " "))
+		}
+	}
+	m.Steps = steps
+	return m
+}
+
+// sealing is the step that takes a script away.
+func (s *server) sealing(c *spoor.Culprit) (spoor.Measures, error) {
+	top, err := disk.Open(s.root.Dir(), nil)
+	if err != nil {
+		return spoor.Measures{}, err
+	}
+	defer func() { _ = top.Close() }()
+	script, err := measure.LookAtScript(top, c.Source.Name, c.Home)
+	if err != nil {
+		return spoor.Measures{}, refuse(err.Error(), "nothing was changed", "")
+	}
+	return spoor.Measures{
+		Steps: []spoor.Step{{
+			Kind: spoor.StepSeal, Seal: script, Shared: "seal " + script.Path,
+			What:    script.Path + " can be neither read nor run, renamed or replaced: root owns it, mode 000, immutable",
+			Inverse: "owner, mode, flags and times are as they were; a copy is kept meanwhile",
+		}},
+		Open: []string{
+			"other scripts of the same site: stop the site if they send too",
+			"the owner of the site can rename the folder of the script and put a copy into a new one",
+		},
+	}, nil
+}
+
+// recent is how long ago an account has last used an address from which an open
+// session is thought to be its.
+const recent = 24 * time.Hour
+
+// sessions are the processes that serve open sessions of an account: those of which
+// the log has their number with the login, and those whose client has used the login.
+func (s *server) sessions(ctx context.Context, o *options, account string) ([]spoor.Session, error) {
+	if !s.root.Live() || len(s.adapter.Servers) == 0 {
+		return nil, nil
+	}
+	open, err := measure.Sessions(s.adapter.Servers)
+	if err != nil || len(open) == 0 {
+		return nil, err
+	}
+	pids, clients := map[int]bool{}, map[netip.Addr]bool{}
+	since := spoor.StampOf(o.env.Now().Add(-recent))
+	_, err = s.scanLog(ctx, o, func(b *spoor.Block) error {
+		for i := range b.Events {
+			e := &b.Events[i]
+			if e.Time < since || !ofAccount(e, account) {
+				continue
+			}
+			if e.PID > 0 {
+				pids[int(e.PID)] = true
+			}
+			if addr, err := netip.ParseAddr(string(e.Client)); err == nil {
+				clients[addr.Unmap()] = true
+			}
+		}
+		return nil
+	})
+	// Mail of programs of this machine, a webmail's for example, has its address.
+	local := []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback()}
+	return slices.DeleteFunc(open, func(one spoor.Session) bool {
+		return !pids[one.PID] && (!clients[one.Client] || slices.Contains(local, one.Client))
+	}), err
+}
+
+// ofAccount reports whether an event is of a session with a login.
+func ofAccount(e *spoor.Event, account string) bool {
+	switch e.Kind {
+	case spoor.EventSubmitted, spoor.EventAccepted:
+		return strings.EqualFold(string(e.Account), account)
+	case spoor.EventLogin:
+		return strings.EqualFold(string(e.Address), account)
+	default:
+		return false
+	}
+}

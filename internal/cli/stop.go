@@ -1,0 +1,236 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"spoor"
+	"spoor/internal/remedy"
+)
+
+// stopFlags are those of stop and fix.
+type stopFlags struct {
+	changeFlags
+	lasts     string
+	withQueue bool
+	lockLogin bool
+	keepLegit bool
+	verify    time.Duration
+}
+
+func (f *stopFlags) add(cmd *cobra.Command) {
+	f.changeFlags.add(cmd)
+	cmd.Flags().StringVar(&f.lasts, "for", "", "take it back by itself after `TIME`, for example 24h or 7d")
+	cmd.Flags().BoolVar(&f.lockLogin, "lock-login", false, "lock the password of an account too: no IMAP, no webmail")
+}
+
+func stopCommand(o *options) *cobra.Command {
+	f := &stopFlags{}
+	cmd := &cobra.Command{
+		Use:   "stop SOURCE",
+		Short: "keep a source from sending, until it is taken back",
+		Long: `stop keeps one source, named as "spoor" prints it, from handing over more mail:
+a login is refused, a site's system user may run no program that submits mail and
+reach no mail server, a script is sealed, a network is refused, a forward is taken
+out of its table. Which steps these are on this server, how each is undone and
+what stays possible is in the plan, which is shown first.
+
+"spoor unstop SOURCE" takes it back, and leaves everything as it was. With --for it
+takes itself back.`,
+		Example: `  spoor stop -n account:info@shop.test      what would be done
+  spoor stop account:info@shop.test
+  spoor stop site:shop.test --for 24h
+  spoor unstop site:shop.test`,
+		Args: oneArg("name one source, such as account:info@shop.test"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return o.stop(cmd.Context(), spoor.ActionStop, args[0], f)
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVar(&f.withQueue, "with-queue", false, "its messages leave the queue for the vault, too")
+	return cmd
+}
+
+// stop makes the plan of a stop or fix, and carries it out.
+func (o *options) stop(ctx context.Context, action spoor.Action, name string, f *stopFlags) error {
+	source, err := spoor.ParseSource(name)
+	if err != nil {
+		return usageTry(err, o.spoor(""))
+	}
+	s, err := o.examine(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if _, err := o.finishCutOff(ctx, s, &f.changeFlags); err != nil {
+		return err
+	}
+	if err := o.notStopped(s, source); err != nil {
+		return err
+	}
+	p, err := o.stopPlan(ctx, s, action, source, f)
+	if err != nil {
+		return err
+	}
+	if action != spoor.ActionFix || f.dryRun {
+		return o.carryOut(ctx, s, p, &f.changeFlags)
+	}
+	return o.fix(ctx, s, p, f)
+}
+
+// stopPlan is the plan against a source.
+func (o *options) stopPlan(ctx context.Context, s *server, action spoor.Action, source spoor.Source, f *stopFlags) (*spoor.Plan, error) {
+	until, err := o.expiry(f.lasts)
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.culprit(ctx, o, source)
+	if err != nil {
+		return nil, err
+	}
+	c.Until, c.LockLogin = until, f.lockLogin
+	m, err := s.measures(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if !effectual(m.Steps) {
+		return nil, cannotStop(source, &m)
+	}
+	p := &spoor.Plan{
+		Action: action, Host: s.host, Root: s.root.Dir(), MTA: s.adapter.Name, Selector: f.words(source),
+		Steps: m.Steps, Open: append(m.Open, m.Refused...), ByHand: m.ByHand, Expires: until,
+	}
+	if err := o.moreSteps(ctx, s, p, c); err != nil {
+		return nil, err
+	}
+	if action == spoor.ActionFix || f.withQueue {
+		err = o.withQueue(ctx, s, p, source, f)
+	}
+	return p, err
+}
+
+// effectual reports whether steps do anything.
+func effectual(steps []spoor.Step) bool {
+	for i := range steps {
+		if steps[i].What != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// cannotStop says why nothing can be done against a source here, and what can be
+// done by hand.
+func cannotStop(source spoor.Source, m *spoor.Measures) error {
+	so := "nothing was changed"
+	if len(m.Refused) > 0 {
+		so += ": " + strings.Join(m.Refused, "; ")
+	}
+	if len(m.ByHand) > 0 {
+		so += "; by hand: " + strings.Join(m.ByHand, "; ")
+	}
+	return refuse("spoor knows no way to stop "+source.String()+" on this server", so, "")
+}
+
+// words are the command line of the plan, to be shown and to be run again.
+func (f *stopFlags) words(source spoor.Source) []string {
+	words := []string{source.String()}
+	if f.lasts != "" {
+		words = append(words, "--for", f.lasts)
+	}
+	for flag, set := range map[string]bool{"--with-queue": f.withQueue, "--lock-login": f.lockLogin, "--keep-legit": f.keepLegit} {
+		if set {
+			words = append(words, flag)
+		}
+	}
+	return words
+}
+
+// moreSteps adds those that rest on the running machine: open sessions are ended
+// when nothing new can begin, and a timer takes the plan back.
+func (o *options) moreSteps(ctx context.Context, s *server, p *spoor.Plan, c *spoor.Culprit) error {
+	if c.Source.Kind == spoor.KindAccount {
+		open, err := s.sessions(ctx, o, c.Source.Name)
+		if err != nil {
+			return err
+		}
+		if len(open) > 0 {
+			p.Steps = append(p.Steps, spoor.Step{
+				Kind: spoor.StepSessions, Sessions: &spoor.Sessions{List: open}, Optional: true,
+				What: fmt.Sprintf("open SMTP sessions of addresses that have used this login end (%d)", len(open)),
+			})
+		}
+	}
+	if step, ok := o.timer(s, p.Expires); ok {
+		p.Steps = append(p.Steps, step)
+	}
+	return nil
+}
+
+// withQueue adds the messages of the source to the plan.
+func (o *options) withQueue(ctx context.Context, s *server, p *spoor.Plan, source spoor.Source, f *stopFlags) error {
+	if s.noQueue != nil {
+		return s.noQueue
+	}
+	all, err := s.plan(ctx, o, spoor.ActionRemove, []string{"source:" + source.String()})
+	if err != nil {
+		return err
+	}
+	p.Targets, p.QueueMessages = all.Targets, all.QueueMessages
+	if f.keepLegit {
+		p.Targets = o.doubtless(s, all.Targets)
+		if kept := len(all.Targets) - len(p.Targets); kept > 0 {
+			p.Open = append(p.Open, fmt.Sprintf("%d messages stay in the queue: it is less than 90 %% sure that they are of this source (--keep-legit)", kept))
+		}
+	}
+	if f.most == 0 && len(p.Targets) <= defaultMost {
+		f.most = max(1, len(p.Targets)) // a source that was named may fill the queue
+	}
+	sumUp(p)
+	return nil
+}
+
+// notStopped refuses to stop a source twice: the first stop could not be told from
+// the second when one of them is taken back.
+func (o *options) notStopped(s *server, source spoor.Source) error {
+	past, err := o.stopOf(s, source.String())
+	if err != nil || past == nil {
+		return err
+	}
+	return refuse(source.String()+" is stopped already, by "+past.Plan, "nothing was changed", o.spoor("unstop "+past.Plan))
+}
+
+// stopOf is the plan in force that has stopped a source, or that has this ID; nil
+// if there is none.
+func (o *options) stopOf(s *server, word string) (*remedy.Past, error) {
+	inForce, err := o.inForce(s)
+	if err != nil {
+		return nil, err
+	}
+	for _, past := range inForce {
+		if past.Plan == word || len(past.Record.Selector) > 0 && past.Record.Selector[0] == word {
+			return past, nil
+		}
+	}
+	return nil, nil
+}
+
+// inForce are the plans whose steps are done, oldest first.
+func (o *options) inForce(s *server) ([]*remedy.Past, error) {
+	state, top, err := o.lookState(s)
+	var known *statusError
+	if errors.As(err, &known) && known.status == exitNothing {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = top.Close() }()
+	defer state.Close()
+	return state.Journal.InForce(), nil
+}

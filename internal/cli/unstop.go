@@ -1,0 +1,167 @@
+package cli
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"spoor"
+	"spoor/internal/disk"
+	"spoor/internal/remedy"
+)
+
+func unstopCommand(o *options) *cobra.Command {
+	f := &changeFlags{}
+	expired := false
+	cmd := &cobra.Command{
+		Use:   "unstop SOURCE|PLAN",
+		Short: "let a source send again that was stopped",
+		Long: `unstop takes a stop back, as "spoor undo" does with the plan that made it:
+configuration, rights and scripts are as they were before, byte for byte and with
+their times, unless somebody has changed them since; then only spoor's own lines
+are taken out, and what cannot be told apart is said.
+
+Messages that the plan has put into the vault stay there: "spoor undo PLAN" puts
+them back too. With --expired it takes back all stops whose time is over; the timer
+of --for runs that, and every command that changes something does it first.`,
+		Example: `  spoor unstop account:info@shop.test
+  spoor unstop --expired --yes --reason timer`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if expired && len(args) == 0 {
+				return nil
+			}
+			return oneArg("name one source or plan that is stopped")(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if expired {
+				return o.unstopExpired(cmd.Context(), f)
+			}
+			return o.unstop(cmd.Context(), args[0], f)
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVar(&expired, "expired", false, "all stops whose time is over")
+	return cmd
+}
+
+func (o *options) unstop(ctx context.Context, word string, f *changeFlags) error {
+	s, err := o.examine(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	before, err := o.finishCutOff(ctx, s, f)
+	if err != nil {
+		return err
+	}
+	if receipt := tookBack(before, []string{word}); receipt != nil {
+		return o.finishedUndo(s, receipt)
+	}
+	past, err := o.stopOf(s, word)
+	if err != nil {
+		return err
+	}
+	if past == nil {
+		return nothing("nothing has stopped "+word, o.spoor("journal"))
+	}
+	p, err := o.unstopPlan(s, past)
+	if err != nil {
+		return err
+	}
+	return o.carryOut(ctx, s, p, f)
+}
+
+// unstopPlan takes back the steps of a plan, not its messages.
+func (o *options) unstopPlan(s *server, past *remedy.Past) (*spoor.Plan, error) {
+	if err := o.sameServer(s, past.Record.Root, past.Plan); err != nil {
+		return nil, err
+	}
+	state, top, err := o.lookState(s)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = top.Close() }()
+	defer state.Close()
+	p, err := state.Plan(past.Plan)
+	if err != nil {
+		return nil, err
+	}
+	back := state.Inverse(past, p)
+	back.Host, back.Root, back.MTA = s.host, s.root.Dir(), s.adapter.Name
+	back.StepsOnly = past.Done() > 0
+	return back, nil
+}
+
+// unstopExpired takes back what is over.
+func (o *options) unstopExpired(ctx context.Context, f *changeFlags) error {
+	s, err := o.examine(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	inForce, err := o.inForce(s)
+	if err != nil {
+		return err
+	}
+	over := 0
+	for _, past := range inForce {
+		if !past.Record.Expires.IsZero() && !past.Record.Expires.After(o.env.Now()) {
+			over++
+		}
+	}
+	if over == 0 {
+		return nothing("no stop is over", o.spoor("journal"))
+	}
+	if f.dryRun {
+		return nil
+	}
+	if err := o.answerable(f); err != nil {
+		return err
+	}
+	_, err = o.locked(ctx, s, func(*remedy.State, *disk.Dir) (*spoor.Receipt, error) { return nil, nil })
+	return err
+}
+
+// expire takes back the stops whose time is over, and does again what a restart or
+// an upgrade has ended of the others. The lock is taken. What cannot be done is told
+// and keeps nobody from working.
+func (o *options) expire(ctx context.Context, s *server, state *remedy.State, top *disk.Dir) error {
+	work := &remedy.Work{State: state, Now: o.env.Now, Steps: s.steps(top, o.env.Now)}
+	for _, past := range state.Journal.Expired(o.env.Now()) {
+		p, err := state.Plan(past.Plan)
+		if err != nil {
+			o.say("%s is over, and cannot be taken back: %v", past.Plan, err)
+			continue
+		}
+		if p.Root != s.root.Dir() || p.MTA != s.adapter.Name {
+			continue // of another tree, or another MTA's: it is taken back there
+		}
+		back := state.Inverse(past, p)
+		back.Host, back.Root, back.MTA, back.Time = s.host, s.root.Dir(), s.adapter.Name, o.env.Now().UTC()
+		back.By, back.Reason, back.StepsOnly = "spoor", "its time was over", past.Done() > 0
+		if err := work.Propose(back); err != nil {
+			return err
+		}
+		receipt, err := work.Apply(ctx, back)
+		if err != nil {
+			return err
+		}
+		o.say("%s was over and is taken back: %s", past.Plan, cameTo(back, receipt))
+	}
+	if err := work.Renew(ctx); err != nil {
+		for _, one := range unjoined(err) {
+			o.say("%v", one)
+		}
+	}
+	return nil
+}
+
+// unjoined are the errors that were joined.
+func unjoined(err error) []error {
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}

@@ -1,0 +1,36 @@
+package qmail
+
+import (
+	"path"
+
+	"spoor"
+	"spoor/internal/mta"
+)
+
+var _ mta.Stopper = (*Queue)(nil)
+
+// Stop proposes how qmail takes nothing more from a source. qmail has no list of who
+// may not submit, nor does its SMTP server: what remains is the right to run
+// qmail-queue, the one program through which every message enters.
+func (q *Queue) Stop(c *spoor.Culprit) spoor.Measures {
+	switch c.Source.Kind {
+	case spoor.KindSite, spoor.KindUser:
+		bin := "/var/qmail/bin"
+		if q.tree != nil && q.tree.name != "" {
+			bin = path.Join("/", path.Dir(q.tree.name), "bin")
+		}
+		return mta.Bar(q.root, c, []string{
+			path.Join(bin, "qmail-queue"), path.Join(bin, "qmail-inject"), path.Join(bin, "sendmail"), "/usr/sbin/sendmail", "/usr/lib/sendmail",
+		})
+	case spoor.KindNetwork:
+		m := mta.BarNetwork(c)
+		m.ByHand = append(m.ByHand, "take the network off the list of those who may relay: tcprules, or the panel")
+		return m
+	case spoor.KindAccount:
+		return spoor.Measures{Refused: []string{"qmail's SMTP server knows no list of logins that may not send"}, ByHand: []string{"change the password of " + c.Source.Name}}
+	case spoor.KindForward:
+		return spoor.Measures{Refused: []string{"forwards of qmail are in .qmail files, which spoor does not edit"}}
+	default:
+		return spoor.Measures{}
+	}
+}
