@@ -41,6 +41,7 @@ type Measures struct {
 	Steps  []Step
 	Open   []string // what stays possible all the same, for people
 	ByHand []string // commands that would do more, and that nothing has proven to be right here
+	Breaks []string // what works now and will not any more, for people
 	// Refused is set where an adapter is asked for something that it alone could do and
 	// cannot: why, for people.
 	Refused []string
@@ -51,6 +52,7 @@ func (m *Measures) Add(other Measures) {
 	m.Steps = append(m.Steps, other.Steps...)
 	m.Open = unlisted(m.Open, other.Open)
 	m.ByHand = unlisted(m.ByHand, other.ByHand)
+	m.Breaks = unlisted(m.Breaks, other.Breaks)
 	m.Refused = unlisted(m.Refused, other.Refused)
 }
 
@@ -61,4 +63,13 @@ func unlisted(list, more []string) []string {
 		}
 	}
 	return list
+}
+
+// Mending is a finding of an audit that is to be mended, with what has to be known
+// for that.
+type Mending struct {
+	Finding Finding
+	Domain  *DomainPolicy // of what happens to mail for users that do not exist; nil of other findings
+	Live    bool          // the server is the running machine
+	Managed bool          // a panel writes the configuration of the MTA, and would undo other people's changes
 }

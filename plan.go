@@ -227,6 +227,7 @@ type Plan struct {
 	Steps   []Step
 	Open    []string  // what stays possible all the same, for people
 	ByHand  []string  // commands that would do more, and that nothing has proven to be right here
+	Breaks  []string  // what works now and will not any more, for people
 	Expires time.Time // the plan takes itself back then; zero if it does not
 	// StepsOnly is of an undo that leaves the messages of the other plan in the vault.
 	StepsOnly bool

@@ -41,8 +41,8 @@ func judge(w *spoor.Weakness) judgement {
 	case spoor.WeakCleartextLogin:
 		return judgement{CheckSubmissionTLS, medium, fmt.Sprintf("takes passwords without TLS (%s): whoever sees the connection can send as that account", w.Value)}
 	case spoor.WeakOpenEgress:
-		return judgement{CheckEgress, medium,
-			"scripts of sites may speak SMTP to every server themselves, past queue, log and limits: no rule for users was found in " + w.Value}
+		text := "scripts of sites may speak SMTP to every server themselves, past queue, log and limits: no rule for users was found in "
+		return judgement{CheckEgress, medium, text + w.Value}
 	case spoor.WeakTrustedUser:
 		return judgement{CheckSubmitUsers, medium, fmt.Sprintf("trusts %s, under which scripts of web sites run: they may name any sender, and the records of the MTA follow them", w.Value)}
 	case spoor.WeakNoScriptNames:

@@ -48,7 +48,7 @@ and DNS blocklists are asked about its public addresses.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.auditLs(cmd.Context(), p) },
 	}
 	p.add(ls)
-	command.AddCommand(ls)
+	command.AddCommand(ls, auditFixCommand(o))
 	return command
 }
 
@@ -113,7 +113,7 @@ func (s *server) audit(ctx context.Context, a *answer) error {
 		panel.EgressPolicy(s.root, s.rulesets(ctx), &policy)
 	}
 	a.policy = policy
-	a.findings = audit.Findings(s.auditFacts(a))
+	a.findings = s.withFixes(audit.Findings(s.auditFacts(a)))
 	return nil
 }
 

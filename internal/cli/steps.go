@@ -24,7 +24,9 @@ func (s *server) inverseSteps(ctx context.Context, state *remedy.State, past *re
 		return s.again(ctx, state, past, p)
 	}
 	back := state.Inverse(past, p)
-	back.Targets, err = storedOf(state, p.ID)
+	if len(p.Targets) > 0 {
+		back.Targets, err = storedOf(state, p.ID)
+	}
 	sumUp(back)
 	return back, err
 }

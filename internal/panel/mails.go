@@ -110,6 +110,7 @@ func (w *Web) mailLogs(everything Folder) []string {
 			names = append(names, path.Clean(name))
 		}
 	}
+	names = append(names, w.poolLogs()...)
 	var logs, files []string
 	for _, name := range names {
 		file, err := everything.Resolve(name)
@@ -118,6 +119,20 @@ func (w *Web) mailLogs(everything Folder) []string {
 		}
 	}
 	return logs
+}
+
+// poolLogs are the logs that pools of PHP-FPM name for themselves.
+func (w *Web) poolLogs() []string {
+	var names []string
+	for _, conf := range phpConfs {
+		for _, pool := range glob(w.root, "", strings.Split(path.Dir(conf.ini)+"/"+conf.pools+"/*", "/")) {
+			var settings phpSettings
+			if settings.read(w.root, pool); strings.HasPrefix(settings.log, "/") && !strings.ContainsAny(settings.log, "$\x00") {
+				names = append(names, path.Clean(settings.log))
+			}
+		}
+	}
+	return names
 }
 
 // mailLogOf finds mail.log in the text of a php.ini:

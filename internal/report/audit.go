@@ -121,7 +121,9 @@ func writeAuditFinding(p *page, f *spoor.Finding) {
 			p.para(8, clip(e.Place(), maxQuote)+": "+clip(e.Text, maxQuote))
 		}
 	}
-	if f.Fix != "" {
-		p.para(8, "fix: "+clip(f.Fix, maxQuote))
+	if copyable(f.Fix) {
+		p.tab(8)
+		p.put("fix: ")
+		p.command(f.Fix)
 	}
 }

@@ -143,6 +143,7 @@ type planJSON struct {
 	Steps   []changeJSON `json:"steps,omitempty"`
 	Open    []text       `json:"open,omitempty"`
 	ByHand  []text       `json:"by_hand,omitempty"`
+	Breaks  []text       `json:"breaks,omitempty"`
 	Expires string       `json:"expires,omitempty"`
 }
 

@@ -49,6 +49,9 @@ func (p *Plan) writeSteps(page *page) {
 		page.row(detail, count(i+1), clip(s.What, maxQuote))
 		page.row(detail, "", "undone by: "+clip(cmp.Or(s.Inverse, "nothing: it cannot be taken back"), maxQuote))
 	}
+	for i, line := range p.Breaks {
+		page.row(detail, onlyFirst(i, "breaks"), clip(line, maxQuote))
+	}
 	for i, line := range p.Open {
 		page.row(detail, onlyFirst(i, "stays open"), clip(line, maxQuote))
 	}
@@ -109,6 +112,9 @@ type changeJSON struct {
 func (d *planJSON) steps(p *spoor.Plan) {
 	for _, s := range shownSteps(p.Steps) {
 		d.Steps = append(d.Steps, changeJSON{Kind: s.Kind.String(), What: text(s.What), Subject: text(s.Subject()), Inverse: text(s.Inverse)})
+	}
+	if len(p.Breaks) > 0 {
+		d.Breaks = texts(p.Breaks)
 	}
 	if len(p.Open) > 0 {
 		d.Open = texts(p.Open)

@@ -57,6 +57,7 @@ func readPolicy(ctx context.Context, t tables, place string, policy *spoor.MailP
 		}
 		values := parameters[service.id(2)]
 		d := domainPolicy(name, values["nonexist_mail"], values["catch_addr"])
+		d.Text = values["bounce_mess"]
 		d.Disabled = service[3].Valid && service.id(3) != 0
 		d.Place = spoor.Evidence{What: "psa", File: place, Text: fmt.Sprintf(
 			"domain %s, mail service with parameters_id %d: nonexist_mail %q, catch_addr %q", name, service.id(2), values["nonexist_mail"], values["catch_addr"])}
@@ -83,7 +84,7 @@ func namesOf(ctx context.Context, t tables) (map[int]string, error) {
 // parametersOf reads the values that matter, by the ID of their set.
 func parametersOf(ctx context.Context, t tables) (map[int]map[string]string, error) {
 	rows, err := t.readSome(ctx, selection{
-		table: "Parameters", required: 3, columns: []string{"id", "parameter", "value"}, where: "parameter IN ('nonexist_mail', 'catch_addr')",
+		table: "Parameters", required: 3, columns: []string{"id", "parameter", "value"}, where: "parameter IN ('nonexist_mail', 'catch_addr', 'bounce_mess')",
 	})
 	sets := map[int]map[string]string{}
 	for _, r := range rows {
