@@ -38,6 +38,7 @@ var rooms = map[string][]string{
 	"spoor/internal/panel/directadmin":     {"spoor", "spoor/internal/panel", "spoor/internal/host"},
 	"spoor/internal/panel/plain":           {"spoor", "spoor/internal/panel", "spoor/internal/host"},
 	"spoor/internal/panel/plesk":           {"spoor", "spoor/internal/panel", "spoor/internal/host"},
+	"spoor/internal/live":                  {"spoor", "spoor/internal/host"},
 	"spoor/internal/trace":                 {"spoor"},
 	"spoor/internal/verdict":               {"spoor"},
 	"spoor/internal/audit":                 {"spoor"},

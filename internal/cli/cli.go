@@ -30,9 +30,10 @@ type Environment struct {
 	Zone     *time.Location // of the times that a person reads
 	Getenv   func(string) string
 
-	OutColumns  int  // width of the terminal behind Out; 0 where it is none
-	ErrTerminal bool // whether progress may be drawn on Err
-	InTerminal  bool // whether a question can be answered on In
+	OutColumns  int                        // width of the terminal behind Out; 0 where it is none
+	OutSize     func() (columns, rows int) // of that terminal now; nil where it does not change
+	ErrTerminal bool                       // whether progress may be drawn on Err
+	InTerminal  bool                       // whether a question can be answered on In
 
 	Seam disk.Seam // of all changes; nil but in tests
 }
@@ -41,11 +42,20 @@ type Environment struct {
 func System() Environment {
 	env := Environment{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Now: time.Now, Zone: time.Local, Getenv: os.Getenv}
 	if columns, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil {
-		env.OutColumns = columns
+		env.OutColumns, env.OutSize = columns, outSize
 	}
 	env.ErrTerminal = term.IsTerminal(int(os.Stderr.Fd()))
 	env.InTerminal = term.IsTerminal(int(os.Stdin.Fd()))
 	return env
+}
+
+// outSize asks the terminal behind standard output.
+func outSize() (columns, rows int) {
+	columns, rows, err := term.GetSize(int(os.Stdout.Fd()))
+	if err != nil || columns < 1 || rows < 1 {
+		return 80, 24
+	}
+	return columns, rows
 }
 
 // Main runs spoor with arguments and returns its exit status.
@@ -110,7 +120,7 @@ Exit status:
 	root.AddCommand(
 		whoCommand(o), showCommand(o), explainCommand(o), traceCommand(o), logsCommand(o), compatCommand(o),
 		queueCommand(o), vaultCommand(o),
-		stopCommand(o), unstopCommand(o), fixCommand(o), auditCommand(o),
+		liveCommand(o), stopCommand(o), unstopCommand(o), fixCommand(o), auditCommand(o),
 		undoCommand(o), journalCommand(o),
 		reportCommand(o), bundleCommand(o),
 	)

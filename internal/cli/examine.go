@@ -42,13 +42,10 @@ type server struct {
 
 // examine opens the server below --root.
 func (o *options) examine(ctx context.Context) (*server, error) {
-	root, err := host.Open(o.root)
+	s, err := o.openRoot()
 	if err != nil {
-		return nil, &statusError{status: exitNoMTA, err: &spoor.Problem{
-			What: "cannot open the root " + o.root + ": " + cause(err), So: "there is no server to examine", Err: err,
-		}}
+		return nil, err
 	}
-	s := &server{root: root, gaps: &spoor.Gaps{}, spoor: o.spoor}
 	if err := s.open(ctx, o); err != nil {
 		s.close()
 		return nil, err
@@ -56,13 +53,29 @@ func (o *options) examine(ctx context.Context) (*server, error) {
 	return s, nil
 }
 
-func (s *server) open(ctx context.Context, o *options) error {
+// openRoot opens the root alone.
+func (o *options) openRoot() (*server, error) {
+	root, err := host.Open(o.root)
+	if err != nil {
+		return nil, &statusError{status: exitNoMTA, err: &spoor.Problem{
+			What: "cannot open the root " + o.root + ": " + cause(err), So: "there is no server to examine", Err: err,
+		}}
+	}
+	return &server{root: root, gaps: &spoor.Gaps{}, spoor: o.spoor}, nil
+}
+
+// openPeople reads who is who: users and sites.
+func (s *server) openPeople(ctx context.Context, o *options) error {
 	var err error
 	if s.passwd, err = s.root.Passwd(s.gaps); err != nil {
 		s.partial = true
 		s.gaps.Add("/etc/passwd", "cannot be read ("+cause(err)+"): users and sites are known by their UID only")
 	}
-	if err := s.openPanel(ctx, o.panel); err != nil {
+	return s.openPanel(ctx, o.panel)
+}
+
+func (s *server) open(ctx context.Context, o *options) error {
+	if err := s.openPeople(ctx, o); err != nil {
 		return err
 	}
 	if err := s.openQueue(ctx, o); err != nil {
@@ -108,12 +121,15 @@ func (s *server) owner(uid int) spoor.Owner {
 
 // hostName is the server's own name for itself, not the machine's that runs
 // spoor: they differ for a captured root.
-func (s *server) hostName() string {
+func (s *server) hostName() string { return cmp.Or(s.hostFile(), s.queue.Host()) }
+
+// hostFile is what /etc/hostname says, or "".
+func (s *server) hostFile() string {
 	data, err := s.root.ReadFile("/etc/hostname", 4096)
-	if name := strings.TrimSpace(string(data)); err == nil && name != "" {
-		return name
+	if err != nil {
+		return ""
 	}
-	return s.queue.Host()
+	return strings.TrimSpace(string(data))
 }
 
 // pageHead says which server a page is about.

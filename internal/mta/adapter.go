@@ -69,6 +69,8 @@ type Adapter struct {
 	// somebody; between them are the MTA's own marks, lengths and numbers. name is
 	// slash-separated.
 	Parts func(name string, file []byte) iter.Seq[Part]
+	// Programs tells which programs take mail from users of the server.
+	Programs func(s *Server) Programs
 	// NewParser returns a parser of the MTA's log. Several goroutines call it.
 	NewParser func() Parser
 	// Servers are the programs that serve clients by SMTP: base names.

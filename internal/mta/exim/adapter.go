@@ -32,6 +32,7 @@ func Adapter() mta.Adapter {
 		Message:   openMessage,
 		Parts:     fileParts,
 		LogOnly:   func(s *mta.Server) mta.Queue { return LogOnly(s.Root, config(s)) },
+		Programs:  mailPrograms,
 		NewParser: func() mta.Parser { return NewParser() },
 		Tools:     []mta.Tool{{Name: "exim-bp", Short: "the queue as exim -bp prints it", Write: writeBP}},
 	}

@@ -31,6 +31,7 @@ func Adapter() mta.Adapter {
 		Control:   func(s *mta.Server, c mta.Control) (mta.Controller, error) { return openControl(s, config(s), c) },
 		Message:   message,
 		Parts:     fileParts,
+		Programs:  mailPrograms,
 		NewParser: func() mta.Parser { return NewParser() },
 		Tools: []mta.Tool{
 			{Name: "postqueue-j", Short: "the queue as JSON, as postqueue -j", Write: writePostqueue},

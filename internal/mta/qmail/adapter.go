@@ -36,6 +36,7 @@ func Adapter() mta.Adapter {
 		Control:   openControl,
 		Message:   messageOf,
 		Parts:     fileParts,
+		Programs:  mailPrograms,
 		NewParser: func() mta.Parser { return NewParser() },
 		Tools: []mta.Tool{
 			{Name: "qmail-qread", Short: "every preprocessed message with its recipients, as qmail-qread(8)", Write: tool((*Queue).WriteQread)},
