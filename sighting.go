@@ -71,6 +71,7 @@ type OpenFile struct {
 	Path     string
 	Readonly bool
 	Current  bool // Path still names this very file
+	UID      int  // its owner; -1 where not known
 }
 
 // Variable is one of the variables of a CGI request (RFC 3875 §4.1) that a process
@@ -98,6 +99,7 @@ type Sighting struct {
 	Source      Source
 	SourceKnown Known
 	Login       string // of Process.UID; "" where it has none
+	Site        string // that the script lies in; "" where not known
 	Script      string // path below the root, or a folder that ends with a slash; "" where not known
 	ScriptKnown Known
 	Client      string // address; "" where not known

@@ -5,7 +5,7 @@
 package live
 
 import (
-	"slices"
+	"bytes"
 	"testing"
 
 	"spoor/e2e/mailtest"
@@ -13,23 +13,89 @@ import (
 
 func submission(s *sighting) bool { return s.Activity == "submission" }
 
+// wants compares what a sighting says with what is true.
+func wants(t *testing.T, what string, got, want any) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s is %v, want %v", what, got, want)
+	}
+}
+
 func TestWhoSendsThroughPHP(t *testing.T) {
-	s := start(t)
-	s.web()
-	w := watch(t, "--root", s.Dir)
-	if w.mechanism != "ebpf" {
-		t.Fatalf("the mechanism is %s: %s", w.mechanism, w.problems.String())
+	for name, opcache := range map[string]bool{"without opcache": false, "with opcache": true} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t)
+			s.web(opcache)
+			for range 3 { // opcache keeps a script from its second request on
+				s.post("shop.example", "/forms/mailer.php")
+				s.post("forum.example", "/old/send.php")
+			}
+			w := watch(t, s)
+			wants(t, "the mechanism", w.mechanism, "ebpf")
+			s.fpm(t, w, opcache)
+			s.modPHP(t, w, opcache)
+			_, sum := w.end()
+			if !sum.Complete {
+				t.Errorf("it is not complete: %+v", sum.Gaps)
+			}
+			if bytes.Contains(w.raw.Bytes(), []byte("hunter2")) {
+				t.Errorf("a secret is shown:\n%s", w.raw.Bytes())
+			}
+		})
 	}
+}
+
+// fpm sends through a pool that runs as the owner of the site.
+func (s *server) fpm(t *testing.T, w *watching, opcache bool) {
+	t.Helper()
 	s.post("shop.example", "/forms/mailer.php?token=hunter2")
-	s.post("forum.example", "/old/send.php")
-	list, sum := w.end()
-	mails := slices.DeleteFunc(list, func(s *sighting) bool { return !submission(s) })
-	for _, m := range mails {
-		t.Logf("%+v", *m)
+	for range 3 {
+		m := w.next(submission)
+		wants(t, "the source", m.Source, "user:web1")
+		wants(t, "its certainty", m.SourceKnown.Certainty, "exact")
+		wants(t, "the UID", *m.UID, mailtest.Web1)
+		wants(t, "the site", m.Site, "shop.example")
+		wants(t, "the script", m.Script, shopScript)
+		wants(t, "its certainty", m.ScriptKnown.Certainty, map[bool]string{true: "likely", false: "exact"}[opcache])
+		wants(t, "the client", m.Client, "127.0.0.1")
+		wants(t, "its certainty", m.ClientKnown.Certainty, "likely")
+		wants(t, "the request", m.Request, "POST /forms/mailer.php")
+		wants(t, "the program", m.Program, "/usr/sbin/sendmail")
+		wants(t, "the working directory", m.Process.Dir, shopFolder+"/httpdocs/forms")
 	}
-	t.Logf("%+v", sum)
-	if len(mails) != 6 {
-		t.Fatalf("%d submissions were seen, want 6", len(mails))
+}
+
+// modPHP sends from Apache's own process.
+func (s *server) modPHP(t *testing.T, w *watching, opcache bool) {
+	t.Helper()
+	s.post("forum.example", "/old/send.php?token=hunter2")
+	for range 3 {
+		m := w.next(submission)
+		wants(t, "the source", m.Source, "site:forum.example")
+		wants(t, "its certainty", m.SourceKnown.Certainty, "likely")
+		wants(t, "the UID", *m.UID, mailtest.WWWData)
+		wants(t, "the site", m.Site, "forum.example")
+		wants(t, "the script", m.Script, forumScript)
+		wants(t, "its certainty", m.ScriptKnown.Certainty, "likely")
+		wants(t, "the client", m.Client, "127.0.0.1")
+		wants(t, "the request", m.Request, "POST /old/send.php")
 	}
-	_ = mailtest.Web1
+	_ = opcache
+}
+
+// The article's own way, which needs nothing of the kernel.
+func TestWhichScriptsAreOpen(t *testing.T) {
+	s := start(t)
+	s.web(false)
+	s.Write(shopFolder+"/httpdocs/slow.php", "<?php usleep(3000000); echo 'done';")
+	w := watch(t, s, "--mechanism", "proc")
+	wants(t, "the mechanism", w.mechanism, "proc")
+	done := make(chan string, 1)
+	go func() { done <- s.post("shop.example", "/slow.php") }()
+	open := w.next(func(s *sighting) bool { return s.Activity == "open-script" })
+	wants(t, "the script", open.Script, shopFolder+"/httpdocs/slow.php")
+	wants(t, "the source", open.Source, "user:web1")
+	wants(t, "the certainty", open.ScriptKnown.Certainty, "exact")
+	wants(t, "the answer", <-done, "done")
+	w.end()
 }

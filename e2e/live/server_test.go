@@ -4,6 +4,8 @@ package live
 
 import (
 	"fmt"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"spoor/e2e/mailtest"
@@ -142,8 +144,13 @@ func (s *server) maildrop() {
 }
 
 // web starts Apache and php-fpm.
-func (s *server) web() {
-	s.Daemon("/usr/sbin/php-fpm8.2", "-F", "-n", "-y", "/etc/php/8.2/fpm/php-fpm.conf")
+func (s *server) web(opcache bool) {
+	s.t.Helper()
+	if opcache {
+		s.Write("/etc/php/8.2/fpm/php.ini", s.opcache())
+		s.Write("/etc/php/8.2/apache2/php.ini", s.opcache())
+	}
+	s.Daemon("/usr/sbin/php-fpm8.2", "-F", "-y", "/etc/php/8.2/fpm/php-fpm.conf")
 	s.Until("the socket of php-fpm", func() bool { return s.Exists("/run/php/shop.sock") })
 	s.Daemon("/usr/sbin/apache2", "-DFOREGROUND", "-f", "/etc/apache2/apache2.conf")
 	s.Answers(s.port)
@@ -152,4 +159,14 @@ func (s *server) web() {
 			s.t.Logf("error log:\n%s%s", s.Read("/var/log/apache2/error.log"), s.Read("/var/log/fpm.log"))
 		}
 	})
+}
+
+// opcache is a php.ini that switches opcache on.
+func (s *server) opcache() string {
+	s.t.Helper()
+	found, err := filepath.Glob(filepath.Join(s.Dir, "/usr/lib/php/*/opcache.so"))
+	if err != nil || len(found) != 1 {
+		s.t.Fatalf("opcache.so is %q, %v", found, err)
+	}
+	return "zend_extension = " + strings.TrimPrefix(found[0], s.Dir) + "\nopcache.enable = 1\nopcache.revalidate_freq = 3600\n"
 }

@@ -28,28 +28,32 @@ type process struct {
 
 // sighting is what a test reads of a line of spoor live.
 type sighting struct {
-	Event, Activity, Mechanism string
-	Source, Script, Client     string
-	SourceKnown                known `json:"source_known"`
-	ScriptKnown                known `json:"script_known"`
-	ClientKnown                known `json:"client_known"`
-	Request                    string
-	UID                        *int
-	User                       string
-	Process                    process
-	Parents                    []process
-	Files                      []struct{ Path string }
-	Claims                     []struct{ Key, Value string }
-	Program                    string
-	Args, Recipients           []string
-	Remote                     string
+	Event, Activity, Mechanism   string
+	Source, Site, Script, Client string
+	SourceKnown                  known `json:"source_known"`
+	ScriptKnown                  known `json:"script_known"`
+	ClientKnown                  known `json:"client_known"`
+	Request                      string
+	UID                          *int
+	User                         string
+	Process                      process
+	Parents                      []process
+	Files                        []struct{ Path string }
+	Claims                       []struct{ Key, Value string }
+	Program                      string
+	Args, Recipients             []string
+	Remote                       string
 }
 
 // summary is the last line.
 type summary struct {
-	Event    string
-	Count    int
-	Sources  []sighting
+	Event   string
+	Count   int
+	Sources []sighting
+	Own     []struct {
+		User  string
+		Count int
+	} `json:"mail_system"`
 	Complete bool
 	Gaps     []struct {
 		File, Reason string
@@ -68,10 +72,10 @@ type watching struct {
 }
 
 // watch starts spoor live and waits until it watches.
-func watch(t *testing.T, args ...string) *watching {
+func watch(t *testing.T, s *server, args ...string) *watching {
 	t.Helper()
 	w := &watching{t: t}
-	w.command = exec.CommandContext(t.Context(), "../../bin/spoor", append(args, "live")...)
+	w.command = exec.CommandContext(t.Context(), "../../bin/spoor", append([]string{"--root", s.Dir, "live"}, args...)...)
 	w.command.Stderr = &w.problems
 	w.command.WaitDelay = time.Minute
 	out, err := w.command.StdoutPipe()
@@ -175,4 +179,16 @@ func (s *server) post(host, path string) string {
 		s.t.Fatalf("POST %s: %s %v\n%s", path, answer.Status, err, text)
 	}
 	return string(text)
+}
+
+// signal ends spoor with a signal.
+func (w *watching) signal(signal syscall.Signal) {
+	w.t.Helper()
+	if err := w.command.Process.Signal(signal); err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, w.lines); err != nil {
+		w.t.Fatal(err)
+	}
+	_ = w.command.Wait()
 }

@@ -38,7 +38,7 @@ func newLiveView(s *server, o *options, watch *live.Watch, flags liveFlags) *liv
 	servers := live.FindServers(s.root, o.env.Now)
 	v := &liveView{server: s, options: o, flags: flags, watch: watch, servers: servers, tally: live.NewTally()}
 	v.page = s.livePage(o, watch, servers)
-	v.who = live.Attributor{Owner: s.owner, SiteAt: s.siteAt(), Workers: servers.Of, ScriptAt: func(string, string) string { return "" }}
+	v.who = live.Attributor{Owner: s.owner, SiteAt: s.siteAt(), Workers: servers.Of, Interpreted: live.NewInterpreters(s.root).Script, ScriptAt: func(string, string) string { return "" }}
 	if scripts, ok := s.panel.(panel.Scripts); ok {
 		v.who.ScriptAt = scripts.ScriptAt
 	}

@@ -119,5 +119,5 @@ func withoutTags(text string) string {
 func (r *apacheRow) busy() bool { return r.mode != "" && strings.Contains("WRKCLG", r.mode[:1]) }
 
 func (r *apacheRow) worker() Worker {
-	return Worker{PID: r.pid, Server: "Apache", Method: r.method, Path: r.path, Host: r.host, Client: r.client, Ended: !r.busy()}
+	return Worker{PID: r.pid, Server: "Apache", Asked: "Apache", Method: r.method, Path: r.path, Host: r.host, Client: r.client, Ended: !r.busy()}
 }

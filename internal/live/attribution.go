@@ -13,10 +13,15 @@ import (
 
 // Attributor says whose mail a sighting is. It is for one goroutine.
 type Attributor struct {
-	Owner    func(uid int) spoor.Owner                             // whose UID it is
-	SiteAt   func(dir string) string                               // the site that a folder below the root lies in, or ""
-	ScriptAt func(domain, path string) string                      // the file that a request names, or ""
-	Workers  func(context.Context, *spoor.Sighting) (Worker, bool) // what a web server says that one of its processes does
+	Owner    func(uid int) spoor.Owner        // whose UID it is
+	SiteAt   func(dir string) string          // the site that a folder below the root lies in, or ""
+	ScriptAt func(domain, path string) string // the file that a request names, or ""
+	// Workers tells what a web server says that one of its processes does; nil if
+	// none is asked.
+	Workers func(context.Context, *spoor.Sighting) (Worker, bool)
+	// Interpreted tells which script an interpreter was started with, or ""; nil if
+	// that is not looked at.
+	Interpreted func(*spoor.Process) string
 }
 
 // Worker is what a web server says that one of its processes does.
@@ -27,7 +32,8 @@ type Worker struct {
 	Method string
 	Path   string // of the URL, without the query
 	Host   string // as the server names the site; "" where it does not say
-	Client string // address; "" where it does not say
+	Client string // address; "" where no server says it
+	Asked  string // the server that says Client
 	Ended  bool   // it is the last request, not one that still runs
 }
 
@@ -49,6 +55,7 @@ func (a *Attributor) Attribute(ctx context.Context, s *spoor.Sighting) {
 		s.Request = strings.TrimSpace(claimOf(s.Claims, "REQUEST_METHOD") + " " + claimOf(s.Claims, "REQUEST_URI"))
 	}
 	s.Script, s.ScriptKnown = a.script(s, owner, worker)
+	s.Site = a.SiteAt(strings.TrimSuffix(s.Script, "/"))
 	s.Client, s.ClientKnown = client(s, worker)
 	s.Source, s.SourceKnown = a.source(s, owner)
 }
@@ -68,9 +75,9 @@ func (a *Attributor) source(s *spoor.Sighting, owner spoor.Owner) (spoor.Source,
 		}
 		return spoor.Source{Kind: spoor.KindSite, Name: owner.Site}, known
 	case spoor.RoleWebServer:
-		if site := a.SiteAt(s.Script); s.Script != "" && site != "" {
+		if s.Site != "" {
 			known := spoor.Known{Certainty: min(s.ScriptKnown.Certainty, spoor.CertaintyLikely), How: "the place of the script; " + uid + " is the web server"}
-			return spoor.Source{Kind: spoor.KindSite, Name: site}, known
+			return spoor.Source{Kind: spoor.KindSite, Name: s.Site}, known
 		}
 	default:
 	}
@@ -92,11 +99,38 @@ func (a *Attributor) script(s *spoor.Sighting, owner spoor.Owner, worker Worker)
 			return script, known
 		}
 	}
+	if script, known := a.interpreted(s); script != "" {
+		return script, known
+	}
 	if script := a.inSite(claimOf(s.Claims, "SCRIPT_FILENAME")); script != "" {
 		return script, spoor.Known{Certainty: spoor.CertaintyClaim, How: "SCRIPT_FILENAME of the process"}
 	}
 	if dir := s.Process.Dir; dir != "" && a.SiteAt(dir) != "" {
 		return strings.TrimSuffix(dir, "/") + "/", spoor.Known{Certainty: spoor.CertaintyLikely, How: "working directory of the process"}
+	}
+	return "", spoor.Known{}
+}
+
+// nearParents is how many of the processes before it may be the interpreter of the
+// script: a shell may stand between.
+const nearParents = 3
+
+// interpreted is the script that an interpreter was started with, wherever it
+// lies. The interpreter is what the kernel says; its arguments are its own to
+// change.
+func (a *Attributor) interpreted(s *spoor.Sighting) (string, spoor.Known) {
+	if a.Interpreted == nil || s.Activity == spoor.ActivityOpenScript {
+		return "", spoor.Known{}
+	}
+	if s.Activity == spoor.ActivityConnection {
+		if script := a.Interpreted(&s.Process); script != "" {
+			return script, spoor.Known{Certainty: spoor.CertaintyClaim, How: "arguments of the process"}
+		}
+	}
+	for i := range s.Parents[:min(len(s.Parents), nearParents)] {
+		if script := a.Interpreted(&s.Parents[i]); script != "" {
+			return script, spoor.Known{Certainty: spoor.CertaintyClaim, How: "arguments of its parent " + strconv.Itoa(s.Parents[i].PID)}
+		}
 	}
 	return "", spoor.Known{}
 }
@@ -119,15 +153,19 @@ func (a *Attributor) scriptFile(files []spoor.OpenFile) (spoor.OpenFile, bool) {
 	return best, found
 }
 
-// weigh lowers what a descriptor proves: anybody can open a file of another site
-// that all may read, and where the web server runs the scripts of all sites, one
-// of them can do so on purpose.
+// weigh lowers what a descriptor proves: anybody can open a script of somebody
+// else that all may read, and where the web server runs the scripts of all sites,
+// one of them can do so on purpose.
 func (a *Attributor) weigh(known spoor.Known, file spoor.OpenFile, owner spoor.Owner) spoor.Known {
+	site := a.SiteAt(path.Dir(file.Path))
+	own := file.UID == owner.UID || site == owner.Site || slices.Contains(owner.Sites, site)
 	switch {
-	case owner.Role == spoor.RoleSite && !slices.Contains(owner.Sites, a.SiteAt(path.Dir(file.Path))) && a.SiteAt(path.Dir(file.Path)) != owner.Site:
+	case owner.Role == spoor.RoleWebServer:
+		known.Certainty = spoor.CertaintyLikely
+	case !own:
 		known.Certainty = spoor.CertaintyClaim
-		known.How += ", a file of another site"
-	case owner.Role == spoor.RoleWebServer || !isScript(file.Path):
+		known.How += ", a file of somebody else"
+	case !isScript(file.Path):
 		known.Certainty = spoor.CertaintyLikely
 	}
 	if !file.Current {
@@ -162,7 +200,7 @@ func (a *Attributor) inSite(name string) string {
 // client finds the address that the request came from.
 func client(s *spoor.Sighting, worker Worker) (string, spoor.Known) {
 	if addr, err := netip.ParseAddr(worker.Client); err == nil {
-		return addr.Unmap().String(), spoor.Known{Certainty: spoor.CertaintyLikely, How: worker.Server + " says it of the request"}
+		return addr.Unmap().String(), spoor.Known{Certainty: spoor.CertaintyLikely, How: worker.Asked + " says it of the request"}
 	}
 	if addr, err := netip.ParseAddr(claimOf(s.Claims, "REMOTE_ADDR")); err == nil {
 		return addr.Unmap().String(), spoor.Known{Certainty: spoor.CertaintyClaim, How: "REMOTE_ADDR of the process"}

@@ -57,9 +57,9 @@ func (t *tracer) openFile(d *decodedFile) (spoor.OpenFile, bool) {
 	if d.path == "" {
 		return spoor.OpenFile{}, false
 	}
-	file := spoor.OpenFile{FD: d.fd, Path: below(t.observed.config.Root.Dir(), d.path), Readonly: d.readonly}
-	if id, err := identify(d.path); err == nil {
-		file.Current = id == d.id
+	file := spoor.OpenFile{FD: d.fd, Path: below(t.observed.config.Root.Dir(), d.path), Readonly: d.readonly, UID: -1}
+	if id, uid, err := identifyOwner(d.path); err == nil && id == d.id {
+		file.Current, file.UID = true, uid
 	}
 	return file, file.Path != ""
 }

@@ -202,7 +202,7 @@ func (p procfs) file(pid int, d descriptor) (spoor.OpenFile, bool) {
 	if unix.Stat(name, &open) != nil || open.Mode&unix.S_IFMT != unix.S_IFREG {
 		return spoor.OpenFile{}, false
 	}
-	file := spoor.OpenFile{FD: d.fd, Path: d.link}
+	file := spoor.OpenFile{FD: d.fd, Path: d.link, UID: int(open.Uid)}
 	if unix.Lstat(d.link, &named) == nil {
 		file.Current = named.Dev == open.Dev && named.Ino == open.Ino
 	}

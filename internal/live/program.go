@@ -99,22 +99,28 @@ func (p *programs) find(id identity) (program, bool) {
 // the kernel on btrfs and overlayfs, so it asks /proc for them: proc(5), fdinfo
 // and mountinfo.
 func identify(path string) (identity, error) {
+	id, _, err := identifyOwner(path)
+	return id, err
+}
+
+// identifyOwner is identify, with the UID of the file's owner.
+func identifyOwner(path string) (identity, int, error) {
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return identity{}, err
+		return identity{}, -1, err
 	}
 	defer func() { _ = unix.Close(fd) }()
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		return identity{}, err
+		return identity{}, -1, err
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return identity{}, fmt.Errorf("%s: not a regular file", path)
+		return identity{}, -1, fmt.Errorf("%s: not a regular file", path)
 	}
 	id := identity{inode: st.Ino, device: kernelDevice(st.Dev)}
 	info, err := os.ReadFile("/proc/thread-self/fdinfo/" + strconv.Itoa(fd))
 	if err != nil {
-		return id, nil // the numbers of stat are those of most file systems
+		return id, int(st.Uid), nil // the numbers of stat are those of most file systems
 	}
 	if inode, ok := numberAfter(info, "ino:"); ok { // since Linux 5.14
 		id.inode = inode
@@ -124,7 +130,7 @@ func identify(path string) (identity, error) {
 			id.device = device
 		}
 	}
-	return id, nil
+	return id, int(st.Uid), nil
 }
 
 // kernelDevice turns stat's form of a device into the kernel's own.

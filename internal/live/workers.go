@@ -144,7 +144,7 @@ func (s *Servers) withClient(ctx context.Context, w Worker, at time.Time) Worker
 	}
 	second := func(other *Worker) bool { return same(other) && other.Client != first.Client }
 	if _, ambiguous := s.find(ctx, s.apache, at, second); !ambiguous {
-		w.Client, w.Host = first.Client, first.Host
+		w.Client, w.Host, w.Asked = first.Client, first.Host, first.Server
 	}
 	return w
 }

@@ -28,6 +28,7 @@ type sightingJSON struct {
 	Kind        string         `json:"kind"`
 	Name        text           `json:"name"`
 	SourceKnown knownJSON      `json:"source_known"`
+	Site        text           `json:"site"`
 	Script      text           `json:"script"`
 	ScriptKnown knownJSON      `json:"script_known"`
 	Client      text           `json:"client"`
@@ -120,7 +121,7 @@ func SightingJSON(out io.Writer, s *spoor.Sighting) error {
 	j := sightingJSON{
 		Event: "sighting", Time: s.Time.UTC().Format(time.RFC3339Nano), Activity: s.Activity.String(), Mechanism: s.Mechanism,
 		Source: text(s.Source.String()), Kind: s.Source.Kind.String(), Name: text(s.Source.Name), SourceKnown: newKnownJSON(s.SourceKnown),
-		Script: text(s.Script), ScriptKnown: newKnownJSON(s.ScriptKnown),
+		Site: text(s.Site), Script: text(s.Script), ScriptKnown: newKnownJSON(s.ScriptKnown),
 		Client: text(s.Client), ClientKnown: newKnownJSON(s.ClientKnown), Request: text(s.Request),
 		UID: knownUID(s.Process.UID), GID: knownUID(s.Process.GID), User: text(s.Login),
 		Process: newProcessJSON(&s.Process), Parents: []processJSON{}, Files: []fileJSON{}, Claims: []variableJSON{},
