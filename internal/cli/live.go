@@ -174,12 +174,12 @@ func (s *server) isMailProcess(folders []string) func(*spoor.Process) bool {
 		if p.UID > 0 {
 			return s.isMailSystem(p.UID)
 		}
-		return slices.ContainsFunc(folders, func(folder string) bool { return within(folder, p.Exe) })
+		return slices.ContainsFunc(folders, func(folder string) bool { return isBelow(folder, p.Exe) })
 	}
 }
 
-// within reports whether a path is a folder or lies in it.
-func within(folder, path string) bool {
+// isBelow reports whether a path is a folder or lies in it.
+func isBelow(folder, path string) bool {
 	return path == folder || len(path) > len(folder) && path[:len(folder)] == folder && path[len(folder)] == '/'
 }
 
