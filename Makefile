@@ -9,10 +9,10 @@ export CGO_ENABLED ?= 0
 
 .PHONY: build demo test check vet lint unit fuzz e2e bench docs setup vulncheck clean
 
-build: bin/spoor
+build: bin/spoor bin/spoor-sendmail
 
-bin/spoor: FORCE
-	$(GO) build -trimpath -ldflags='-s -w' -o $@ ./cmd/spoor
+bin/spoor bin/spoor-sendmail: FORCE
+	$(GO) build -trimpath -ldflags='-s -w' -o $@ ./cmd/$(notdir $@)
 
 FORCE:
 

@@ -120,7 +120,7 @@ Exit status:
 	root.AddCommand(
 		whoCommand(o), showCommand(o), explainCommand(o), traceCommand(o), logsCommand(o), compatCommand(o),
 		queueCommand(o), vaultCommand(o),
-		liveCommand(o), stopCommand(o), unstopCommand(o), fixCommand(o), auditCommand(o),
+		liveCommand(o), stopCommand(o), unstopCommand(o), fixCommand(o), auditCommand(o), shimCommand(o),
 		undoCommand(o), journalCommand(o),
 		reportCommand(o), bundleCommand(o),
 	)

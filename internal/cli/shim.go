@@ -1,0 +1,130 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"strconv"
+	"sync"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"spoor"
+	"spoor/internal/recorder"
+)
+
+func shimCommand(o *options) *cobra.Command {
+	shim := &cobra.Command{
+		Use:   "shim",
+		Short: "what stands in front of sendmail and records who sends each message",
+		Long: `shim is about spoor-sendmail, a small program that is put in front of the real
+sendmail. For each message it asks the recorder (spoor shim serve) for a signed ID,
+adds it to the message as X-Spoor-Origin, and passes the message on. The recorder
+writes down which process that was: user, program, folder, script, the processes
+above it. docs/shim.md tells what that proves and what it does not.`,
+		Args: noCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	shim.AddCommand(shimServeCommand(o))
+	return shim
+}
+
+func shimServeCommand(o *options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "the recorder: answers spoor-sendmail and writes the log of origins",
+		Long: `serve answers the shim on /run/spoor/shim.sock, or on the socket that systemd
+hands it, until it is ended. It writes /var/log/spoor/origin.log, and signs with the
+key /var/lib/spoor/origin.key, which it makes. Limits stand in /etc/spoor/shim.toml;
+SIGHUP reads them again. It has to run as root: it looks at other users' processes.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.shimServe(cmd.Context()) },
+	}
+}
+
+func (o *options) shimServe(ctx context.Context) error {
+	if o.root != "/" {
+		return usage(errors.New("spoor shim serve is for the running server: without --root"))
+	}
+	places := recorder.System(o.stateDir())
+	var telling sync.Mutex
+	tell := func(err error) {
+		telling.Lock()
+		defer telling.Unlock()
+		fmt.Fprintln(o.env.Err, "spoor:", err)
+	}
+	r, err := recorder.Open(places, o.env.Now, tell)
+	if err != nil {
+		return recorderProblem(err)
+	}
+	defer r.Close()
+	l, err := inherited(o.env.Getenv)
+	if l == nil && err == nil {
+		l, err = recorder.Listen(places.Socket)
+	}
+	if err != nil {
+		return recorderProblem(err)
+	}
+	defer reloads(r, tell)()
+	return r.Serve(ctx, l)
+}
+
+func recorderProblem(err error) error {
+	return &spoor.Problem{
+		What: "the recorder cannot start: " + err.Error(), So: "mail passes, and nothing is recorded of it", Err: err,
+	}
+}
+
+// stateDir is the state folder of the running server.
+func (o *options) stateDir() string {
+	if o.state != "" {
+		return o.state
+	}
+	return "/" + defaultState
+}
+
+// inherited is the socket that systemd hands over (sd_listen_fds(3)); nil if there
+// is none.
+func inherited(getenv func(string) string) (*net.UnixListener, error) {
+	if getenv("LISTEN_PID") != strconv.Itoa(os.Getpid()) || getenv("LISTEN_FDS") != "1" {
+		return nil, nil //nolint:nilnil // no socket is no error
+	}
+	const first = 3 // SD_LISTEN_FDS_START
+	f := os.NewFile(first, "socket of systemd")
+	defer func() { _ = f.Close() }()
+	l, err := net.FileListener(f)
+	if err != nil {
+		return nil, err
+	}
+	u, ok := l.(*net.UnixListener)
+	if !ok {
+		_ = l.Close()
+		return nil, errors.New("the socket of systemd is no Unix socket")
+	}
+	u.SetUnlinkOnClose(false)
+	return u, nil
+}
+
+// reloads reads the limits again at each SIGHUP, until the function is called that
+// it returns.
+func reloads(r *recorder.Recorder, tell func(error)) (stop func()) {
+	hups := make(chan os.Signal, 1)
+	signal.Notify(hups, syscall.SIGHUP)
+	var group sync.WaitGroup
+	group.Go(func() {
+		for range hups {
+			if err := r.Reload(); err != nil {
+				tell(fmt.Errorf("the limits before stay: %w", err))
+			}
+		}
+	})
+	return func() {
+		signal.Stop(hups)
+		close(hups)
+		group.Wait()
+	}
+}

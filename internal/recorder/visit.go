@@ -1,0 +1,241 @@
+package recorder
+
+import (
+	"cmp"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"spoor/internal/disk"
+	"spoor/internal/origin"
+	"spoor/internal/shim"
+)
+
+// How long a visitor may take.
+const (
+	helloWait = time.Second      // to say what he wants
+	tellWait  = 5 * time.Second  // to tell of a message, which he reads meanwhile
+	pieceWait = 30 * time.Second // between two pieces of a message that is held
+)
+
+// visit is the connection of one shim.
+type visit struct {
+	recorder *Recorder
+	conn     *net.UnixConn
+	peer     peer
+	record   origin.Record
+	rule     *Rule // that the message is over
+	buf      []byte
+}
+
+// newVisit asks the kernel who has come.
+func newVisit(r *Recorder, conn *net.UnixConn) (*visit, error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	v := &visit{recorder: r, conn: conn}
+	if failed := raw.Control(func(fd uintptr) { v.peer, err = peerOf(int(fd)) }); failed != nil {
+		return nil, failed
+	}
+	return v, err
+}
+
+func (v *visit) close() {
+	v.peer.close()
+	_ = v.conn.Close()
+}
+
+// serve takes one message down. A visitor who does not keep to the protocol is left
+// without a word: it is nothing that an operator could mend.
+func (v *visit) serve() error {
+	v.buf = make([]byte, shim.MaxPacket)
+	packet, err := v.receive(helloWait)
+	if err != nil || len(packet) == 0 || packet[0] != shim.PacketHello {
+		return nil //nolint:nilerr // see above
+	}
+	r := v.recorder
+	id := origin.ID{Issued: r.now().UTC(), UID: v.peer.uid, Nonce: origin.NewNonce()}
+	v.record = origin.Record{ID: r.key.Sign(id), Time: r.now().UTC(), From: origin.FromSocket}
+	w := witness{proc: r.places.Proc, shim: identify(r.places.Shim)}
+	w.see(&v.peer, &v.record)
+	if v.rule = r.counter.add(&v.record.Facts); v.rule != nil {
+		v.record.Over = string(v.rule.Over)
+	}
+	return v.answer(id)
+}
+
+// identify returns the identity of the installed shim, or none.
+func identify(name string) fileID {
+	var st unix.Stat_t
+	if name == "" || unix.Stat(name, &st) != nil {
+		return fileID{}
+	}
+	return fileID{dev: st.Dev, inode: st.Ino}
+}
+
+func (v *visit) answer(id origin.ID) error {
+	switch {
+	case v.rule != nil && v.rule.Over == OverRefuse:
+		v.send(shim.PacketRefuse, strconv.Itoa(refusal)+"\x00over the limit of "+v.rule.Limit+" messages for this user")
+		return v.write()
+	case v.rule != nil && v.rule.Over == OverHold:
+		return v.hold(id)
+	}
+	if v.send(shim.PacketPass, v.record.ID) {
+		v.listen()
+	}
+	v.recorder.spool.offer(v.peer.uid)
+	return v.write()
+}
+
+// refusal is EX_UNAVAILABLE of sysexits.h. PHP's mail() returns false for it.
+const refusal = 69
+
+// tryLater is EX_TEMPFAIL.
+const tryLater = 75
+
+// listen takes what the shim tells of the message, if it does.
+func (v *visit) listen() {
+	packet, err := v.receive(tellWait)
+	if err == nil && len(packet) > 0 && packet[0] == shim.PacketDetails {
+		v.told(packet[1:])
+	}
+}
+
+func (v *visit) told(packet []byte) {
+	if d, ok := shim.ParseDetails(packet); ok {
+		told(&v.record.Claims, &d)
+	}
+}
+
+// told writes details into a record.
+func told(c *origin.Claims, d *shim.Details) {
+	if d.HasSender {
+		c.Sender = &d.Sender
+	}
+	c.Recipients, c.FromTop, c.To, c.Cc, c.Bcc = d.Recipients, d.FromTop, d.To, d.Cc, d.Bcc
+	c.MessageID, c.SizeBytes, c.Partial, c.Marked, c.Told = d.MessageID, d.SizeBytes, d.Partial, d.Marked, true
+}
+
+func (v *visit) write() error { return v.recorder.log.write(&v.record) }
+
+// hold takes the message in. Only when it is on disk is the shim told so.
+func (v *visit) hold(id origin.ID) error {
+	room, err := v.recorder.roomFor(v.peer.uid)
+	if err != nil || room <= 0 {
+		v.send(shim.PacketRefuse, strconv.Itoa(tryLater)+"\x00too many messages of this user are held already, try again later")
+		return errors.Join(err, v.write())
+	}
+	status := 0
+	if v.rule.Answer == AnswerLater {
+		status = tryLater
+	}
+	if !v.send(shim.PacketHold, strconv.Itoa(status)+"\x00"+v.record.ID) {
+		return v.write()
+	}
+	name := id.Issued.Format("20060102T150405") + "-" + id.Nonce.String()
+	err = v.keep(name, room)
+	if err == nil {
+		v.record.Held = name
+	}
+	if errors.Is(err, errBroken) || errors.Is(err, errRoom) {
+		err = nil // the visitor's doing: his own message is concerned
+	}
+	err = errors.Join(err, v.write())
+	if v.record.Held != "" {
+		v.send(shim.PacketStored, "")
+	}
+	return err
+}
+
+// Errors of keeping a message. The shim then passes it, or lets its sender try again.
+var (
+	errBroken = errors.New("the message that was to be held did not come as a whole")
+	errRoom   = errors.New("the message that was to be held is too large")
+)
+
+// maxArgBytes is how long the arguments of a held message may be, all in all.
+const maxArgBytes = 4 << 20
+
+// keep stores what comes, up to so many bytes.
+func (v *visit) keep(name string, room int64) error {
+	in, err := v.recorder.store.begin(name)
+	if err != nil {
+		return err
+	}
+	h := Held{ID: v.record.ID, Time: v.record.Time, UID: v.peer.uid, GID: v.peer.gid, Script: v.record.Facts.Script}
+	if err := v.take(in, &h, room); err != nil {
+		in.abandon()
+		return err
+	}
+	c := &v.record.Claims
+	h.MessageID, h.Recipients = c.MessageID, c.Recipients+c.To+c.Cc+c.Bcc
+	if err := in.commit(&h); err != nil {
+		in.abandon()
+		return err
+	}
+	v.recorder.usage.add(h.UID, h.SizeBytes)
+	return nil
+}
+
+func (v *visit) take(in *incoming, h *Held, room int64) error {
+	argBytes := 0
+	for {
+		packet, err := v.receive(pieceWait)
+		if err != nil || len(packet) == 0 {
+			return errBroken
+		}
+		switch body := packet[1:]; packet[0] {
+		case shim.PacketArg:
+			if argBytes += len(body) + 1; argBytes > maxArgBytes {
+				return errRoom
+			}
+			h.Args = append(h.Args, string(body))
+		case shim.PacketMessage:
+			if in.bytes+int64(len(body)) > room {
+				return errRoom
+			}
+			if _, err := in.Write(body); err != nil {
+				return err
+			}
+		case shim.PacketDetails:
+			v.told(body)
+		case shim.PacketEnd:
+			return nil
+		default:
+			return errBroken
+		}
+	}
+}
+
+// receive returns the next packet, which the one after overwrites.
+func (v *visit) receive(wait time.Duration) ([]byte, error) {
+	_ = v.conn.SetReadDeadline(time.Now().Add(wait))
+	n, err := v.conn.Read(v.buf)
+	return v.buf[:max(n, 0)], err
+}
+
+func (v *visit) send(kind byte, text string) bool {
+	_ = v.conn.SetWriteDeadline(time.Now().Add(helloWait))
+	_, err := v.conn.Write(append([]byte{kind}, text...))
+	return err == nil
+}
+
+func sortHeld(list []Held) {
+	slices.SortFunc(list, func(a, b Held) int { return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Name, b.Name)) })
+}
+
+// readAll reads a file of at most limit bytes.
+func readAll(f *disk.File, limit int64) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(text)) > limit {
+		err = errRoom
+	}
+	return text, err
+}

@@ -1,0 +1,117 @@
+// Package shim stands in front of the real sendmail. A message comes in on
+// standard input, with the arguments of sendmail(8); a line about it goes to the
+// recorder; the message goes on to the real sendmail, with one header field more.
+//
+// It runs once for each message, as the user who sends it, so it starts fast:
+// it imports os, syscall and time, and nothing that they do not bring. It fails
+// open: whatever goes wrong with the record, the message passes, at most
+// MaxWait later.
+package shim
+
+import (
+	"os"
+	"syscall"
+	"time"
+)
+
+// MaxWait is how long a message may wait for the recorder, all in all.
+const MaxWait = 50 * time.Millisecond
+
+// Places that are the same on every server. Another than Socket is for tests.
+const (
+	Socket = "/run/spoor/shim.sock"
+	Spool  = "/var/spool/spoor/origin" // has a file for each UID, see the recorder
+	Link   = "/etc/spoor/sendmail.real"
+
+	// RealSuffix is what the name of the real program ends in, beside a shim that
+	// took its place.
+	RealSuffix = ".spoor-real"
+)
+
+// Places are where a shim finds what it works with.
+type Places struct {
+	Socket string
+	Spool  string
+	Real   []string // programs to try, the first that is there
+}
+
+// Main runs the shim and returns its exit status. It does not return where the
+// real sendmail takes its place, which is nearly always.
+func Main(args []string, at Places) int {
+	if len(args) == 0 {
+		return exitUsage
+	}
+	if args[0] == feederWord {
+		return feederMain(args)
+	}
+	call := parseCall(args)
+	real := program{places: at.Real, args: call.realArgs(args)}
+	if !call.submits {
+		return real.exec()
+	}
+	r := greet(at.Socket)
+	m := &message{in: syscall.Stdin}
+	m.fill()
+	v := r.verdict()
+	switch v.kind {
+	case replyRefuse:
+		complain(v.text)
+		return v.status
+	case replyHold:
+		return hold(r, m, &call, v, &real)
+	}
+	if v.kind != replyPass {
+		v.text = noteInSpool(at.Spool, &call, m)
+	}
+	m.mark(v.text)
+	r.tell(&call, m)
+	r.close()
+	return pass(m, &real)
+}
+
+// Exit statuses of sendmail, as sysexits.h has them.
+const (
+	exitUsage       = 64
+	exitUnavailable = 69
+	exitOSError     = 71
+	exitTempFail    = 75
+)
+
+// hold hands the message to the recorder in place of the real sendmail. The
+// sender is told that it is accepted only after the recorder has said that it is
+// on disk. Where that fails, a message that is still here as a whole passes; the
+// sender of any other is told to try again.
+func hold(r *recorder, m *message, call *call, v verdict, real *program) int {
+	m.mark(v.text)
+	if r.store(call, m, real.args) {
+		return v.status
+	}
+	r.close()
+	if m.whole {
+		return pass(m, real)
+	}
+	complain("the message could not be kept, try again")
+	return exitTempFail
+}
+
+// pass hands the message on. It returns only if that is impossible.
+func pass(m *message, real *program) int {
+	end, err := m.pipe()
+	if err != nil {
+		complain("no pipe for the message: " + err.Error())
+		return exitTempFail
+	}
+	if err := syscall.Dup2(end, syscall.Stdin); err != nil {
+		complain("no standard input: " + err.Error())
+		return exitOSError
+	}
+	if end != syscall.Stdin {
+		_ = syscall.Close(end)
+	}
+	return real.exec()
+}
+
+// complain tells the user who sends, as sendmail does.
+func complain(text string) {
+	_, _ = os.Stderr.WriteString("sendmail: " + text + "\n")
+}
