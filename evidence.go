@@ -23,7 +23,8 @@ func (e Evidence) Place() string {
 // Attribution says which source is to blame for a message, and on what proof.
 type Attribution struct {
 	Source     Source
-	UID        int // of the process that queued it; -1 where none is known
+	UID        int    // of the process that queued it; -1 where none is known
+	Script     string // that the sendmail shim recorded; "" where it did not
 	Confidence float64
 	Inferred   bool   // Source follows from a login by time and address, not from a record
 	Cause      Source // of a bounce or forward: the source of the message behind it

@@ -37,21 +37,19 @@ func (s *server) addCandidates(ctx context.Context, traffic []spoor.Traffic) {
 			continue
 		}
 		searched++
-		t.Candidates = s.candidates(ctx, scripts, t)
+		t.Candidates = trace.Join(t.Candidates, s.candidates(ctx, scripts, t))
 	}
 }
 
 // addMessageCandidates does the same for one message.
 func (s *server) addMessageCandidates(ctx context.Context, m *spoor.Message, a *spoor.Attribution) {
 	scripts, ok := s.panel.(panel.Scripts)
-	if !ok {
-		return
-	}
 	ledger := s.tracer.NewLedger()
 	ledger.Add(m)
 	for _, t := range ledger.Traffic() {
-		if len(t.Arrivals) > 0 {
-			a.Candidates = s.candidates(ctx, scripts, &t)
+		a.Candidates = t.Candidates
+		if ok && len(t.Arrivals) > 0 {
+			a.Candidates = trace.Join(t.Candidates, s.candidates(ctx, scripts, &t))
 		}
 	}
 }

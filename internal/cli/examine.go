@@ -12,6 +12,7 @@ import (
 	"spoor"
 	"spoor/internal/host"
 	"spoor/internal/mta"
+	"spoor/internal/origin"
 	"spoor/internal/panel"
 	"spoor/internal/panel/plesk"
 	"spoor/internal/report"
@@ -28,6 +29,7 @@ type server struct {
 	queue   mta.Queue
 	owners  sync.Map // UID to spoor.Owner, asked of panel once
 	tracer  *trace.Tracer
+	origins *origin.Book
 	log     *maillog // nil until it is read, and where there is none
 	gaps    *spoor.Gaps
 	noQueue error // there is a log and no queue: what to say if the log is not the MTA's either
@@ -82,6 +84,7 @@ func (s *server) open(ctx context.Context, o *options) error {
 		return err
 	}
 	s.host = s.hostName()
+	s.origins = origin.Open(s.root, s.stateBelow(o))
 	s.tracer = trace.New(s.facts())
 	return nil
 }
@@ -101,6 +104,14 @@ func (s *server) openPanel(ctx context.Context, want string) error {
 		return nil
 	}
 	return usage(errors.New("--panel " + want + ": want " + orList(panelWords())))
+}
+
+// stateBelow is the state folder below the root: --state is one of this machine.
+func (s *server) stateBelow(o *options) string {
+	if s.root.Live() && o.state != "" {
+		return o.state
+	}
+	return "/" + defaultState
 }
 
 func (s *server) isMailSystem(uid int) bool {
@@ -157,6 +168,7 @@ func (s *server) facts() trace.Facts {
 		LocalAddress: s.queue.LocalAddress,
 		Serves:       func(domain string) bool { return s.queue.Serves(domain) || sites()[strings.ToLower(domain)] },
 		Realm:        realm,
+		Origin:       s.origins.Lookup,
 		Host:         s.queue.Host(),
 	}
 }
@@ -217,7 +229,7 @@ func (s *server) siteNames() func() map[string]bool {
 func (s *server) allGaps(scan *mta.Scan) []spoor.Gap {
 	s.background.Wait()
 	var all spoor.Gaps
-	for _, list := range [][]spoor.Gap{s.gaps.List(), s.panel.Gaps(), s.root.Refused()} {
+	for _, list := range [][]spoor.Gap{s.gaps.List(), s.panel.Gaps(), s.origins.Gaps(), s.root.Refused()} {
 		all.AddAll(list)
 	}
 	if scan != nil {

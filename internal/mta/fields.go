@@ -29,12 +29,14 @@ const (
 	FieldSourceArgs           // cPanel: the command line
 	FieldOriginatingIP        // webmails: the browser's address
 	FieldAuthenticatedSender
+	FieldSpoorOrigin // spoor's sendmail shim: an ID, which its recorder has signed
 )
 
 var fieldNames = [...]string{
 	"", "Received", "Delivered-To", "Mailing-List", "List-Id", "List-Unsubscribe", "Subject", "Message-ID", "Content-Type",
 	"X-PHP-Originating-Script", "X-PHP-Script", "X-Additional-Header", "X-PPP-Vhost", "X-Source", "X-Source-Dir", "X-Source-Args",
 	"X-Originating-IP", "X-Authenticated-Sender",
+	"X-Spoor-Origin",
 }
 
 // String returns the canonical spelling.

@@ -200,6 +200,19 @@ func (c *counter) held() (messages int, bytes int64) {
 	return c.config.Hold.Messages, c.config.Hold.Bytes
 }
 
+// needs reports whether a rule may be for a user, whatever his script.
+func (c *counter) needs(f *origin.Facts) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range c.config.Limits {
+		rule := &c.config.Limits[i]
+		if rule.Script != "" && (rule.UID == nil || *rule.UID == f.UID) || rule.matches(f) {
+			return true
+		}
+	}
+	return false
+}
+
 // add counts a message, and returns the most severe of the rules that it is over,
 // or nil.
 func (c *counter) add(f *origin.Facts) *Rule {

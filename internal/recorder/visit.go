@@ -29,6 +29,7 @@ type visit struct {
 	conn     *net.UnixConn
 	peer     peer
 	record   origin.Record
+	scene    *scene
 	rule     *Rule // that the message is over
 	buf      []byte
 }
@@ -63,9 +64,13 @@ func (v *visit) serve() error {
 	id := origin.ID{Issued: r.now().UTC(), UID: v.peer.uid, Nonce: origin.NewNonce()}
 	v.record = origin.Record{ID: r.key.Sign(id), Time: r.now().UTC(), From: origin.FromSocket}
 	w := witness{proc: r.places.Proc, shim: identify(r.places.Shim)}
-	w.see(&v.peer, &v.record)
-	if v.rule = r.counter.add(&v.record.Facts); v.rule != nil {
-		v.record.Over = string(v.rule.Over)
+	v.scene = w.open(&v.peer, &v.record)
+	defer v.scene.look()
+	if r.counter.needs(&v.record.Facts) {
+		v.scene.look() // before the answer: it may depend on the script
+		if v.rule = r.counter.add(&v.record.Facts); v.rule != nil {
+			v.record.Over = string(v.rule.Over)
+		}
 	}
 	return v.answer(id)
 }
@@ -87,7 +92,9 @@ func (v *visit) answer(id origin.ID) error {
 	case v.rule != nil && v.rule.Over == OverHold:
 		return v.hold(id)
 	}
-	if v.send(shim.PacketPass, v.record.ID) {
+	passed := v.send(shim.PacketPass, v.record.ID)
+	v.scene.look()
+	if passed {
 		v.listen()
 	}
 	v.recorder.spool.offer(v.peer.uid)

@@ -53,27 +53,49 @@ type witness struct {
 	shim fileID
 }
 
-// see fills in facts and claims. Facts are as the kernel tells them now; a user can
-// open files and start programs so as to look like another script of his own, but
-// never as another user.
-func (w *witness) see(p *peer, r *origin.Record) {
+// scene is a process of which the first facts are known, and more can be asked.
+type scene struct {
+	witness *witness
+	peer    *peer
+	sender  *process // nil if it has gone
+	record  *origin.Record
+}
+
+// open writes down what may change as soon as the shim has its answer: it becomes
+// the real sendmail then. Facts are as the kernel tells them now; a user can open
+// files and start programs so as to look like another script of his own, but never
+// as another user.
+func (w *witness) open(p *peer, r *origin.Record) *scene {
 	f := &r.Facts
 	f.UID, f.GID, f.PID = p.uid, p.gid, p.pid
+	s := &scene{witness: w, peer: p, record: r}
 	sender, err := openProcess(w.proc, p.pid)
 	if err != nil {
 		f.Gone = true
+		return s
+	}
+	if !p.alive() {
+		sender.close()
+		f.Gone = true
+		return s
+	}
+	s.sender = sender
+	f.Start, f.Exe, f.Dir, f.Shim = sender.start, sender.link("exe"), sender.link("cwd"), sender.isProgram(w.shim)
+	return s
+}
+
+// look writes down the rest, and closes the scene. It may be called again.
+func (s *scene) look() {
+	sender, f := s.sender, &s.record.Facts
+	if sender == nil {
 		return
 	}
 	defer sender.close()
-	if !p.alive() {
-		f.Gone = true
-		return
-	}
-	f.Start, f.Exe, f.Dir, f.Shim = sender.start, sender.link("exe"), sender.link("cwd"), sender.isProgram(w.shim)
-	r.Claims.Args, r.Claims.ArgsCut = sender.args()
+	s.sender = nil
+	s.record.Claims.Args, s.record.Claims.ArgsCut = sender.args()
 	requests := []map[string]string{sender.request(shim.RequestKeys())}
 	scripts := sender.scripts()
-	w.above(sender, p.uid, f, func(parent *process, depth int) {
+	s.witness.above(sender, s.peer.uid, f, func(parent *process, depth int) {
 		if depth < maxScriptParents {
 			scripts = append(scripts, parent.scripts()...)
 		}
@@ -82,8 +104,8 @@ func (w *witness) see(p *peer, r *origin.Record) {
 		}
 	})
 	decide(f, scripts)
-	claim(&r.Claims, requests)
-	_, err = sender.look()
+	claim(&s.record.Claims, requests)
+	_, err := sender.look()
 	f.Gone = err != nil
 }
 

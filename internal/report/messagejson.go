@@ -112,7 +112,7 @@ func originOf(m *spoor.Message, a *spoor.Attribution) origin {
 	if a.Source.Kind == spoor.KindAccount {
 		o.account = a.Source.Name
 	}
-	if a.Source.Kind == spoor.KindScript {
+	if o.script = a.Script; a.Source.Kind == spoor.KindScript {
 		o.script = a.Source.Name
 	}
 	return o

@@ -14,12 +14,13 @@ import (
 // speaks against it.
 func (t *Tracer) Attribute(m *spoor.Message) spoor.Attribution {
 	r := t.rule(m)
-	a := spoor.Attribution{Source: r.source, UID: r.uid, Confidence: r.confidence, Inferred: r.login != nil, Cause: r.cause}
+	a := spoor.Attribution{Source: r.source, UID: r.uid, Confidence: r.confidence, Inferred: r.login != nil, Cause: r.cause, Script: r.stamp.script()}
 	w := witness{tracer: t, message: m, attribution: &a}
 	w.trail()
 	w.envelope(r)
 	w.owner(r)
 	w.group(r)
+	w.origin(r)
 	w.claims(r)
 	w.log(r)
 	return a
@@ -29,7 +30,7 @@ func (t *Tracer) Attribute(m *spoor.Message) spoor.Attribution {
 // for lists of very many messages.
 func (t *Tracer) Name(m *spoor.Message) spoor.Attribution {
 	r := t.rule(m)
-	return spoor.Attribution{Source: r.source, UID: r.uid, Confidence: r.confidence, Inferred: r.login != nil, Cause: r.cause}
+	return spoor.Attribution{Source: r.source, UID: r.uid, Confidence: r.confidence, Inferred: r.login != nil, Cause: r.cause, Script: r.stamp.script()}
 }
 
 // witness collects the evidence for one attribution.
@@ -189,7 +190,7 @@ func (w *witness) claims(r ruling) {
 	w.attribution.Conflicts = append(w.attribution.Conflicts, w.tracer.forgeries(w.message, r)...)
 	claims := w.message.Trail.Claims
 	for i, claim := range claims {
-		if w.tracer.contradicts(claims, i, r) {
+		if w.tracer.contradicts(claims, i, r) || r.stamp != nil && claim.Line == r.stamp.line && claim.Field == originField {
 			continue
 		}
 		text := claim.Field + ": " + claim.Value
@@ -265,6 +266,9 @@ func (t *Tracer) imitates(m *spoor.Message, claim spoor.Claim, writtenHere bool)
 func (t *Tracer) forgeries(m *spoor.Message, r ruling) []spoor.Evidence {
 	w := witness{tracer: t, message: m}
 	var list []spoor.Evidence
+	if wrong := r.stamp.forgery(m); wrong != "" && r.owner.Role != spoor.RoleMailSystem {
+		list = append(list, w.fact("forged", r.stamp.field()+" ("+wrong+")", r.stamp.line))
+	}
 	for i, claim := range m.Trail.Claims {
 		if r.owner.Role != spoor.RoleMailSystem && t.contradicts(m.Trail.Claims, i, r) {
 			text := fmt.Sprintf("%s: %s (but uid %d queued the message: forged or inherited)", claim.Field, claim.Value, r.uid)

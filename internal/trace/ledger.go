@@ -31,6 +31,7 @@ type Ledger struct {
 	count   spoor.QueueCount
 	domains map[string]bool // whether a sender's domain is served here
 	matches []match         // messages that the log knows too
+	uses    uses            // of the IDs of the shim
 }
 
 // page is one source in a ledger.
@@ -44,12 +45,13 @@ type page struct {
 	scripts  map[string]int
 	urls     map[string]int // of scripts
 	contents map[uint64]int
+	recorded map[string]recorded // scripts, by the shim
 	samples  sampleHeap
 }
 
 // NewLedger returns an empty ledger.
 func (t *Tracer) NewLedger() *Ledger {
-	return &Ledger{tracer: t, pages: map[spoor.Source]*page{}, domains: map[string]bool{}}
+	return &Ledger{tracer: t, pages: map[spoor.Source]*page{}, domains: map[string]bool{}, uses: uses{}}
 }
 
 // Add books one message and returns its source. The message may be overwritten
@@ -73,6 +75,8 @@ func (l *Ledger) Add(m *spoor.Message) spoor.Source {
 	l.bookSender(p, m, r)
 	p.bookTrail(m, r)
 	l.bookScript(p, m, r)
+	l.uses.add(m, &r, p.traffic.Source)
+	p.bookStamp(m, r.stamp)
 	if forgeries := l.tracer.forgeries(m, r); len(forgeries) > 0 {
 		p.bookForgeries(forgeries)
 	}
@@ -108,6 +112,7 @@ func (l *Ledger) page(r ruling) *page {
 		scripts:  map[string]int{},
 		urls:     map[string]int{},
 		contents: map[uint64]int{},
+		recorded: map[string]recorded{},
 	}
 	l.pages[r.source] = p
 	return p
@@ -266,6 +271,9 @@ func (l *Ledger) bookScript(p *page, m *spoor.Message, r ruling) {
 func (l *Ledger) Merge(o *Ledger) {
 	l.count.Merge(o.count)
 	l.matches = append(l.matches, o.matches...)
+	for key, u := range o.uses {
+		l.uses.merge(key, u)
+	}
 	for source, from := range o.pages {
 		to, ok := l.pages[source]
 		if !ok {
@@ -312,6 +320,9 @@ func (p *page) merge(o *page) {
 	addCounts(p.scripts, o.scripts)
 	addCounts(p.urls, o.urls)
 	addCounts(p.contents, o.contents)
+	for script, r := range o.recorded {
+		p.recorded[script] = mergeRecorded(p.recorded[script], r)
+	}
 	for _, s := range o.samples {
 		p.samples.push(s)
 	}
@@ -330,6 +341,7 @@ func (l *Ledger) Count() spoor.QueueCount { return l.count }
 // Traffic closes the ledger and returns its sources, ordered by their number of
 // recipients.
 func (l *Ledger) Traffic() []spoor.Traffic {
+	l.bookCopies()
 	list := make([]spoor.Traffic, 0, len(l.pages))
 	for _, p := range l.pages {
 		list = append(list, p.close(l.tracer))
@@ -349,6 +361,7 @@ func (p *page) close(tracer *Tracer) spoor.Traffic {
 	t.Subjects = rank(p.subjects, func(s string) string { return s })
 	t.Scripts = rank(p.scripts, func(s string) string { return s })
 	t.ScriptURLs = rank(p.urls, func(s string) string { return s })
+	t.Candidates = recordedScripts(p.recorded, t.Messages)
 	t.Contents = len(p.contents)
 	for _, n := range p.contents {
 		t.LargestCopy = max(t.LargestCopy, n)

@@ -12,7 +12,7 @@ import (
 )
 
 // Facts is what trace asks of the rooms that it may not enter. Every function
-// must be safe for concurrent use; none may be nil.
+// must be safe for concurrent use; none but Origin may be nil.
 type Facts struct {
 	// Owner tells whose UID it is.
 	Owner func(uid int) spoor.Owner
@@ -36,6 +36,9 @@ type Facts struct {
 	LocalAddress func(address string) string
 	// Realm is the domain that the server adds to a login without one, or "".
 	Realm string
+	// Origin tells what is known of the value of an X-Spoor-Origin field. It is nil
+	// where nobody asks.
+	Origin func(value string) spoor.Origin
 	// Host is the name that the MTA writes into its Received lines, or "".
 	Host string
 }
@@ -79,6 +82,7 @@ type ruling struct {
 	conflict   bool    // the envelope's UID is not the header's
 	login      *login  // in the log: the account is inferred from it
 	flight     *flight // in the log: the source follows from it
+	stamp      *stamp  // the shim's field; nil if there is none
 }
 
 // proof says what a ruling rests on.
@@ -92,7 +96,10 @@ const (
 )
 
 // rule decides on one message.
-func (t *Tracer) rule(m *spoor.Message) ruling {
+func (t *Tracer) rule(m *spoor.Message) ruling { return t.ruleStamp(m, t.ruleTrail(m)) }
+
+// ruleTrail decides by what MTA and log say.
+func (t *Tracer) ruleTrail(m *spoor.Message) ruling {
 	if len(m.Trail.Hops) == 0 {
 		return t.follow(m, t.ruleWithoutTrail(m))
 	}
