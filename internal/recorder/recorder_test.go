@@ -1,0 +1,412 @@
+package recorder
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"spoor/internal/disk"
+	"spoor/internal/origin"
+	"spoor/internal/shim"
+)
+
+// inDir names the variable under which this test binary is the shim.
+const inDir = "SPOOR_RECORDER_TEST"
+
+func TestMain(m *testing.M) {
+	dir := os.Getenv(inDir)
+	if dir != "" {
+		os.Exit(shim.Main(os.Args, shim.Places{Socket: dir + "/run/socket", Spool: dir + "/spool/origin", Real: []string{dir + "/sendmail"}}))
+	}
+	if filepath.Base(os.Args[0]) == os.Args[0] && os.Args[0] != "recorder.test" {
+		os.Exit(shim.Main(os.Args, shim.Places{})) // a feeder, which has no environment
+	}
+	os.Exit(m.Run())
+}
+
+// stand is a recorder with a shim in front of a sendmail that keeps what it gets.
+type stand struct {
+	t    *testing.T
+	dir  string
+	stop func()
+	*Recorder
+}
+
+const sendmail = "#!/bin/sh\ncat > \"$SPOOR_RECORDER_TEST/message\"\nexit ${STATUS:-0}\n"
+
+func newStand(t *testing.T, config string) *stand {
+	t.Helper()
+	s := &stand{t: t, dir: t.TempDir()}
+	if err := os.Chmod(s.dir, 0o711); err != nil {
+		t.Fatal(err)
+	}
+	s.write("sendmail", sendmail, 0o755)
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.ReadFile(exe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.write("shim", string(program), 0o755) // where every user reaches it
+	s.write("message", "", 0o666)
+	s.write("shim.toml", config, 0o600)
+	s.start()
+	t.Cleanup(func() {
+		s.stop()
+		s.forget()
+	})
+	return s
+}
+
+func (s *stand) places() Places {
+	return Places{
+		Socket: s.dir + "/run/socket", Spool: s.dir + "/spool/origin", Log: s.dir + "/log/origin.log",
+		State: s.dir + "/state", Config: s.dir + "/shim.toml", Shim: s.dir + "/shim", Proc: "/proc",
+	}
+}
+
+func (s *stand) start() {
+	s.t.Helper()
+	r, err := Open(s.places(), time.Now, func(err error) { s.t.Error("recorder:", err) })
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	l, err := Listen(s.places().Socket)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- r.Serve(ctx, l) }()
+	s.Recorder = r
+	s.stop = func() {
+		cancel()
+		if err := <-done; err != nil {
+			s.t.Error(err)
+		}
+		r.Close()
+		s.stop = func() {}
+	}
+}
+
+func (s *stand) write(name, text string, mode os.FileMode) {
+	s.t.Helper()
+	name = filepath.Join(s.dir, name)
+	if err := errors.Join(os.WriteFile(name, []byte(text), mode), os.Chmod(name, mode)); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *stand) read(name string) string {
+	data, _ := os.ReadFile(filepath.Join(s.dir, name))
+	return string(data)
+}
+
+// forget lets the files of the spool be removed.
+func (s *stand) forget() {
+	files, _ := filepath.Glob(s.dir + "/spool/origin/*")
+	for _, name := range files {
+		if f, err := os.Open(name); err == nil {
+			setAppendOnly(f, false)
+			_ = f.Close()
+		}
+	}
+}
+
+// send sends a message as a user, and returns the exit status and what was said.
+func (s *stand) send(uid int, text string, args ...string) (status int, said string) {
+	s.t.Helper()
+	c := exec.CommandContext(s.t.Context(), s.dir+"/shim")
+	c.Args = append([]string{"sendmail"}, args...)
+	c.Env = append(os.Environ(), inDir+"="+s.dir, "SCRIPT_FILENAME=/srv/claimed.php", "SECRET=hunter2")
+	c.Dir = "/"
+	if uid != os.Getuid() {
+		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}}
+	}
+	c.Stdin = strings.NewReader(text)
+	var problems bytes.Buffer
+	c.Stderr = &problems
+	var exit *exec.ExitError
+	if err := c.Run(); err != nil && !errors.As(err, &exit) {
+		s.t.Fatal(err)
+	}
+	return c.ProcessState.ExitCode(), problems.String()
+}
+
+// records waits for so many lines of the log.
+func (s *stand) records(n int) []origin.Record {
+	s.t.Helper()
+	var list []origin.Record
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); <-time.After(time.Millisecond) {
+		list = nil
+		for line := range strings.Lines(s.read("log/origin.log")) {
+			r, err := origin.ParseRecord([]byte(line))
+			if err != nil {
+				s.t.Fatalf("%v in %s", err, line)
+			}
+			list = append(list, r)
+		}
+		if len(list) >= n {
+			return list
+		}
+	}
+	s.t.Fatalf("%d lines of %d", len(list), n)
+	return nil
+}
+
+// marked splits a message that went through into its ID and the rest.
+func marked(t *testing.T, text string) (id, rest string) {
+	t.Helper()
+	line, rest, ok := strings.Cut(text, "\n")
+	id, found := strings.CutPrefix(line, "X-Spoor-Origin: ")
+	if !ok || !found {
+		t.Fatalf("no field in %q", text[:min(len(text), 200)])
+	}
+	return id, rest
+}
+
+func TestMessageIsSignedAndRecorded(t *testing.T) {
+	s := newStand(t, "")
+	const text = "To: a@x.test, b@x.test\nMessage-ID: <1@x.test>\n\nhello"
+	if status, said := s.send(os.Getuid(), text, "-t", "-fweb@x.test"); status != 0 || said != "" {
+		t.Fatalf("%d: %s", status, said)
+	}
+	id, rest := marked(t, s.read("message"))
+	if rest != text {
+		t.Errorf("came as %q", rest)
+	}
+	known, err := s.key.Verify(id)
+	if err != nil || known.UID != os.Getuid() || time.Since(known.Issued) > time.Minute {
+		t.Errorf("%v: %+v", err, known)
+	}
+	r := s.records(1)[0]
+	f, c := r.Facts, r.Claims
+	if r.ID != id || f.UID != os.Getuid() || !f.Shim || f.Dir != "/" || f.Gone || len(f.Parents) == 0 || f.Parents[0].PID != os.Getpid() || f.Start == 0 {
+		t.Errorf("facts %+v", f)
+	}
+	if !c.Told || *c.Sender != "web@x.test" || !c.FromTop || c.To != 2 || c.MessageID != "<1@x.test>" || c.SizeBytes != int64(len(text)) || c.Script != "/srv/claimed.php" || !c.Marked {
+		t.Errorf("claims %+v", c)
+	}
+	if strings.Contains(s.read("log/origin.log"), "hunter2") {
+		t.Error("the log has a secret of the environment")
+	}
+}
+
+func TestTheKeyStays(t *testing.T) {
+	s := newStand(t, "")
+	before := s.key
+	s.stop()
+	s.start()
+	if s.key != before {
+		t.Error("another key after a restart")
+	}
+	s.stop()
+	if err := os.Chmod(s.dir+"/state/origin.key", 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(s.places(), time.Now, nil); !errors.Is(err, errShared) {
+		t.Errorf("a key that all can read: %v", err)
+	}
+}
+
+// A recorder that is dead, or hangs, costs no message and little time. The bound is
+// the sum of what the shim waits for, and is measured with room for a slow machine.
+func TestMessagePassesWhateverTheRecorderDoes(t *testing.T) {
+	s := newStand(t, "")
+	s.stop()
+	const text = "To: a\n\nhello"
+	hang := func(full bool) func() {
+		l, err := net.ListenUnix("unixpacket", &net.UnixAddr{Net: "unixpacket", Name: s.places().Socket})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var held []net.Conn
+		for full {
+			c, err := dialAtOnce(s.places().Socket)
+			if err != nil {
+				break
+			}
+			held = append(held, c)
+		}
+		return func() {
+			for _, c := range held {
+				_ = c.Close()
+			}
+			_ = l.Close()
+		}
+	}
+	for what, prepare := range map[string]func() func(){
+		"dead":             func() func() { return func() {} },
+		"hangs":            func() func() { return hang(false) },
+		"has a full queue": func() func() { return hang(true) },
+	} {
+		undo := prepare()
+		start := time.Now()
+		status, said := s.send(os.Getuid(), text, "-t")
+		if took := time.Since(start); took > shim.MaxWait+10*time.Second {
+			t.Errorf("%s: %v", what, took)
+		}
+		undo()
+		if got := s.read("message"); status != 0 || !strings.HasSuffix(got, text) {
+			t.Errorf("%s: %d %s %q", what, status, said, got)
+		}
+	}
+}
+
+// dialAtOnce connects, or returns an error where that would wait.
+func dialAtOnce(name string) (net.Conn, error) {
+	d := net.Dialer{Timeout: 50 * time.Millisecond}
+	return d.Dial("unixpacket", name) //nolint:noctx // the timeout ends it
+}
+
+func TestOverTheLimitIsRefused(t *testing.T) {
+	s := newStand(t, fmt.Sprintf("[[limit]]\nuid = %d\nlimit = \"2/h\"\nover = \"refuse\"\n", os.Getuid()))
+	for i, want := range []int{0, 0, refusal, refusal} {
+		status, said := s.send(os.Getuid(), "To: a\n\nhello", "-t")
+		if status != want || want != 0 && !strings.Contains(said, "over the limit of 2/h") {
+			t.Errorf("message %d: %d %q", i, status, said)
+		}
+	}
+	if r := s.records(4); r[1].Over != "" || r[3].Over != string(OverRefuse) {
+		t.Errorf("%q %q", r[1].Over, r[3].Over)
+	}
+}
+
+func TestOverTheLimitIsHeld(t *testing.T) {
+	for answer, want := range map[string]int{"accepted": 0, "later": tryLater} {
+		s := newStand(t, fmt.Sprintf("[[limit]]\nuid = %d\nlimit = \"0/h\"\nover = \"hold\"\nanswer = %q\n", os.Getuid(), answer))
+		for _, text := range []string{"To: a\n\nhello", "To: a\n\n" + strings.Repeat("0123456789", 400_000)} {
+			if status, said := s.send(os.Getuid(), text, "-t", "-i", "x@y.test"); status != want || said != "" {
+				t.Errorf("%s: %d %q", answer, status, said)
+			}
+			list, _, err := s.store.List()
+			if err != nil || len(list) != 1 {
+				t.Fatalf("%v: %v", err, list)
+			}
+			h := list[0]
+			id, rest := marked(t, s.read("state/held/"+h.Name+".eml"))
+			if rest != text || h.ID != id || h.UID != os.Getuid() || strings.Join(h.Args, " ") != "sendmail -t -i x@y.test" || s.read("message") != "" {
+				t.Errorf("%+v, %d bytes of %d", h, len(rest), len(text))
+			}
+			if _, f, err := s.store.Take(h.Name, false); err != nil || f.Close() != nil || s.store.Done(h.Name) != nil {
+				t.Fatal(err)
+			}
+		}
+		if r := s.records(2); r[0].Over != string(OverHold) || r[0].Held == "" {
+			t.Errorf("%+v", r[0])
+		}
+	}
+}
+
+func TestHeldMessagesHaveABound(t *testing.T) {
+	s := newStand(t, fmt.Sprintf("[hold]\nmessages = 1\nbytes = 2000\n[[limit]]\nuid = %d\nlimit = \"0/h\"\nover = \"hold\"\n", os.Getuid()))
+	// Too large to be held, and here as a whole: it passes.
+	if status, _ := s.send(os.Getuid(), "To: a\n\n"+strings.Repeat("x", 3000), "-t"); status != 0 || !strings.Contains(s.read("message"), "xxx") {
+		t.Errorf("%d", status)
+	}
+	// Too large to be kept in memory too: its sender is told to try again.
+	if status, said := s.send(os.Getuid(), "To: a\n\n"+strings.Repeat("x", 300_000), "-t"); status != tryLater {
+		t.Errorf("%d %s", status, said)
+	}
+	s.write("message", "", 0o666)
+	if status, _ := s.send(os.Getuid(), "To: a\n\nfirst", "-t"); status != 0 || s.read("message") != "" {
+		t.Errorf("%d %q", status, s.read("message"))
+	}
+	if status, said := s.send(os.Getuid(), "To: a\n\nsecond", "-t"); status != tryLater || !strings.Contains(said, "too many") {
+		t.Errorf("%d %q", status, said)
+	}
+	if list, _, err := s.store.List(); err != nil || len(list) != 1 {
+		t.Errorf("%v %v", list, err)
+	}
+}
+
+// TestHeldOrPassed kills the store at each of its calls: a message that its sender
+// was told is kept is there, and whole. Where the disk takes nothing any more, not
+// even a removal, one may be there that its sender was told to send again.
+func TestHeldOrPassed(t *testing.T) {
+	for n := 1; ; n++ {
+		dir := t.TempDir()
+		calls, armed := 0, false
+		failed := errors.New("the disk is gone")
+		state, err := disk.Open(dir, func(disk.Op) error {
+			if calls++; armed && calls >= n {
+				return failed
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		store, err := OpenStore(state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		calls, armed = 0, true
+		kept := keepOne(store) == nil
+		_ = store.Close()
+		_ = state.Close()
+		if kept && !look(t, dir) {
+			t.Errorf("call %d: said to be kept, and is not there", n)
+		}
+		if kept {
+			return
+		}
+	}
+}
+
+func keepOne(store *Store) error {
+	in, err := store.begin("one")
+	if err != nil {
+		return err
+	}
+	if _, err = in.Write([]byte("hello")); err == nil {
+		err = in.commit(&Held{UID: 7, Args: []string{"sendmail"}})
+	}
+	if err != nil {
+		in.abandon()
+	}
+	return err
+}
+
+func look(t *testing.T, dir string) bool {
+	t.Helper()
+	state, err := disk.Open(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = state.Close() }()
+	store, err := OpenStore(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = store.Close() }()
+	if err := store.Sweep(); err != nil {
+		t.Fatal(err)
+	}
+	list, damaged, err := store.List()
+	if err != nil || damaged > 0 {
+		t.Fatal(err, damaged)
+	}
+	if len(list) == 0 {
+		return false
+	}
+	_, f, err := store.Take("one", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	text, err := io.ReadAll(f)
+	return err == nil && string(text) == "hello"
+}
