@@ -125,7 +125,7 @@ func Parse(text string) (id ID, signed string, mac []byte, err error) {
 	seconds, err1 := strconv.ParseInt(fields[1], 36, 64)
 	uid, err2 := strconv.ParseUint(fields[2], 10, 32)
 	nonce, err3 := hex.DecodeString(fields[3])
-	mac, err4 := base64.RawURLEncoding.DecodeString(fields[4])
+	mac, err4 := base64.RawURLEncoding.Strict().DecodeString(fields[4])
 	if err := errors.Join(err1, err2, err3, err4); err != nil || len(nonce) != len(id.Nonce) || len(mac) != macBytes || seconds < 0 || seconds > 1<<40 {
 		return id, "", nil, ErrMalformed
 	}
