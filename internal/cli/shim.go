@@ -29,7 +29,7 @@ above it. docs/shim.md tells what that proves and what it does not.`,
 		Args: noCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	shim.AddCommand(shimServeCommand(o))
+	shim.AddCommand(shimInstallCommand(o), shimRemoveCommand(o), shimStatusCommand(o), shimHeldCommand(o), shimReleaseCommand(o), shimServeCommand(o))
 	return shim
 }
 
@@ -50,7 +50,7 @@ func (o *options) shimServe(ctx context.Context) error {
 	if o.root != "/" {
 		return usage(errors.New("spoor shim serve is for the running server: without --root"))
 	}
-	places := recorder.System(o.stateDir())
+	places := recorder.System(o.stateDir(), programsBeside().Shim)
 	var telling sync.Mutex
 	tell := func(err error) {
 		telling.Lock()

@@ -63,7 +63,7 @@ func TestTheUIDIsTheKernels(t *testing.T) {
 // says which program asked.
 func TestAnotherProgramThanTheShim(t *testing.T) {
 	record := origin.Record{}
-	w := witness{proc: "/proc", shim: identify("")}
+	w := witness{proc: "/proc", shims: identify([]string{"/nowhere"})}
 	p := peer{uid: os.Getuid(), pid: os.Getpid(), handle: -1}
 	w.open(&p, &record).look()
 	if record.Facts.Shim {

@@ -3,6 +3,7 @@ package recorder
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -111,10 +112,10 @@ func (p *process) link(name string) string {
 	return string(buf[:n])
 }
 
-// isProgram reports whether the process runs a file with this identity.
-func (p *process) isProgram(id fileID) bool {
+// isProgram reports whether the process runs a file with one of these identities.
+func (p *process) isProgram(list []fileID) bool {
 	var st unix.Stat_t
-	return unix.Fstatat(p.dir, "exe", &st, 0) == nil && id == (fileID{dev: st.Dev, inode: st.Ino}) && id != (fileID{})
+	return unix.Fstatat(p.dir, "exe", &st, 0) == nil && slices.Contains(list, fileID{dev: st.Dev, inode: st.Ino})
 }
 
 // fileID is the identity of a file while it is there.

@@ -31,15 +31,16 @@ type Places struct {
 	Log    string
 	State  string // folder for the key and the store of held messages
 	Config string // "" for no limits
-	Shim   string // the installed shim; "" if it is not known
-	Proc   string // /proc
+	Shims  []string // where the shim is, by whatever name it is called
+	Proc   string   // /proc
 }
 
-// System are the places of a server with a state folder.
-func System(state string) Places {
+// System are the places of a server with a state folder, and with a shim that may be
+// called by its own name.
+func System(state, program string) Places {
 	return Places{
 		Socket: shim.Socket, Spool: shim.Spool, Log: origin.LogPath, State: state, Config: ConfigPath,
-		Shim: "/usr/sbin/sendmail", Proc: "/proc",
+		Shims: []string{sendmailPath, program}, Proc: "/proc",
 	}
 }
 

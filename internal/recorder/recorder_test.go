@@ -73,7 +73,7 @@ func newStand(t *testing.T, config string) *stand {
 func (s *stand) places() Places {
 	return Places{
 		Socket: s.dir + "/run/socket", Spool: s.dir + "/spool/origin", Log: s.dir + "/log/origin.log",
-		State: s.dir + "/state", Config: s.dir + "/shim.toml", Shim: s.dir + "/shim", Proc: "/proc",
+		State: s.dir + "/state", Config: s.dir + "/shim.toml", Shims: []string{s.dir + "/shim"}, Proc: "/proc",
 	}
 }
 

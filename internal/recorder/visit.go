@@ -63,7 +63,7 @@ func (v *visit) serve() error {
 	r := v.recorder
 	id := origin.ID{Issued: r.now().UTC(), UID: v.peer.uid, Nonce: origin.NewNonce()}
 	v.record = origin.Record{ID: r.key.Sign(id), Time: r.now().UTC(), From: origin.FromSocket}
-	w := witness{proc: r.places.Proc, shim: identify(r.places.Shim)}
+	w := witness{proc: r.places.Proc, shims: identify(r.places.Shims)}
 	v.scene = w.open(&v.peer, &v.record)
 	defer v.scene.look()
 	if r.counter.needs(&v.record.Facts) {
@@ -75,13 +75,16 @@ func (v *visit) serve() error {
 	return v.answer(id)
 }
 
-// identify returns the identity of the installed shim, or none.
-func identify(name string) fileID {
-	var st unix.Stat_t
-	if name == "" || unix.Stat(name, &st) != nil {
-		return fileID{}
+// identify returns the identity of each shim that is installed.
+func identify(names []string) []fileID {
+	var list []fileID
+	for _, name := range names {
+		var st unix.Stat_t
+		if unix.Stat(name, &st) == nil {
+			list = append(list, fileID{dev: st.Dev, inode: st.Ino})
+		}
 	}
-	return fileID{dev: st.Dev, inode: st.Ino}
+	return list
 }
 
 func (v *visit) answer(id origin.ID) error {

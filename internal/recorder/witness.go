@@ -1,6 +1,7 @@
 package recorder
 
 import (
+	"errors"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -38,7 +39,11 @@ func (p *peer) close() {
 // alive reports whether the process itself, not another with its number, lives.
 // Without a handle that is not known, and assumed.
 func (p *peer) alive() bool {
-	return p.handle < 0 || unix.PidfdSendSignal(p.handle, 0, nil, 0) == nil
+	if p.handle < 0 {
+		return true
+	}
+	err := unix.PidfdSendSignal(p.handle, 0, nil, 0)
+	return err == nil || errors.Is(err, unix.EPERM) // who may not send a signal learns that it is there
 }
 
 // How far above the sender is looked.
@@ -49,8 +54,8 @@ const (
 
 // witness sees what a process is, and writes it into a record.
 type witness struct {
-	proc string // /proc
-	shim fileID
+	proc  string // /proc
+	shims []fileID
 }
 
 // scene is a process of which the first facts are known, and more can be asked.
@@ -80,7 +85,7 @@ func (w *witness) open(p *peer, r *origin.Record) *scene {
 		return s
 	}
 	s.sender = sender
-	f.Start, f.Exe, f.Dir, f.Shim = sender.start, sender.link("exe"), sender.link("cwd"), sender.isProgram(w.shim)
+	f.Start, f.Exe, f.Dir, f.Shim = sender.start, sender.link("exe"), sender.link("cwd"), sender.isProgram(w.shims)
 	return s
 }
 

@@ -48,6 +48,12 @@ func System() Places {
 	if n, err := syscall.Readlink("/proc/self/exe", buf); err == nil {
 		at.Real = append(at.Real, string(buf[:n])+RealSuffix)
 	}
-	at.Real = append(at.Real, Link, "/usr/sbin/sendmail"+RealSuffix, "/usr/sbin/sendmail", "/usr/lib/sendmail", "/var/qmail/bin/sendmail")
+	at.Real = append(at.Real, RealPlaces()...)
 	return at
+}
+
+// RealPlaces are where the real sendmail is while the shim is in front of it, the
+// most certain first.
+func RealPlaces() []string {
+	return []string{"/usr/sbin/sendmail" + RealSuffix, Link, "/usr/sbin/sendmail", "/usr/lib/sendmail", "/var/qmail/bin/sendmail"}
 }

@@ -1,0 +1,54 @@
+package cli
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"spoor/internal/recorder"
+	"spoor/internal/report"
+)
+
+func shimStatusCommand(o *options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "whether the shim is in front of sendmail, and the recorder answers",
+		Args:  noArgs,
+		RunE:  func(*cobra.Command, []string) error { return o.shimStatus() },
+	}
+}
+
+func (o *options) shimStatus() error {
+	format, err := o.format("table", "wide", "json")
+	if err != nil {
+		return err
+	}
+	if o.root != "/" {
+		return usage(errors.New("spoor shim status is for the running server: without --root"))
+	}
+	programs := programsBeside()
+	state := recorder.Look(recorder.System(o.stateDir(), programs.Shim), programs)
+	page := &report.Shim{
+		Time: o.env.Now().UTC(), InFront: state.InFront, Current: state.Current, PHP: state.PHP, Answers: state.Answers, HasKey: state.HasKey,
+		LastLine: state.LastLine, LogBytes: state.LogBytes, Limits: state.Limits, Damaged: state.Damaged, Held: heldRows(state.Held),
+	}
+	if state.ConfigErr != nil {
+		page.Config = state.ConfigErr.Error()
+	}
+	if format == "json" {
+		return page.JSON(o.env.Out)
+	}
+	return page.Text(o.env.Out, o.style())
+}
+
+func heldRows(list []recorder.Held) []report.HeldMessage {
+	var rows []report.HeldMessage
+	for i := range list {
+		h := &list[i]
+		rows = append(rows, report.HeldMessage{
+			Name: h.Name, Time: h.Time, UID: h.UID, Script: h.Script, MessageID: h.MessageID, Recipients: h.Recipients,
+			SizeBytes: h.SizeBytes, Uncertain: h.Releasing,
+		})
+	}
+	return rows
+}

@@ -1,0 +1,90 @@
+package recorder
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"spoor/internal/disk"
+	"spoor/internal/origin"
+)
+
+// State is what can be seen of the shim on a server.
+type State struct {
+	InFront   bool      // /usr/sbin/sendmail is a shim: the real one is beside it
+	Current   bool      // and it is the same file as the program that would be installed
+	PHP       []string  // files that have PHP call the shim
+	Answers   bool      // somebody serves the socket
+	HasKey    bool      // IDs can be checked
+	LastLine  time.Time // when the log was last written; zero if there is none
+	LogBytes  int64     // of the newest file
+	Held      []Held
+	Damaged   int // envelopes of held messages that cannot be read
+	ConfigErr error
+	Limits    int
+}
+
+// Look sees how things are, and changes nothing. A socket is tried, without asking
+// for an ID.
+func Look(places Places, programs Programs) State {
+	s := State{InFront: sameProgram(sendmailPath, copyPath) || exists(realPath)}
+	s.Current = s.InFront && sameContent(sendmailPath, programs.Shim)
+	if c, err := net.DialTimeout("unixpacket", places.Socket, time.Second); err == nil {
+		s.Answers = true
+		_ = c.Close()
+	}
+	for _, pattern := range phpFolders() {
+		files, _ := filepath.Glob(pattern + "/" + phpName)
+		s.PHP = append(s.PHP, files...)
+	}
+	s.HasKey = exists(places.State + "/" + origin.KeyName)
+	if info, err := os.Stat(places.Log); err == nil {
+		s.LastLine, s.LogBytes = info.ModTime().UTC(), info.Size()
+	}
+	if text, err := os.ReadFile(places.Config); err == nil {
+		config, err := ParseConfig(text)
+		if s.ConfigErr = err; err == nil {
+			s.Limits = len(config.Limits)
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		s.ConfigErr = err
+	}
+	s.Held, s.Damaged = heldBelow(places.State)
+	return s
+}
+
+func heldBelow(name string) (list []Held, damaged int) {
+	state, err := disk.Open(name, nil)
+	if err != nil {
+		return nil, 0
+	}
+	defer func() { _ = state.Close() }()
+	dir, err := state.OpenDir(origin.HeldName)
+	if err != nil {
+		return nil, 0
+	}
+	defer func() { _ = dir.Close() }()
+	list, damaged, _ = (&Store{dir: dir}).List()
+	return list, damaged
+}
+
+func exists(name string) bool {
+	_, err := os.Lstat(name)
+	return err == nil
+}
+
+func sameProgram(a, b string) bool {
+	one, err1 := os.Stat(a)
+	other, err2 := os.Stat(b)
+	return err1 == nil && err2 == nil && os.SameFile(one, other)
+}
+
+// sameContent compares two programs, of some megabytes.
+func sameContent(a, b string) bool {
+	one, err1 := os.ReadFile(a)
+	other, err2 := os.ReadFile(b)
+	return err1 == nil && err2 == nil && string(one) == string(other)
+}
