@@ -3,7 +3,6 @@ package vault
 import (
 	"errors"
 	"fmt"
-	"io"
 
 	"spoor"
 )
@@ -33,155 +32,57 @@ func (w *Writer) Add(p *spoor.Parcel) (Ref, error) {
 }
 
 func (w *Writer) add(p *spoor.Parcel) (Ref, error) {
-	at, known := w.find(keyOf(&p.Target))
+	key := keyOf(&p.Target)
+	if ref, err := w.fresh(key); err != nil {
+		return ref, err
+	}
+	start := w.end()
+	w.own.begin(func(done *packing) error {
+		w.take(done.out, done.frames)
+		done.empty()
+		return w.flushFull()
+	})
+	if err := w.own.pack(p); err != nil {
+		w.cut(start)
+		return Ref{}, err
+	}
+	return w.finish(key, start)
+}
+
+// fresh returns ErrStored for a message that is in the container.
+func (w *Writer) fresh(key spoor.Key) (Ref, error) {
+	at, known := w.find(key)
 	if w.broken != nil {
 		return Ref{}, w.broken
 	}
 	if known && w.fates[at.sequence].fate != FateRestored {
 		return Ref{Plan: w.plan, Sequence: at.sequence, Offset: at.offset}, ErrStored
 	}
-	start := w.end()
-	at, err := w.store(p)
-	if err != nil {
+	return Ref{}, nil
+}
+
+// take appends frames that are packed. The last one of a message is that of its
+// metadata.
+func (w *Writer) take(out []byte, frames []frame) {
+	start := len(w.out)
+	w.out = append(w.out, out...)
+	for _, f := range frames {
+		f.sequence = w.next
+		if f.kind == kindMessage {
+			w.last = place{sequence: w.next, offset: w.flushed + int64(start) + f.offset}
+		}
+		f.encode(w.out[int64(start)+f.offset:], w.marker)
+	}
+}
+
+// finish makes a message known whose frames were taken.
+func (w *Writer) finish(key spoor.Key, start int64) (Ref, error) {
+	at := w.last
+	if err := w.flushFull(); err != nil {
 		w.cut(start)
 		return Ref{}, err
 	}
-	w.index[keyOf(&p.Target)] = at
+	w.index[key] = at
 	w.next++
 	return Ref{Plan: w.plan, Sequence: at.sequence, Offset: at.offset}, nil
-}
-
-// store puts the content of a message, then its metadata.
-func (w *Writer) store(p *spoor.Parcel) (place, error) {
-	start := w.end()
-	w.raw = w.raw[:0]
-	w.hash.Reset()
-	c := content{writer: w, sequence: w.next}
-	r := record{Entry: Entry{Target: p.Target, MTA: p.MTA, CallerUID: p.CallerUID, Stored: p.StoredTime}}
-	if err := c.store(p, &r); err != nil {
-		return place{}, err
-	}
-	r.parts, r.contentBytes = c.parts, w.end()-start
-	if err := r.check(); err != nil {
-		return place{}, fmt.Errorf("%w: %w: %w", ErrSource, ErrUnstorable, err)
-	}
-	w.text = appendRecord(w.text[:0], &r)
-	if len(w.text) > maxRaw {
-		return place{}, fmt.Errorf("%w: %d bytes of metadata: %w", ErrSource, len(w.text), ErrUnstorable)
-	}
-	at := place{sequence: w.next, offset: w.end()}
-	w.put(frame{kind: kindMessage, sequence: w.next, part: c.parts}, w.text)
-	return at, w.flushFull()
-}
-
-// content cuts the content of one message into frames.
-type content struct {
-	writer   *Writer
-	sequence uint64
-	parts    uint32
-}
-
-func (c *content) store(p *spoor.Parcel, r *record) error {
-	w := c.writer
-	w.text = appendEnvelope(w.text[:0], p)
-	r.envelopeBytes = int64(len(w.text))
-	if err := c.write(w.text); err != nil {
-		return err
-	}
-	c.sum(&r.envelopeSum)
-	r.files = make([]storedFile, len(p.Files))
-	for i := range p.Files {
-		r.files[i].PackedFile = p.Files[i]
-		if err := c.storeFile(&r.files[i]); err != nil {
-			return fmt.Errorf("%s: %w", p.Files[i].Name, err)
-		}
-	}
-	if len(w.raw) > 0 {
-		return c.cut()
-	}
-	return nil
-}
-
-// storeFile reads one file to its end.
-func (c *content) storeFile(f *storedFile) error {
-	in, err := f.Open()
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrSource, err)
-	}
-	if err := c.copy(in, f.SizeBytes); err != nil {
-		_ = in.Close()
-		return err
-	}
-	c.sum(&f.sum)
-	return in.Close()
-}
-
-// copy takes size bytes from in, which must end there.
-func (c *content) copy(in spoor.Content, size int64) error {
-	for left := size; ; {
-		room, err := c.room()
-		if err != nil {
-			return err
-		}
-		// One byte more than there may be, to see that there is none.
-		room = room[:min(int64(len(room)), left+1)]
-		n, err := in.Read(room)
-		n = max(min(n, len(room)), 0)
-		left -= int64(n)
-		switch {
-		case left < 0, errors.Is(err, io.EOF) && left > 0:
-			return fmt.Errorf("%w: %d bytes: %w", ErrSource, size, ErrSize)
-		case err != nil && !errors.Is(err, io.EOF):
-			return fmt.Errorf("%w: %w", ErrSource, err)
-		}
-		_, _ = c.writer.hash.Write(room[:n])
-		c.writer.raw = c.writer.raw[:len(c.writer.raw)+n]
-		if err != nil { // the end of the file
-			return nil //nolint:nilerr // any other error was returned above
-		}
-	}
-}
-
-// write takes data as a whole.
-func (c *content) write(data []byte) error {
-	_, _ = c.writer.hash.Write(data)
-	for len(data) > 0 {
-		room, err := c.room()
-		if err != nil {
-			return err
-		}
-		n := copy(room, data)
-		c.writer.raw = c.writer.raw[:len(c.writer.raw)+n]
-		data = data[n:]
-	}
-	return nil
-}
-
-// room returns where the next content goes, never empty.
-func (c *content) room() ([]byte, error) {
-	w := c.writer
-	if w.raw == nil {
-		w.raw = make([]byte, 0, maxContent)
-	}
-	if len(w.raw) == maxContent {
-		if err := c.cut(); err != nil {
-			return nil, err
-		}
-	}
-	return w.raw[len(w.raw):maxContent], nil
-}
-
-// cut ends a frame.
-func (c *content) cut() error {
-	w := c.writer
-	w.put(frame{kind: kindContent, sequence: c.sequence, part: c.parts}, w.raw)
-	c.parts++
-	w.raw = w.raw[:0]
-	return w.flushFull()
-}
-
-// sum takes the checksum of what was hashed, and begins anew.
-func (c *content) sum(d *digest) {
-	c.writer.hash.Sum(d[:0])
-	c.writer.hash.Reset()
 }

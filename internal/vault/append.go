@@ -1,13 +1,10 @@
 package vault
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-
-	"github.com/klauspost/compress/zstd"
 
 	"spoor/internal/disk"
 )
@@ -69,12 +66,11 @@ func (v *Vault) lockFile(plan string, f *disk.File) error {
 }
 
 func (v *Vault) writer(plan string, f *disk.File) (*Writer, error) {
-	pack, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
-		zstd.WithEncoderCRC(false), zstd.WithWindowSize(maxContent), zstd.WithLowerEncoderMem(true))
+	own, err := newPacking()
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer{vault: v, plan: plan, file: f, pack: pack, hash: sha256.New(), fates: map[uint64]fatePlace{}, next: 1}
+	w := &Writer{vault: v, plan: plan, file: f, own: own, fates: map[uint64]fatePlace{}, next: 1}
 	if err := w.begin(); err != nil {
 		return nil, err
 	}

@@ -3,11 +3,7 @@ package vault
 import (
 	"errors"
 	"fmt"
-	"hash"
 	"time"
-
-	"github.com/cespare/xxhash/v2"
-	"github.com/klauspost/compress/zstd"
 
 	"spoor"
 	"spoor/internal/disk"
@@ -28,20 +24,19 @@ type Writer struct {
 	plan   string
 	file   *disk.File
 	marker marker
-	pack   *zstd.Encoder
+	own    packing // of Add and Mark
 	broken error
 
 	flushed int64  // how long the file is
 	synced  int64  // how much of the file is known to be durable
 	out     []byte // frames that follow
 	next    uint64 // sequence of the next message
+	last    place  // of the message whose frames were taken last
 
 	fates map[uint64]fatePlace // of messages that are marked
 	index map[spoor.Key]place  // of all messages; nil until it is needed
 
-	raw  []byte // content that is not packed yet
-	text []byte // metadata, reused
-	hash hash.Hash
+	text []byte // of a mark, reused
 }
 
 // place is where a message is.
@@ -62,19 +57,10 @@ const flushSize = 1 << 20
 // end is how long the container will be once all is written.
 func (w *Writer) end() int64 { return w.flushed + int64(len(w.out)) }
 
-// put appends a frame. Its payload is packed where that is worth the time: half
-// of what a small message costs is spent on packing, and the metadata alone
-// would take a third of that.
+// put appends a frame.
 func (w *Writer) put(f frame, raw []byte) {
 	start := len(w.out)
-	w.out = append(w.out, make([]byte, frameSize)...)
-	if f.kind == kindContent || len(raw) > maxPlain {
-		w.out = w.pack.EncodeAll(raw, w.out)
-	} else {
-		w.out = appendPlain(w.out, raw)
-	}
-	payload := w.out[start+frameSize:]
-	f.packed, f.raw, f.sum = len(payload), len(raw), xxhash.Sum64(payload)
+	w.out = appendFrame(w.out, w.own.zip, &f, raw)
 	f.encode(w.out[start:], w.marker)
 }
 
@@ -173,7 +159,7 @@ func (w *Writer) Abandon() error {
 		err = w.file.Sync()
 	}
 	w.broken, w.out = ErrBroken, nil
-	return errors.Join(err, w.file.Close(), w.pack.Close())
+	return errors.Join(err, w.file.Close(), w.own.zip.Close())
 }
 
 // Close ends the writing. What was not synced may be lost.
@@ -183,7 +169,7 @@ func (w *Writer) Close() error {
 		err = w.flush()
 	}
 	w.broken = ErrBroken
-	return errors.Join(err, w.file.Close(), w.pack.Close())
+	return errors.Join(err, w.file.Close(), w.own.zip.Close())
 }
 
 // Find looks for a message that is stored already: same ID, arrived at the same
