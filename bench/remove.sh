@@ -93,15 +93,14 @@ floor() {
 	esac
 }
 
-# timed NAME COMMAND... runs it and says how fast it was.
+# timed NAME COMMAND... runs it and says how fast it was, and how much time of the
+# processors it took.
 timed() {
-	local name=$1 had=$left start end
-	start=$(date +%s%N)
-	"${@:2}" >"$dir/out" 2>&1 || { cat "$dir/out" >&2; exit 1; }
-	end=$(date +%s%N)
+	local name=$1 had=$left TIMEFORMAT='%R %U %S'
+	{ time "${@:2}" >"$dir/out" 2>&1; } 2>"$dir/time" || { cat "$dir/out" >&2; exit 1; }
 	count
-	awk -v name="$name" -v n=$((had - left)) -v ns=$((end - start)) -v left="$left" \
-		'BEGIN { printf "%-28s %7d messages  %7.2f s  %7d a second%s\n", name, n, ns / 1e9, n * 1e9 / ns, left ? "  " left " LEFT" : "" }'
+	awk -v name="$name" -v n=$((had - left)) -v left="$left" \
+		'{ printf "%-28s %7d messages %7.2f s %7d a second %7.2f s of processor%s\n", name, n, $1, n / $1, $2 + $3, left ? "  " left " LEFT" : "" }' "$dir/time"
 }
 
 for round in $(seq "$rounds"); do

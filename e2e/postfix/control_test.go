@@ -506,23 +506,91 @@ func TestTheQueueIsBelievedNotPostsuper(t *testing.T) {
 	}}
 	c := s.controlBy("p1", half)
 	taken := s.halfDone(c.Take(t.Context(), batch))
-	if n := s.Files("/var/spool/postfix/hold"); taken != n {
-		t.Errorf("take: %d done, and %d are on hold", taken, n)
+	if n, held := s.Files("/var/spool/postfix/spoor/p1/taken"), s.Files("/var/spool/postfix/hold"); taken != n || held != 0 {
+		t.Errorf("take: %d done, %d are taken and %d on hold", taken, n, held)
 	}
 	s.ok(c.Close())
 	c = s.control("p1")
 	s.untilDone("take again", batch, func(b []spoor.Target) ([]spoor.Outcome, error) { return c.Take(t.Context(), b) })
 	s.ok(c.Close())
-	c = s.controlBy("p1", half)
-	discarded := s.halfDone(c.Discard(t.Context(), batch))
-	if n := s.Files("/var/spool/postfix/hold"); discarded != 10-n {
-		t.Errorf("discard: %d done, and %d of 10 are left", discarded, n)
+	c = s.controlBy("p1", half) // which it does not ask
+	for range 2 {
+		outcomes, err := c.Discard(t.Context(), batch)
+		s.wantDone("discard", outcomes, err)
+	}
+	if n := s.Files("/var/spool/postfix/spoor") + s.Files("/var/spool/postfix/defer"); n != 0 {
+		t.Errorf("%d files are left, logs of deliveries or messages", n)
 	}
 	s.ok(c.Close())
-	c = s.control("p1")
+}
+
+// TestWhatIsTakenCannotBeReleased lets an operator release, requeue and delete
+// everything that is held while messages are on their way to the vault.
+func TestWhatIsTakenCannotBeReleased(t *testing.T) {
+	s := startSite(t, "no", masterCF)
+	s.send(0, 4)
+	s.Until("first attempts", func() bool {
+		return len(s.sink.counts()) == 4 && s.Files("/var/spool/postfix/deferred") == 4
+	})
+	batch := s.pick(0, 3)
+	c := s.control("p1")
+	s.untilDone("take", batch, func(b []spoor.Target) ([]spoor.Outcome, error) { return c.Take(t.Context(), b) })
+	s.Run(0, "", "/usr/sbin/postsuper", "-H", "ALL")
+	s.Run(0, "", "/usr/sbin/postsuper", "-H", string(batch[0].ID), "-r", string(batch[1].ID))
+	s.Run(0, "", "/usr/sbin/postsuper", "-r", "ALL", "-d", "ALL", "hold")
+	s.sink.open.Store(true)
+	s.Run(0, "", "/usr/sbin/postqueue", "-f")
+	s.Until("the other message to be delivered", func() bool { return s.sink.counts()["n3@"+deferredDomain] == 1 })
+	if n := len(s.pack(c, batch)); n != 3 {
+		t.Errorf("%d are packed, want 3", n)
+	}
 	outcomes, err := c.Discard(t.Context(), batch)
-	s.wantDone("discard again", outcomes, err)
+	s.wantDone("discard", outcomes, err)
 	s.ok(c.Close())
+	for i := range 3 {
+		if n := s.sink.counts()[fmt.Sprintf("n%d@%s", i, deferredDomain)]; n != 0 {
+			t.Errorf("n%d is removed, and was delivered %d times", i, n)
+		}
+	}
+}
+
+// TestWhatSomebodyReleasesIsNotTaken lets an operator release messages between
+// postsuper -h and what follows it.
+func TestWhatSomebodyReleasesIsNotTaken(t *testing.T) {
+	s := startSite(t, "no", masterCF)
+	s.send(0, 2)
+	s.Until("first attempts", func() bool {
+		return len(s.sink.counts()) == 2 && s.Files("/var/spool/postfix/deferred") == 2
+	})
+	batch := s.pick(0, 2)
+	c := s.controlBy("p1", meddled{inRoot{s.Root}, func() { s.Run(0, "", "/usr/sbin/postsuper", "-H", string(batch[0].ID)) }})
+	outcomes, err := c.Take(t.Context(), batch)
+	s.ok(err)
+	if outcomes[0].Result == spoor.ResultDone || outcomes[1].Result != spoor.ResultDone {
+		t.Errorf("take: %v, want the second alone", outcomes)
+	}
+	outcomes, err = c.PutBack(t.Context(), batch[1:])
+	s.wantDone("put back", outcomes, err)
+	s.ok(c.Close())
+	s.sink.open.Store(true)
+	s.drain()
+	for i := range 2 {
+		if n := s.sink.counts()[fmt.Sprintf("n%d@%s", i, deferredDomain)]; n != 1 {
+			t.Errorf("n%d was delivered %d times, want once", i, n)
+		}
+	}
+}
+
+// meddled does something after each program.
+type meddled struct {
+	inRoot
+	after func()
+}
+
+func (r meddled) Run(ctx context.Context, input []byte, name string, args ...string) ([]byte, error) {
+	output, err := r.inRoot.Run(ctx, input, name, args...)
+	r.after()
+	return output, err
 }
 
 // halfDone counts what is done, which is some and not all.
@@ -578,8 +646,8 @@ func TestAnIDThatGoesToAnotherMessageIsReleased(t *testing.T) {
 	if outcomes[0].Result != spoor.ResultChanged || outcomes[1].Result != spoor.ResultDone {
 		t.Errorf("take: %v, want changed and done", outcomes)
 	}
-	if missing := s.listedIn("hold", batch); !slices.Equal(missing, []spoor.QueueID{batch[0].ID}) {
-		t.Errorf("not on hold are %v, want the first alone", missing)
+	if n, held := s.Files("/var/spool/postfix/spoor/p1/taken"), s.Files("/var/spool/postfix/hold"); n != 1 || held != 0 {
+		t.Errorf("%d are taken and %d on hold, want the second alone taken", n, held)
 	}
 	s.ok(os.Remove(other))
 	s.ok(c.Close())

@@ -41,20 +41,29 @@ func (d *Dir) Create(name string, mode uint32) (*File, error) {
 // Open opens a file to read it, without changing its time of last access where
 // the caller may ask for that. It returns ErrNotRegular for anything else.
 func (d *Dir) Open(name string) (*File, error) {
-	f, err := d.openFile(name, unix.O_RDONLY|unix.O_NOATIME)
-	if errors.Is(err, unix.EPERM) { // O_NOATIME is for the owner and root only
-		return d.openFile(name, unix.O_RDONLY)
-	}
+	f, _, err := d.OpenStat(name)
 	return f, err
 }
 
-// OpenWrite opens a file that is there, to be read and written in place.
-func (d *Dir) OpenWrite(name string) (*File, error) { return d.openFile(name, unix.O_RDWR) }
+// OpenStat is Open, and describes the file as it was then.
+func (d *Dir) OpenStat(name string) (*File, Stat, error) {
+	f, st, err := d.openFile(name, unix.O_RDONLY|unix.O_NOATIME)
+	if errors.Is(err, unix.EPERM) { // O_NOATIME is for the owner and root only
+		return d.openFile(name, unix.O_RDONLY)
+	}
+	return f, st, err
+}
 
-func (d *Dir) openFile(name string, flags int) (*File, error) {
+// OpenWrite opens a file that is there, to be read and written in place.
+func (d *Dir) OpenWrite(name string) (*File, error) {
+	f, _, err := d.openFile(name, unix.O_RDWR)
+	return f, err
+}
+
+func (d *Dir) openFile(name string, flags int) (*File, Stat, error) {
 	fd, err := d.openat("open", name, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, err
+		return nil, Stat{}, err
 	}
 	f := &File{fd: fd, name: path.Join(d.name, name), seam: d.seam}
 	st, err := f.Stat()
@@ -63,9 +72,9 @@ func (d *Dir) openFile(name string, flags int) (*File, error) {
 	}
 	if err != nil {
 		_ = f.Close()
-		return nil, err
+		return nil, Stat{}, err
 	}
-	return f, nil
+	return f, st, nil
 }
 
 // Name is the path of the file.

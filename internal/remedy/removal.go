@@ -80,28 +80,29 @@ func (r *removal) settle(ctx context.Context, batch []spoor.Target, span span, o
 // A message that cannot be read goes back to the queue by itself. The error is
 // one of the vault: nothing more can be stored.
 func (r *removal) store(ctx context.Context, batch []spoor.Target, outcomes []spoor.Outcome) (taken []int, err error) {
+	var fresh []int
 	for i := range batch {
-		t := &batch[i]
-		stored, err := r.known(t, &outcomes[i])
-		if err != nil {
+		stored, err := r.known(&batch[i], &outcomes[i])
+		switch {
+		case err != nil:
+			return nil, err
+		case outcomes[i].Result != spoor.ResultDone:
+		case stored:
+			taken = append(taken, i)
+		default:
+			fresh = append(fresh, i)
+		}
+	}
+	results, err := r.storeAll(batch, fresh)
+	if err != nil {
+		return nil, err
+	}
+	for n, i := range fresh {
+		if results[n] == nil {
+			taken = append(taken, i)
+		} else if err := r.putBack(ctx, chosen{batch[i : i+1], []int{i}}, outcomes, results[n]); err != nil {
 			return nil, err
 		}
-		if outcomes[i].Result != spoor.ResultDone {
-			continue
-		}
-		if !stored {
-			unreadable, err := r.storeOne(t)
-			if err != nil {
-				return nil, err
-			}
-			if unreadable != nil {
-				if err := r.putBack(ctx, chosen{[]spoor.Target{*t}, []int{i}}, outcomes, unreadable); err != nil {
-					return nil, err
-				}
-				continue
-			}
-		}
-		taken = append(taken, i)
 	}
 	return taken, r.vault.Sync()
 }
@@ -163,27 +164,6 @@ func (r *removal) reopen() error {
 		r.vault = v
 	}
 	return err
-}
-
-// storeOne tells an error of the message from one of the vault.
-func (r *removal) storeOne(t *spoor.Target) (unreadable, err error) {
-	parcel, err := r.work.Controller.Pack(t)
-	if err != nil {
-		return fmt.Errorf("read message %s: %w", t.ID, err), nil
-	}
-	if parcel.CallerUID < 0 {
-		parcel.CallerUID = t.UID
-	}
-	parcel.Target, parcel.MTA, parcel.StoredTime = *t, r.plan.MTA, r.work.Now().UTC()
-	parcel.Done = done(parcel.Envelope) // more may have got it since the plan was made
-	_, err = r.vault.Add(parcel)
-	if errors.Is(err, vault.ErrSource) {
-		return fmt.Errorf("read message %s: %w", t.ID, err), nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("store message %s in the vault: %w", t.ID, err)
-	}
-	return nil, nil
 }
 
 // done counts the recipients who have got a message.

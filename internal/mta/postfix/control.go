@@ -21,9 +21,10 @@ import (
 // master(8) so that Postfix cannot start. Of one that runs it lets postsuper(1)
 // do it, and believes only what it then finds in the queue.
 //
-// A message that is taken is in the hold queue of an instance that runs, and in
-// the holding place otherwise; also otherwise are those of maildrop, which
-// postsuper does not hold.
+// A message that is taken is in the holding place, where nothing of Postfix looks.
+// Of an instance that runs, postsuper has put it on hold before: what it does is to
+// rename the file (hold_one() of postsuper.c), and no daemon looks into hold, so
+// that it can be moved on from there.
 //
 // It implements mta.Controller.
 type controller struct {
@@ -149,23 +150,6 @@ func (c *controller) each(ctx context.Context, batch []spoor.Target, do act) ([]
 	return outcomes, nil
 }
 
-// oneByOne is an act that handles each message for itself.
-func oneByOne(do func(s *spool, t *spoor.Target) error) act {
-	return func(ctx context.Context, s *spool, tasks []task) error {
-		for _, t := range tasks {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			err := do(s, t.Target)
-			t.failed(err)
-			if stops(err) {
-				return err
-			}
-		}
-		return nil
-	}
-}
-
 // spoolOf is the queue that a folder belongs to, or nil.
 func (c *controller) spoolOf(folder string) *spool {
 	for _, s := range c.spools {
@@ -185,7 +169,7 @@ func divided(files, native act) act {
 		}
 		var here, there []task
 		for _, t := range tasks {
-			if _, ok := s.taken[string(t.ID)]; ok || !s.running {
+			if _, ok := s.taken.of(string(t.ID)); ok || !s.running {
 				here = append(here, t)
 			} else {
 				there = append(there, t)
@@ -205,7 +189,12 @@ func (c *controller) Take(ctx context.Context, batch []spoor.Target) ([]spoor.Ou
 
 // Discard implements mta.Controller.
 func (c *controller) Discard(ctx context.Context, batch []spoor.Target) ([]spoor.Outcome, error) {
-	return c.each(ctx, batch, divided(oneByOne((*spool).discardFile), discardNative))
+	return c.each(ctx, batch, func(ctx context.Context, s *spool, tasks []task) error {
+		if err := s.loadTaken(); err != nil {
+			return err
+		}
+		return oneByOne((*spool).discardFile)(ctx, s, tasks)
+	})
 }
 
 // PutBack implements mta.Controller.

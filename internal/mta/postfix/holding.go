@@ -63,6 +63,7 @@ func (s *spool) openHolding(full string) (*disk.Dir, error) {
 		return nil, err
 	}
 	s.folders[full] = d
+	delete(s.missing, full)
 	return d, nil
 }
 
@@ -78,14 +79,14 @@ func ours(d *disk.Dir, name string) error {
 // loadTaken lists what the plan has taken before, once. Several goroutines may
 // call it.
 func (s *spool) loadTaken() error {
-	s.listing.Lock()
-	defer s.listing.Unlock()
-	if s.taken != nil {
+	s.taken.mu.Lock()
+	defer s.taken.mu.Unlock()
+	if s.taken.all != nil {
 		return nil
 	}
-	taken := map[string]string{}
+	taken := map[string]kept{}
 	if _, err := s.queue.Stat(holdingPlace); errors.Is(err, fs.ErrNotExist) {
-		s.taken = taken
+		s.taken.all = taken
 		return nil
 	}
 	for _, queue := range messageQueues {
@@ -93,12 +94,12 @@ func (s *spool) loadTaken() error {
 			return fmt.Errorf("list %s: %w", s.holdingName(takenFiles), err)
 		}
 	}
-	s.taken = taken
+	s.taken.all = taken
 	return nil
 }
 
-func (s *spool) listTaken(name string, depth int, taken map[string]string) error {
-	d, err := s.folder(s.holdingName(path.Join(takenFiles, name)))
+func (s *spool) listTaken(name string, depth int, taken map[string]kept) error {
+	d, err := s.folder(s.takenName(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -116,7 +117,7 @@ func (s *spool) listTaken(name string, depth int, taken map[string]string) error
 			}
 			continue
 		}
-		taken[one] = name
+		taken[one] = kept{folder: name}
 	}
 	return nil
 }
@@ -125,7 +126,7 @@ func (s *spool) listTaken(name string, depth int, taken map[string]string) error
 func (s *spool) removeHolding(used bool) error {
 	top, err := s.queue.OpenDir(holdingPlace)
 	if err != nil {
-		return kept(err)
+		return stays(err)
 	}
 	if ours(top, holdingPlace) != nil {
 		return top.Close()
@@ -134,7 +135,7 @@ func (s *spool) removeHolding(used bool) error {
 	if err = errors.Join(err, top.Close()); err != nil {
 		return err
 	}
-	return kept(s.queue.RemoveDir(holdingPlace))
+	return stays(s.queue.RemoveDir(holdingPlace))
 }
 
 // sweep removes what is empty of the plan, and of earlier ones where this one has
@@ -151,13 +152,13 @@ func (s *spool) sweep(top *disk.Dir, used bool) error {
 	}
 	var errs []error
 	for _, plan := range plans {
-		errs = append(errs, kept(removeEmpty(top, plan, 0)))
+		errs = append(errs, stays(removeEmpty(top, plan, 0)))
 	}
 	return errors.Join(errs...)
 }
 
-// kept is no error for what is not there, not empty, or not ours.
-func kept(err error) error {
+// stays is no error for what is not there, not empty, or not ours.
+func stays(err error) error {
 	for _, ok := range []error{unix.ENOTEMPTY, unix.ENOENT, unix.ENOTDIR, unix.ELOOP} {
 		if errors.Is(err, ok) {
 			return nil

@@ -33,7 +33,7 @@ func (s *spool) takeDrop(t *spoor.Target) error {
 	open, err := isOpen(f.file)
 	switch {
 	case err != nil:
-		return errors.Join(err, s.moveBack(string(t.ID), f.folder))
+		return errors.Join(err, s.moveBack(string(t.ID), kept{folder: f.folder}))
 	case open:
 		return s.giveBackDrop(t, f)
 	}
@@ -59,9 +59,9 @@ func isOpen(file *disk.File) (bool, error) {
 // (mail_open_ok.c), so that pickup does not begin again.
 func (s *spool) giveBackDrop(t *spoor.Target, f *found) error {
 	if err := f.file.Chmod(f.stat.Mode &^ modeReady); err != nil {
-		return errors.Join(err, s.moveBack(string(t.ID), f.folder))
+		return errors.Join(err, s.moveBack(string(t.ID), kept{folder: f.folder}))
 	}
-	err := s.moveBack(string(t.ID), f.folder)
+	err := s.moveBack(string(t.ID), kept{folder: f.folder})
 	if err == nil {
 		err = s.awaitPickup(f.file)
 	}

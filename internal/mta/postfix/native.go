@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
+	"sync"
 	"time"
 
 	"spoor"
@@ -20,34 +22,70 @@ const (
 var errRefused = errors.New("postsuper did not move it")
 
 // takeNative takes messages of a queue that runs: postsuper holds them, and once no
-// process of Postfix has one open any more, nothing works on it but postsuper
-// itself. Mail in maildrop and corrupt, which postsuper does not touch, goes to
-// the holding place.
+// process of Postfix has one open any more, its file goes to the holding place, out
+// of the sight of whoever releases what is held. Mail in maildrop and corrupt,
+// which postsuper does not touch, goes there at once.
 func takeNative(ctx context.Context, s *spool, tasks []task) error {
-	var drops, corrupt, held, hold []task
-	for _, t := range tasks {
-		switch queue, err := s.whereIs(t.Target); {
-		case err != nil:
-			t.failed(err)
-		case queue == "maildrop":
-			drops = append(drops, t)
-		case queue == "corrupt":
-			corrupt = append(corrupt, t)
-		case queue == "hold":
-			held = append(held, t)
-		default:
-			hold = append(hold, t)
-		}
-	}
-	if err := oneByOne((*spool).takeFile)(ctx, s, corrupt); err != nil {
+	in, err := s.byQueue(ctx, tasks)
+	if err != nil {
 		return err
 	}
-	if err := oneByOne((*spool).takeDrop)(ctx, s, drops); err != nil {
+	if err := oneByOne((*spool).takeFile)(ctx, s, in["corrupt"]); err != nil {
 		return err
 	}
-	busy, err := s.holdNow(ctx, hold)
-	s.awaitFree(ctx, append(held, busy...))
+	if err := oneByOne((*spool).takeDrop)(ctx, s, in["maildrop"]); err != nil {
+		return err
+	}
+	hold := slices.Concat(in["deferred"], in["active"], in["incoming"])
+	busy, err := s.holdNow(ctx, hold, (*spool).takeHeld)
+	s.awaitFree(ctx, append(in["hold"], busy...))
 	return err
+}
+
+// byQueue sorts messages by the queues that they are in. Those that are in none have
+// their outcome.
+func (s *spool) byQueue(ctx context.Context, tasks []task) (in map[string][]task, err error) {
+	in = map[string][]task{}
+	var mu sync.Mutex
+	err = eachTask(ctx, tasks, func(t task) error {
+		queue, err := s.whereIs(t.Target)
+		if err != nil {
+			t.failed(err)
+			return nil
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		in[queue] = append(in[queue], t)
+		return nil
+	})
+	return in, err
+}
+
+// takeHeld moves a message that is held into the holding place, unless somebody
+// delivers it. Its logs stay with Postfix, which may be writing them.
+func (s *spool) takeHeld(t *spoor.Target) error {
+	f, err := s.openHeld(t)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.file.Close() }()
+	if err := free(f.file); err != nil {
+		return err
+	}
+	id := string(t.ID)
+	home := s.place("deferred", id)
+	if t.Held {
+		home = f.folder
+	}
+	to, err := s.holding(path.Join(takenFiles, home))
+	if err != nil {
+		return err
+	}
+	if err := f.dir.Rename(id, to, id); err != nil {
+		return disown(err)
+	}
+	s.taken.add(id, kept{folder: home, fresh: true, logs: logsQueued})
+	return nil
 }
 
 // whereIs is the queue that a message is in now.
@@ -59,39 +97,40 @@ func (s *spool) whereIs(t *spoor.Target) (queue string, err error) {
 	return queueOf(f.folder), f.file.Close()
 }
 
-// holdNow holds messages, and returns those of them that are being delivered all
-// the same. An ID that went to another message in the meantime is released again.
-// The error is the context's, or that of the release.
-func (s *spool) holdNow(ctx context.Context, tasks []task) (busy []task, err error) {
-	ready := tasks[:0:0]
-	for _, t := range tasks {
-		if err := s.notInHold(t.Target); err != nil {
-			t.failed(err)
-			continue
-		}
-		ready = append(ready, t)
-	}
+// holdNow holds messages, does something with each, and returns those of them that
+// are being delivered all the same. An ID that went to another message in the
+// meantime is released again. The error is the context's, or that of the release.
+func (s *spool) holdNow(ctx context.Context, tasks []task, do func(s *spool, t *spoor.Target) error) (busy []task, err error) {
+	ready := s.tried(tasks, (*spool).notInHold)
+	ready = slices.DeleteFunc(ready, func(t task) bool { return t.outcome.Err != nil })
 	if len(ready) == 0 {
 		return nil, nil
 	}
 	refused := s.postfix.postsuper(ctx, idsOf(ready), "-h")
 	var wrong []string
-	for _, t := range ready {
-		err := s.heldAndFree(t.Target)
-		switch {
+	for _, t := range s.tried(ready, do) {
+		switch err := t.outcome.Err; {
 		case errors.Is(err, mta.ErrBusy):
 			busy = append(busy, t)
 		case errors.Is(err, mta.ErrChanged):
 			wrong = append(wrong, string(t.ID))
 		case errors.Is(err, mta.ErrGone):
-			err = s.refusal(t.Target, refused)
+			t.failed(s.refusal(t.Target, refused))
 		}
-		t.failed(err)
 	}
 	if err := s.release(context.WithoutCancel(ctx), wrong); err != nil && s.anyInHold(wrong) {
 		return busy, fmt.Errorf("release messages that were held by mistake: %w", err)
 	}
 	return busy, ctx.Err()
+}
+
+// tried does something with each of the messages, whatever comes of it.
+func (s *spool) tried(tasks []task, do func(s *spool, t *spoor.Target) error) []task {
+	_ = eachTask(context.Background(), tasks, func(t task) error {
+		t.failed(do(s, t.Target))
+		return nil
+	})
+	return slices.Clone(tasks)
 }
 
 // anyInHold reports whether one of these IDs is held.
@@ -152,20 +191,12 @@ func (s *spool) heldAndFree(t *spoor.Target) error {
 	return free(f.file)
 }
 
-// awaitFree waits for deliveries of held messages to end. Those that go on are
+// awaitFree takes held messages whose deliveries end in time. Those that go on are
 // released again, unless they were on hold before the plan.
 func (s *spool) awaitFree(ctx context.Context, tasks []task) {
 	deadline := time.Now().Add(patience)
 	for {
-		busy := tasks[:0:0]
-		for _, t := range tasks {
-			err := s.heldAndFree(t.Target)
-			t.failed(err)
-			if errors.Is(err, mta.ErrBusy) {
-				busy = append(busy, t)
-			}
-		}
-		tasks = busy
+		tasks = slices.DeleteFunc(s.tried(tasks, (*spool).takeHeld), func(t task) bool { return !errors.Is(t.outcome.Err, mta.ErrBusy) })
 		if len(tasks) == 0 {
 			return
 		}
@@ -175,7 +206,7 @@ func (s *spool) awaitFree(ctx context.Context, tasks []task) {
 	}
 	tasks = slices.DeleteFunc(tasks, func(t task) bool { return t.Held })
 	for _, t := range tasks {
-		if err := s.coolDown(t.Target); err != nil {
+		if err := s.coolDownHeld(t.Target); err != nil {
 			t.is(spoor.ResultBusy, errors.Join(t.outcome.Err, err))
 		}
 	}
@@ -183,15 +214,20 @@ func (s *spool) awaitFree(ctx context.Context, tasks []task) {
 	_ = s.release(context.WithoutCancel(ctx), idsOf(tasks))
 }
 
-// coolDown puts the next attempt off as long as qmgr(8) does after one that failed.
-// qmgr may still have the message in memory, from before it was held: were it
-// active again at once, recipients of both would get it twice.
-func (s *spool) coolDown(t *spoor.Target) error {
+// coolDownHeld does so with a message in hold.
+func (s *spool) coolDownHeld(t *spoor.Target) error {
 	f, err := s.openHeld(t)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = f.file.Close() }()
+	return s.coolDown(f)
+}
+
+// coolDown puts the next attempt off as long as qmgr(8) does after one that failed.
+// qmgr may still have the message in memory, from before it was held: were it
+// active again at once, recipients of both would get it twice.
+func (s *spool) coolDown(f *found) error {
 	now := time.Now()
 	if f.stat.Modified.After(now) {
 		return nil
@@ -214,28 +250,6 @@ func idsOf(tasks []task) []string {
 		ids[i] = string(t.ID)
 	}
 	return ids
-}
-
-// discardNative removes held messages with postsuper, which removes their logs
-// first. In no other queue does it look for them.
-func discardNative(ctx context.Context, s *spool, tasks []task) error {
-	var ready []task
-	for _, t := range tasks {
-		err := s.heldAndFree(t.Target)
-		switch {
-		case err == nil:
-			ready = append(ready, t)
-			continue
-		case errors.Is(err, mta.ErrGone), errors.Is(err, mta.ErrChanged):
-			err = s.notInQueue(t.Target)
-		}
-		t.failed(err)
-	}
-	if len(ready) == 0 {
-		return ctx.Err()
-	}
-	s.leftHold(ready, s.postfix.postsuper(ctx, idsOf(ready), "-d", "hold"))
-	return ctx.Err()
 }
 
 // leftHold reads which messages have left hold, as they were told to. refused is the
@@ -264,7 +278,7 @@ func putBackNative(ctx context.Context, s *spool, tasks []task) error {
 		err := s.inHold(t.Target)
 		switch {
 		case err == nil && !t.Held:
-			if err = s.coolDown(t.Target); err == nil {
+			if err = s.coolDownHeld(t.Target); err == nil {
 				ready = append(ready, t)
 				continue
 			}
@@ -296,7 +310,7 @@ func holdNative(ctx context.Context, s *spool, tasks []task) error {
 			ready = append(ready, t)
 		}
 	}
-	busy, err := s.holdNow(ctx, ready)
+	busy, err := s.holdNow(ctx, ready, (*spool).heldAndFree)
 	for _, t := range busy {
 		t.failed(nil)
 	}

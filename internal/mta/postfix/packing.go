@@ -10,6 +10,7 @@ import (
 	"spoor"
 	"spoor/internal/disk"
 	"spoor/internal/host"
+	"spoor/internal/mta"
 )
 
 // The roles of the files of a parcel of Postfix. A parcel has the first, and of
@@ -39,74 +40,98 @@ func (c *controller) pack(s *spool, t *spoor.Target) (*spoor.Parcel, error) {
 	if err := s.loadTaken(); err != nil {
 		return nil, err
 	}
-	logsIn := func(name string) string { return name }
-	folder, held := s.taken[string(t.ID)]
-	var f *found
-	var err error
-	if held {
-		logsIn = func(name string) string { return s.holdingName(path.Join(takenFiles, name)) }
-		f, err = s.openTaken(t, folder)
-	} else {
-		f, err = s.openHeld(t)
+	kept, ok := s.taken.of(string(t.ID))
+	if !ok {
+		return nil, fmt.Errorf("it is not in the holding place: %w", mta.ErrGone)
+	}
+	in, err := s.folder(s.takenName(kept.folder))
+	if err == nil && !kept.fresh {
+		err = s.stillFree(t, kept)
 	}
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = f.file.Close() }()
-	if err := free(f.file); err != nil {
+	message, content, err := mta.PackFile(in, string(t.ID))
+	if err != nil {
 		return nil, err
 	}
-	p := &spoor.Parcel{Target: *t, MTA: "postfix", CallerUID: -1}
-	p.Files = append(p.Files, packed(roleMessage, t.Path(), f.dir, string(t.ID), f.stat))
-	c.readParcel(p, f)
-	if err := s.packLogs(p, logsIn); err != nil {
+	message.Role, message.Name = roleMessage, t.Path()
+	p := &spoor.Parcel{Target: *t, MTA: "postfix", CallerUID: -1, Files: []spoor.PackedFile{message}}
+	if err := c.readParcel(p, in, content); err != nil {
 		return nil, err
 	}
-	return p, nil
+	return p, s.packLogs(p, kept)
 }
 
-func packed(role, name string, dir *disk.Dir, id string, st disk.Stat) spoor.PackedFile {
-	return spoor.PackedFile{
-		Role: role, Name: name, Mode: st.Mode, UID: st.UID, GID: st.GID,
-		Accessed: st.Accessed, Modified: st.Modified, SizeBytes: st.SizeBytes,
-		Open: func() (spoor.Content, error) { return dir.Open(id) },
+// stillFree checks a message that an earlier run has taken.
+func (s *spool) stillFree(t *spoor.Target, kept kept) error {
+	f, err := s.openTaken(t, kept.folder)
+	if err != nil {
+		return err
 	}
+	return errors.Join(free(f.file), f.file.Close())
 }
 
-// packLogs adds the logs of deliveries.
-func (s *spool) packLogs(p *spoor.Parcel, in func(name string) string) error {
+// packLogs adds the logs of deliveries: they are where Postfix has them, or beside
+// the message.
+func (s *spool) packLogs(p *spoor.Parcel, kept kept) error {
 	id := string(p.ID)
-	for _, queue := range logQueues {
-		name := s.place(queue, id)
-		dir, err := s.folder(in(name))
-		var st disk.Stat
-		if err == nil {
-			st, err = dir.Stat(id)
+	for i, queue := range logQueues {
+		if kept.without(i) {
+			continue
 		}
+		name := s.place(queue, id)
+		file, err := s.packLog(id, name, kept)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		if st.Regular {
-			p.Files = append(p.Files, packed(queue, path.Join(s.dir, name, id), dir, id, st))
-		}
+		file.Role, file.Name = queue, path.Join(s.dir, name, id)
+		p.Files = append(p.Files, file)
 	}
 	return nil
 }
 
+func (s *spool) packLog(id, name string, kept kept) (file spoor.PackedFile, err error) {
+	err = fs.ErrNotExist
+	for _, place := range kept.logFolders(s, name) {
+		if !errors.Is(err, fs.ErrNotExist) {
+			return file, err
+		}
+		var in *disk.Dir
+		if in, err = s.folder(place); err == nil {
+			file, _, err = mta.PackFile(in, id)
+		}
+		if errors.Is(err, disk.ErrNotRegular) {
+			err = fs.ErrNotExist
+		}
+	}
+	return file, err
+}
+
 // readParcel reads the envelope. Of a damaged file it is what can be read.
-func (c *controller) readParcel(p *spoor.Parcel, f *found) {
+func (c *controller) readParcel(p *spoor.Parcel, in *disk.Dir, content []byte) error {
 	r, _ := c.readers.Get().(*reader) // New makes nothing else
 	defer c.readers.Put(r)
 	maildrop := path.Base(p.Folder) == "maildrop"
 	r.clear(spoor.StateQueued)
 	if maildrop {
 		r.clear(spoor.StateMaildrop)
-		p.CallerUID = f.stat.UID
+		p.CallerUID = p.Files[0].UID
 	}
-	if r.cursor.start(host.File(f.file.Descriptor()), f.stat.SizeBytes) == nil {
+	if content == nil {
+		f, err := in.Open(string(p.ID))
+		if err != nil {
+			return err
+		}
+		defer func() { _ = f.Close() }()
+		if r.cursor.start(host.File(f.Descriptor()), p.Files[0].SizeBytes) == nil {
+			r.envelopes()
+		}
+	} else {
+		r.cursor.startWhole(content)
 		r.envelopes()
 	}
 	m := &r.message
@@ -116,6 +141,7 @@ func (c *controller) readParcel(p *spoor.Parcel, f *found) {
 		}
 	}
 	p.Recipients, p.Done = m.Recipients.Len(), m.Recipients.Done()
+	return nil
 }
 
 // envelopes reads what is before and behind a content whose length is recorded;

@@ -73,6 +73,11 @@ func (c *cursor) startPacked(from io.ReaderAt, size int64) error {
 	return err
 }
 
+// startWhole begins with a file that was read whole.
+func (c *cursor) startWhole(content []byte) {
+	*c = cursor{packed: bytes.NewReader(content), left: int64(len(content)) + slackBytes, buffer: c.buffer, window: content, whole: true}
+}
+
 // readAt fills buf; less means the end of the file.
 func (c *cursor) readAt(buf []byte, offset int64) (int, error) {
 	if c.packed == nil {

@@ -32,8 +32,8 @@ type spool struct {
 
 	opening sync.Mutex
 	folders map[string]*disk.Dir // open, by name below queue
-	listing sync.Mutex
-	taken   map[string]string // ID to folder below queue, of what is in the holding place; nil before loadTaken
+	missing map[string]bool      // known not to be there, where nobody else makes any
+	taken   keptMessages
 }
 
 // openSpool opens the queue of an instance. It returns mta.ErrNoQueue, or
@@ -50,7 +50,7 @@ func openSpool(server *mta.Server, main *MainCF, control mta.Control) (*spool, e
 	if err != nil {
 		return nil, err
 	}
-	s := &spool{dir: dir, plan: control.Plan, hashed: map[string]bool{}, folders: map[string]*disk.Dir{}}
+	s := &spool{dir: dir, plan: control.Plan, hashed: map[string]bool{}, folders: map[string]*disk.Dir{}, missing: map[string]bool{}}
 	s.configure(main)
 	if s.queue, err = control.Top.OpenDir(resolved); err != nil {
 		return nil, err
@@ -174,11 +174,24 @@ func (s *spool) folder(name string) (*disk.Dir, error) {
 	if d, ok := s.folders[name]; ok {
 		return d, nil
 	}
+	if s.missing[name] {
+		return nil, &fs.PathError{Op: "open", Path: path.Join(s.queue.Name(), name), Err: unix.ENOENT}
+	}
 	d, err := s.queue.OpenDir(name)
-	if err == nil {
+	switch {
+	case err == nil:
 		s.folders[name] = d
+	case errors.Is(err, fs.ErrNotExist) && (!s.running || strings.HasPrefix(name, holdingPlace+"/")):
+		s.missing[name] = true
 	}
 	return d, err
+}
+
+// appeared forgets that a folder was missing.
+func (s *spool) appeared(name string) {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	delete(s.missing, name)
 }
 
 // rel is a folder of a target below the queue directory; ok is false for one that
@@ -263,6 +276,7 @@ func (s *spool) makeFolder(name string) (*disk.Dir, error) {
 	if err := s.moveNewFolder(in, path.Base(name)); err != nil {
 		return nil, fmt.Errorf("make folder %s: %w", name, err)
 	}
+	s.appeared(name)
 	return s.folder(name)
 }
 

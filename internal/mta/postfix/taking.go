@@ -19,8 +19,8 @@ var errHeldOther = errors.New("in the holding place lies another message of that
 // holds its lock on the file.
 func (s *spool) takeFile(t *spoor.Target) error {
 	id := string(t.ID)
-	if folder, ok := s.taken[id]; ok {
-		return s.takeAgain(t, folder)
+	if kept, ok := s.taken.of(id); ok {
+		return s.takeAgain(t, kept)
 	}
 	f, err := s.locate(t)
 	if err != nil {
@@ -55,24 +55,30 @@ func (s *spool) moveOut(id string, f *found) error {
 	if err := f.dir.Rename(id, to, id); err != nil {
 		return disown(err)
 	}
-	s.taken[id] = f.folder
-	if err := s.moveLogs(id); err != nil {
-		if failed := s.moveBack(id, f.folder); failed != nil {
+	has, err := s.moveLogs(id)
+	if err != nil {
+		if failed := s.moveBack(id, kept{folder: f.folder}); failed != nil {
+			s.taken.add(id, kept{folder: f.folder})
 			return fmt.Errorf("%w: %w: %w", spoor.ErrUnsettled, err, failed)
 		}
 		return err
 	}
+	s.taken.add(id, kept{folder: f.folder, fresh: true, logs: logsMoved, has: has})
 	return nil
 }
 
-// takeAgain finishes what an earlier run has begun.
-func (s *spool) takeAgain(t *spoor.Target, folder string) error {
-	f, err := s.openTaken(t, folder)
+// takeAgain finishes what an earlier run has begun. Of a Postfix that runs, the
+// logs stay where they are: it may be writing them.
+func (s *spool) takeAgain(t *spoor.Target, kept kept) error {
+	f, err := s.openTaken(t, kept.folder)
 	if err != nil {
 		return err
 	}
 	_ = f.file.Close()
-	if err := s.moveLogs(string(t.ID)); err != nil {
+	if s.running {
+		return nil
+	}
+	if _, err := s.moveLogs(string(t.ID)); err != nil {
 		return fmt.Errorf("%w: %w", spoor.ErrUnsettled, err)
 	}
 	return nil
@@ -80,84 +86,84 @@ func (s *spool) takeAgain(t *spoor.Target, folder string) error {
 
 // openTaken opens a message in the holding place.
 func (s *spool) openTaken(t *spoor.Target, folder string) (*found, error) {
-	f, err := s.openAs(t, s.holdingName(path.Join(takenFiles, folder)))
+	f, err := s.openAs(t, s.takenName(folder))
 	if errors.Is(err, mta.ErrChanged) {
 		return nil, fmt.Errorf("%s: %w", t.ID, errHeldOther)
 	}
 	return f, err
 }
 
-// moveLogs moves the logs of a message that is in the holding place there too.
-func (s *spool) moveLogs(id string) error {
-	for _, queue := range logQueues {
-		name := s.place(queue, id)
-		from, err := s.folder(name)
-		if err == nil {
-			_, err = from.Stat(id)
-		}
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		to, err := s.holding(path.Join(takenFiles, name))
-		if err != nil {
-			return err
-		}
-		if err := from.Rename(id, to, id); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
+// moveLogs moves the logs of a message that is in the holding place there too, and
+// tells which there were.
+func (s *spool) moveLogs(id string) (has [len(logQueues)]bool, err error) {
+	for i, queue := range logQueues {
+		if has[i], err = s.moveLog(id, s.place(queue, id)); err != nil {
+			return has, err
 		}
 	}
-	return nil
+	return has, nil
 }
 
-// takenLogs calls do for the logs of a message in the holding place.
-func (s *spool) takenLogs(id string, do func(name string, in *disk.Dir) error) error {
-	for _, queue := range logQueues {
-		name := s.place(queue, id)
-		in, err := s.folder(s.holdingName(path.Join(takenFiles, name)))
-		if err == nil {
-			_, err = in.Stat(id)
-		}
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err == nil {
-			err = do(name, in)
-		}
-		if err != nil {
-			return err
-		}
+func (s *spool) moveLog(id, name string) (moved bool, err error) {
+	from, err := s.folder(name)
+	if err == nil {
+		_, err = from.Stat(id)
 	}
-	return nil
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	to, err := s.holding(path.Join(takenFiles, name))
+	if err != nil {
+		return false, err
+	}
+	err = from.Rename(id, to, id)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // moveBack is the inverse of moveOut: the file is the last to come.
-func (s *spool) moveBack(id, folder string) error {
-	err := s.takenLogs(id, func(name string, in *disk.Dir) error {
-		to, err := s.makeFolder(name)
-		if err != nil {
+func (s *spool) moveBack(id string, kept kept) error {
+	for _, queue := range logQueues {
+		if err := s.moveLogBack(id, s.place(queue, id)); err != nil {
 			return err
 		}
-		return in.Rename(id, to, id)
-	})
+	}
+	from, err := s.folder(s.takenName(kept.folder))
 	if err != nil {
 		return err
 	}
-	from, err := s.folder(s.holdingName(path.Join(takenFiles, folder)))
-	if err != nil {
-		return err
-	}
-	to, err := s.makeFolder(s.whereTo(id, folder))
+	to, err := s.makeFolder(s.whereTo(id, kept.folder))
 	if err != nil {
 		return err
 	}
 	if err := from.Rename(id, to, id); err != nil {
 		return err
 	}
-	delete(s.taken, id)
+	s.taken.remove(id)
 	return nil
+}
+
+func (s *spool) moveLogBack(id, name string) error {
+	in, err := s.folder(s.takenName(name))
+	if err == nil {
+		_, err = in.Stat(id)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	to, err := s.makeFolder(name)
+	if err != nil {
+		return err
+	}
+	return in.Rename(id, to, id)
 }
 
 // whereTo is the folder that a message goes back to: that where it was. Only a
@@ -173,16 +179,21 @@ func (s *spool) whereTo(id, folder string) string {
 // putBackFile returns a message from the holding place.
 func (s *spool) putBackFile(t *spoor.Target) error {
 	id := string(t.ID)
-	folder, ok := s.taken[id]
+	kept, ok := s.taken.of(id)
 	if !ok {
 		return s.isInQueue(t)
 	}
-	f, err := s.openTaken(t, folder)
+	f, err := s.openTaken(t, kept.folder)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = f.file.Close() }()
-	return s.moveBack(id, folder)
+	if s.running && queueOf(s.whereTo(id, kept.folder)) == "deferred" {
+		if err := s.coolDown(f); err != nil {
+			return err
+		}
+	}
+	return s.moveBack(id, kept)
 }
 
 // isInQueue is nil for a message that is in the queue.
@@ -194,25 +205,50 @@ func (s *spool) isInQueue(t *spoor.Target) error {
 	return f.file.Close()
 }
 
-// discardFile removes a message from the holding place, its file last.
+// discardFile removes a message from the holding place: its logs, wherever they
+// are, then its file.
 func (s *spool) discardFile(t *spoor.Target) error {
 	id := string(t.ID)
-	folder, ok := s.taken[id]
+	kept, ok := s.taken.of(id)
 	if !ok {
 		return s.notInQueue(t)
 	}
-	f, err := s.openTaken(t, folder)
+	if !kept.fresh {
+		f, err := s.openTaken(t, kept.folder)
+		if err != nil {
+			return err
+		}
+		_ = f.file.Close()
+	}
+	if err := s.discardLogs(id, kept); err != nil {
+		return err
+	}
+	in, err := s.folder(s.takenName(kept.folder))
 	if err != nil {
 		return err
 	}
-	defer func() { _ = f.file.Close() }()
-	if err := s.takenLogs(id, func(_ string, in *disk.Dir) error { return in.Remove(id) }); err != nil {
+	if err := in.Remove(id); err != nil {
 		return err
 	}
-	if err := f.dir.Remove(id); err != nil {
-		return err
+	s.taken.remove(id)
+	return nil
+}
+
+func (s *spool) discardLogs(id string, kept kept) error {
+	for i, queue := range logQueues {
+		if kept.without(i) {
+			continue
+		}
+		for _, name := range kept.logFolders(s, s.place(queue, id)) {
+			in, err := s.folder(name)
+			if err == nil {
+				err = in.Remove(id)
+			}
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
 	}
-	delete(s.taken, id)
 	return nil
 }
 
