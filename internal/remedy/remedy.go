@@ -40,8 +40,9 @@ type Work struct {
 	BatchSize int
 }
 
-// DefaultBatch makes the syncs of a batch cost little beside its messages.
-const DefaultBatch = 1000
+// DefaultBatch makes the syncs of a batch cost little beside its messages. An
+// interrupt has to wait for the end of a batch: some seconds, on a slow disk.
+const DefaultBatch = 4000
 
 // Propose gives a plan its ID and puts it on disk. Nothing else is changed, and
 // it is in the journal only when Apply begins.

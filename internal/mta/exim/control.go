@@ -1,7 +1,6 @@
 package exim
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,12 +27,26 @@ type Controller struct {
 	spool   *disk.Dir
 	now     func() time.Time
 
-	opening sync.Mutex // guards the maps: Pack is called by several goroutines
+	opening sync.Mutex // guards the maps: several goroutines use them
 	places  map[spot]*place
 	shelves map[string]*disk.Dir
 	homes   []*disk.Dir // the folders above the shelves: spoor, then spoor/PLAN
-	header  spoolHeader
-	text    []byte // the -H file that was read last
+	readers sync.Pool   // of *headerReader
+	known   shelvedMessages
+}
+
+// headerReader reads one -H file after another.
+type headerReader struct {
+	header spoolHeader
+	text   []byte // that was read last
+}
+
+// reader returns a headerReader, which the caller gives back by c.readers.Put.
+func (c *Controller) reader() *headerReader {
+	if r, ok := c.readers.Get().(*headerReader); ok {
+		return r
+	}
+	return &headerReader{}
 }
 
 // holding is the folder of the spool where messages wait out of Exim's reach. Exim
@@ -162,28 +175,6 @@ func removeEmpty(d *disk.Dir, name string) error {
 		return nil
 	}
 	return err
-}
-
-// each handles the elements of a batch one after another. It goes on behind one
-// that fails, and ends where nothing more can succeed.
-func each[T any](ctx context.Context, batch []T, do func(*T) spoor.Outcome) ([]spoor.Outcome, error) {
-	outcomes := make([]spoor.Outcome, len(batch))
-	for i := range batch {
-		err := ctx.Err()
-		if err == nil {
-			outcomes[i] = do(&batch[i])
-			err = outcomes[i].Err
-			if !hopeless(err) {
-				continue
-			}
-			i++
-		}
-		for ; i < len(batch); i++ {
-			outcomes[i] = failed(err)
-		}
-		return outcomes, err
-	}
-	return outcomes, nil
 }
 
 // hopeless reports whether no other message will fare better.

@@ -29,23 +29,25 @@ func (c *Controller) rewrite(t *spoor.Target, frozen bool) spoor.Outcome {
 		return outcome(err)
 	}
 	defer unlock(held)
-	err = c.identify(&s, t) // again, under the lock
+	r := c.reader()
+	defer c.readers.Put(r)
+	err = r.identify(&s, t) // again, under the lock
 	if errors.Is(err, fs.ErrNotExist) {
 		return sought(gone(t.ID))
 	}
-	if err != nil || c.header.frozen == frozen {
+	if err != nil || r.header.frozen == frozen {
 		return outcome(err)
 	}
-	text, err := c.marked(t.ID, frozen)
+	text, err := c.marked(r.text, t.ID, frozen)
 	if err == nil {
 		err = replaceHeader(s[header], t.ID, text)
 	}
 	return outcome(err)
 }
 
-// marked is the -H file that was read last, with a line about freezing or without.
-func (c *Controller) marked(id spoor.QueueID, frozen bool) ([]byte, error) {
-	l := lines{text: c.text}
+// marked is the text of a -H file, with a line about freezing or without.
+func (c *Controller) marked(was []byte, id spoor.QueueID, frozen bool) ([]byte, error) {
+	l := lines{text: was}
 	for range 4 { // its name, the caller, the sender, the time
 		if _, ok := l.next(); !ok {
 			return nil, fmt.Errorf("%s: %w", id, errEnvelope)
@@ -60,7 +62,7 @@ func (c *Controller) marked(id spoor.QueueID, frozen bool) ([]byte, error) {
 	if frozen {
 		line = append(strconv.AppendInt([]byte("-frozen "), c.now().Unix(), 10), '\n')
 	}
-	return bytes.Join([][]byte{c.text[:at], line, c.text[at+length:]}, nil), nil
+	return bytes.Join([][]byte{was[:at], line, was[at+length:]}, nil), nil
 }
 
 // findFrozen finds the line about freezing among the variables, or the place for

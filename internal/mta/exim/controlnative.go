@@ -37,6 +37,8 @@ func (c *Controller) look(t *spoor.Target) (sighting, error) {
 	if err := valid(t.ID); err != nil {
 		return sighting{}, err
 	}
+	r := c.reader()
+	defer c.readers.Put(r)
 	for _, at := range spots(t) {
 		s, ok, err := c.spoolSide(t.ID, at)
 		if err != nil {
@@ -45,11 +47,11 @@ func (c *Controller) look(t *spoor.Target) (sighting, error) {
 		if !ok {
 			continue
 		}
-		err = c.identify(&s, t)
+		err = r.identify(&s, t)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		return sighting{at, c.header.frozen}, err
+		return sighting{at, r.header.frozen}, err
 	}
 	return sighting{}, gone(t.ID)
 }

@@ -19,7 +19,11 @@ func (c *Controller) Pack(t *spoor.Target) (*spoor.Parcel, error) {
 	if err := valid(t.ID); err != nil {
 		return nil, err
 	}
-	at, ok, err := c.taken(t)
+	known, fresh := c.known.of(t.ID)
+	at, ok, err := known.at, fresh, error(nil)
+	if !fresh {
+		at, ok, err = c.taken(t)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -32,17 +36,25 @@ func (c *Controller) Pack(t *spoor.Target) (*spoor.Parcel, error) {
 	}
 	p := &spoor.Parcel{Target: *t, MTA: "exim", CallerUID: -1, StoredTime: c.now().UTC()}
 	p.Folder, p.Suffix = c.folder(at, "input"), "-H"
+	var text []byte // of the header
 	for _, r := range [...]role{header, data, journal, msglog} {
-		packed, err := c.packFile(s[r], r, c.path(t.ID, at, r))
+		if fresh && !known.has[r] {
+			continue
+		}
+		packed, content, err := mta.PackFile(s[r].dir, s[r].name)
 		if errors.Is(err, fs.ErrNotExist) && r != header {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
+		packed.Role, packed.Name = r.String(), c.path(t.ID, at, r)
 		p.Files = append(p.Files, packed)
+		if r == header {
+			text = content
+		}
 	}
-	return p, c.describe(p, &s)
+	return p, c.describe(p, &s, text)
 }
 
 // folder is the path of a spot below the root.
@@ -58,32 +70,13 @@ func (c *Controller) path(id spoor.QueueID, at spot, r role) string {
 	return path.Join(c.folder(at, "input"), string(id)+"-"+r.String())
 }
 
-func (c *Controller) packFile(f file, r role, name string) (spoor.PackedFile, error) {
-	st, err := f.stat()
-	if err != nil {
-		return spoor.PackedFile{}, err
-	}
-	if !st.Regular {
-		return spoor.PackedFile{}, fmt.Errorf("%s: not a regular file", name)
-	}
-	return spoor.PackedFile{
-		Role: r.String(), Name: name, Mode: st.Mode, UID: st.UID, GID: st.GID,
-		Accessed: st.Accessed, Modified: st.Modified, SizeBytes: st.SizeBytes,
-		Open: func() (spoor.Content, error) {
-			open, err := f.dir.Open(f.name)
-			if err != nil {
-				return nil, err
-			}
-			return open, nil
-		},
-	}, nil
-}
-
 // describe fills in what the -H and -J files say of envelope and caller.
-func (c *Controller) describe(p *spoor.Parcel, s *side) error {
-	text, err := c.readHeader(s[header], nil)
-	if err != nil {
-		return err
+// text is the -H file, nil for one that is large.
+func (c *Controller) describe(p *spoor.Parcel, s *side, text []byte) (err error) {
+	if text == nil {
+		if text, err = readHeader(s[header], nil); err != nil {
+			return err
+		}
 	}
 	var h spoolHeader
 	_ = h.parse(text, string(p.ID)) // of a damaged one, what could be read
@@ -118,7 +111,7 @@ func (c *Controller) describe(p *spoor.Parcel, s *side) error {
 // Deliveries end before the lock is free: of none it is uncertain what became of
 // it.
 func (c *Controller) journal(f file, finished map[string]bool) error {
-	text, err := c.readHeader(f, nil)
+	text, err := readHeader(f, nil)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

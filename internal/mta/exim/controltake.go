@@ -16,7 +16,7 @@ import (
 // Take implements mta.Controller. No lock is kept: a process of Exim's that opened
 // the -D file before and locks it afterwards finds no -H file, and gives up.
 func (c *Controller) Take(ctx context.Context, batch []spoor.Target) ([]spoor.Outcome, error) {
-	return each(ctx, batch, c.take)
+	return together(ctx, batch, c.take)
 }
 
 func (c *Controller) take(t *spoor.Target) spoor.Outcome {
@@ -62,7 +62,9 @@ func (c *Controller) takeFrom(at spot, t *spoor.Target) (out spoor.Outcome, foun
 		return outcome(err), true
 	}
 	defer unlock(held)
-	err = c.identify(&from, t)
+	r := c.reader()
+	defer c.readers.Put(r)
+	err = r.identify(&from, t)
 	if errors.Is(err, fs.ErrNotExist) {
 		return out, false
 	}
@@ -73,7 +75,12 @@ func (c *Controller) takeFrom(at spot, t *spoor.Target) (out spoor.Outcome, foun
 	if err != nil {
 		return failed(err), true
 	}
-	return c.shelve(&move{from: &from, to: &to, held: held}), true
+	m := &move{from: &from, to: &to, held: held}
+	out = c.shelve(m)
+	if out.Result == spoor.ResultDone && out.Err == nil {
+		c.known.add(t.ID, m.shelved(at))
+	}
+	return out, true
 }
 
 // shelve moves a message out of the spool.
@@ -131,14 +138,14 @@ func tidied(err error) spoor.Outcome {
 // its header can change, by rewriting, and so can the inode, with each attempt.
 // IDs are not used again; with the time of arrival, which Exim keeps to the
 // microsecond, no other message can be taken for it.
-func (c *Controller) identify(s *side, t *spoor.Target) error {
-	text, err := c.readHeader(s[header], c.text)
+func (r *headerReader) identify(s *side, t *spoor.Target) error {
+	text, err := readHeader(s[header], r.text)
 	if err != nil {
 		return err
 	}
-	c.text = text
-	_ = c.header.parse(text, string(t.ID)) // a damaged one can be taken too
-	if !c.header.arrived(t.ID).Equal(t.Arrived) {
+	r.text = text
+	_ = r.header.parse(text, string(t.ID)) // a damaged one can be taken too
+	if !r.header.arrived(t.ID).Equal(t.Arrived) {
 		return fmt.Errorf("%s: %w", t.ID, mta.ErrChanged)
 	}
 	return nil
@@ -153,7 +160,7 @@ func (h *spoolHeader) arrived(id spoor.QueueID) time.Time {
 }
 
 // readHeader reads a -H file into a buffer, which may be nil.
-func (c *Controller) readHeader(f file, buffer []byte) ([]byte, error) {
+func readHeader(f file, buffer []byte) ([]byte, error) {
 	if f.dir == nil {
 		return nil, fs.ErrNotExist
 	}
@@ -210,12 +217,15 @@ func (c *Controller) tidyTaken(at spot, id spoor.QueueID) error {
 
 // Discard implements mta.Controller.
 func (c *Controller) Discard(ctx context.Context, batch []spoor.Target) ([]spoor.Outcome, error) {
-	return each(ctx, batch, func(t *spoor.Target) spoor.Outcome { return outcome(c.discard(t)) })
+	return together(ctx, batch, func(t *spoor.Target) spoor.Outcome { return outcome(c.discard(t)) })
 }
 
 func (c *Controller) discard(t *spoor.Target) error {
 	if err := valid(t.ID); err != nil {
 		return err
+	}
+	if known, ok := c.known.of(t.ID); ok {
+		return c.discardKnown(t.ID, known)
 	}
 	at, ok, err := c.taken(t)
 	if err != nil {
@@ -237,6 +247,24 @@ func (c *Controller) discard(t *spoor.Target) error {
 		return err
 	}
 	return s[header].remove()
+}
+
+// discardKnown removes what this run has put on the shelf.
+func (c *Controller) discardKnown(id spoor.QueueID, known shelved) error {
+	s, err := c.shelfSide(id, known.at.shelf(), "")
+	if err != nil {
+		return err
+	}
+	for _, r := range append(lastData[:], header) {
+		if !known.has[r] {
+			continue
+		}
+		if err := s[r].remove(); err != nil {
+			return err
+		}
+	}
+	c.known.forget(id)
+	return nil
 }
 
 // sweep removes what is left in the holding place of a message whose -H file is
@@ -271,13 +299,14 @@ func (c *Controller) sweep(t *spoor.Target) error {
 
 // PutBack implements mta.Controller.
 func (c *Controller) PutBack(ctx context.Context, batch []spoor.Target) ([]spoor.Outcome, error) {
-	return each(ctx, batch, c.putBack)
+	return together(ctx, batch, c.putBack)
 }
 
 func (c *Controller) putBack(t *spoor.Target) spoor.Outcome {
 	if err := valid(t.ID); err != nil {
 		return failed(err)
 	}
+	c.known.forget(t.ID)
 	at, ok, err := c.taken(t)
 	if err != nil {
 		return failed(err)

@@ -32,7 +32,7 @@ func findCommands(root *host.Root, main *MainCF, run mta.Runner) (commands, erro
 }
 
 // commandIDs is how many messages one postsuper is given.
-const commandIDs = 1000
+const commandIDs = 4000
 
 // postsuper runs postsuper(1) for queue IDs. Its failure says little: it may have
 // acted on most of them, so what it did is to be found in the queue.

@@ -3,6 +3,7 @@ package postfix
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"path"
 	"time"
 
@@ -24,15 +25,10 @@ type found struct {
 // instance: messages move. It returns mta.ErrGone, or mta.ErrChanged where the ID
 // belongs to another message. The caller closes the file.
 func (s *spool) locate(t *spoor.Target) (*found, error) {
-	id := string(t.ID)
-	var first []string
-	if name, ok := s.rel(t.Folder); ok {
-		first = append(first, name)
-	}
-	why := mta.ErrGone
+	why := error(mta.ErrGone)
 	const rounds = 2 // what moves from one queue to one that was looked at is seen in the next
 	for range rounds {
-		for _, name := range append(first, s.everywhere(id)...) {
+		for name := range s.likely(t) {
 			f, err := s.openAs(t, name)
 			if err == nil || !errors.Is(err, mta.ErrGone) && !errors.Is(err, mta.ErrChanged) {
 				return f, err
@@ -43,6 +39,21 @@ func (s *spool) locate(t *spoor.Target) (*found, error) {
 		}
 	}
 	return nil, why
+}
+
+// likely are the folders in which a message may be, that where the plan saw it
+// first.
+func (s *spool) likely(t *spoor.Target) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if name, ok := s.rel(t.Folder); ok && !yield(name) {
+			return
+		}
+		for _, name := range s.everywhere(string(t.ID)) {
+			if !yield(name) {
+				return
+			}
+		}
+	}
 }
 
 // everywhere are all folders in which an ID may be.

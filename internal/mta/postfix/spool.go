@@ -239,11 +239,15 @@ func (s *spool) place(queue, id string) string {
 		return queue
 	}
 	digits := hashDigits(id)
-	// dir_forest.c pads a short name.
-	for len(digits) < s.depth {
-		digits += "_"
+	name := append(make([]byte, 0, len(queue)+2*maxDepth), queue...)
+	for i := range s.depth {
+		digit := byte('_') // dir_forest.c pads a short name
+		if i < len(digits) {
+			digit = digits[i]
+		}
+		name = append(name, '/', digit)
 	}
-	return queue + "/" + strings.Join(strings.Split(digits[:s.depth], ""), "/")
+	return string(name)
 }
 
 // places are the folders of a queue where an ID may be: where Postfix looks for

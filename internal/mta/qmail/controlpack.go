@@ -1,7 +1,6 @@
 package qmail
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -9,11 +8,8 @@ import (
 
 	"spoor"
 	"spoor/internal/disk"
+	"spoor/internal/mta"
 )
-
-// cachedBytes is the size up to which an envelope file is kept in memory with its
-// parcel, and not opened again.
-const cachedBytes = 64 << 10
 
 // Pack implements mta.Controller.
 func (c *controller) Pack(t *spoor.Target) (*spoor.Parcel, error) {
@@ -41,12 +37,12 @@ func (c *controller) Pack(t *spoor.Target) (*spoor.Parcel, error) {
 // pack reads the files of a message in its holding place.
 func (c *controller) pack(it *item) (*spoor.Parcel, error) {
 	p := &spoor.Parcel{Target: *it.t, MTA: c.queue.MTA(), CallerUID: -1}
-	if err := c.packContent(p, it); err != nil {
-		return nil, err
-	}
 	var k known
 	if !it.copies {
 		k, _ = c.recall(it)
+	}
+	if err := c.packContent(p, it, k); err != nil {
+		return nil, err
 	}
 	s := c.shelves
 	for _, one := range []shelfRole{
@@ -76,56 +72,75 @@ func has(p *spoor.Parcel, role string) bool {
 	return ok
 }
 
-// packContent adds mess: it is large, and opened when it is wanted.
-func (c *controller) packContent(p *spoor.Parcel, it *item) error {
-	name := it.name + "." + roleMess
-	st, err := it.held.Stat(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		name = it.name + "." + heldOrphan
-		st, err = it.held.Stat(name)
-	}
+// packContent adds mess.
+func (c *controller) packContent(p *spoor.Parcel, it *item, k known) error {
+	name, err := it.contentName(k)
 	if err != nil {
 		return err
 	}
-	if !st.Regular || (it.t.Inode != 0 && st.Inode != it.t.Inode) {
-		return fmt.Errorf("%s/%s: %w", it.held.Name(), name, disk.ErrNotRegular)
+	file, _, err := mta.PackFile(it.held, name)
+	if err != nil {
+		return err
 	}
 	folder := it.t.Folder
 	if c.shelves.mess.number(folder) < 0 {
 		folder = c.shelves.mess.path(c.shelves.mess.index(it.id))
 	}
-	held := it.held
-	p.Files = append(p.Files, packed(roleMess, folder+"/"+it.name, st, func() (spoor.Content, error) { return held.Open(name) }))
+	file.Role, file.Name = roleMess, folder+"/"+it.name
+	p.Files = append(p.Files, file)
 	return nil
 }
 
-func packed(role, name string, st disk.Stat, open func() (spoor.Content, error)) spoor.PackedFile {
-	return spoor.PackedFile{
-		Role: role, Name: name, Mode: st.Mode, UID: st.UID, GID: st.GID,
-		Accessed: st.Accessed, Modified: st.Modified, SizeBytes: st.SizeBytes, Open: open,
+// contentName is the name of the content in the holding place. What an earlier run
+// has put there is looked at once more.
+func (it *item) contentName(k known) (string, error) {
+	name, orphan := it.name+"."+roleMess, it.name+"."+heldOrphan
+	switch {
+	case k.roles&bitOf(heldOrphan) != 0:
+		return orphan, nil
+	case k.roles&bitOf(roleMess) != 0:
+		return name, nil
 	}
+	st, err := it.held.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		name = orphan
+		st, err = it.held.Stat(name)
+	}
+	if err != nil {
+		return "", err
+	}
+	if !st.Regular || (it.t.Inode != 0 && st.Inode != it.t.Inode) {
+		return "", fmt.Errorf("%s/%s: %w", it.held.Name(), name, disk.ErrNotRegular)
+	}
+	return name, nil
 }
 
 // packEnvelope adds a file of the envelope, and what it tells of recipients.
 func (c *controller) packEnvelope(p *spoor.Parcel, it *item, one shelfRole) error {
 	name := it.name + "." + one.role
-	f, err := it.held.Open(name)
+	file, data, err := mta.PackFile(it.held, name)
 	if err != nil {
 		return err
 	}
-	data, st, err := readOpen(f)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
+	if data == nil {
+		if data, err = readEnvelope(it.held, name); err != nil {
+			return err
+		}
 	}
 	addEnvelope(p, one.role, data)
-	held := it.held
-	open := func() (spoor.Content, error) { return held.Open(name) }
-	if len(data) <= cachedBytes {
-		open = func() (spoor.Content, error) { return io.NopCloser(bytes.NewReader(data)), nil }
-	}
-	where := one.from.path(one.from.index(it.id)) + "/" + it.name
-	p.Files = append(p.Files, packed(one.role, where, st, open))
+	file.Role, file.Name = one.role, one.from.path(one.from.index(it.id))+"/"+it.name
+	p.Files = append(p.Files, file)
 	return nil
+}
+
+// readEnvelope reads a large file.
+func readEnvelope(d *disk.Dir, name string) ([]byte, error) {
+	f, err := d.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	data, _, err := readOpen(f)
+	return data, errors.Join(err, f.Close())
 }
 
 // readOpen reads an envelope file whole.
