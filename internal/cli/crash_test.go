@@ -242,10 +242,11 @@ func compare(before, after map[string][]place) error {
 
 // run carries out a plan, or what was cut off, on a server whose disk may fail.
 type run struct {
-	t    *testing.T
-	dir  string
-	name string
-	seam disk.Seam
+	t     *testing.T
+	dir   string
+	name  string
+	seam  disk.Seam
+	batch int
 }
 
 // do opens everything anew, as another process would, and finishes old plans
@@ -293,7 +294,7 @@ func (r *run) apply(o *opened, top *disk.Dir, state *remedy.State, p *spoor.Plan
 	if err != nil {
 		return err
 	}
-	receipt, err := (&remedy.Work{State: state, Controller: c, Now: at, BatchSize: 2}).Apply(context.WithoutCancel(r.t.Context()), p)
+	receipt, err := (&remedy.Work{State: state, Controller: c, Now: at, BatchSize: max(r.batch, 2)}).Apply(context.WithoutCancel(r.t.Context()), p)
 	err = errors.Join(err, c.Close())
 	if err == nil && receipt.SkippedBy[spoor.ResultFailed] > 0 {
 		err = fmt.Errorf("%d messages failed: %v", receipt.SkippedBy[spoor.ResultFailed], receipt.Skipped)
@@ -380,6 +381,69 @@ func crashEverywhere(t *testing.T, s smallServer, from string, fault disktest.Fa
 		script := &disktest.Script{Fault: fault, N: n}
 		_ = (&run{t: t, dir: dir, name: s.mta, seam: script.Seam}).do(plan(dir, t))
 		if err := (&run{t: t, dir: dir, name: s.mta}).do(nil); err != nil {
+			t.Fatalf("%s: the next run fails: %v", script, err)
+		}
+		if err := compare(before, world(t, dir, s.mta)); err != nil {
+			t.Fatalf("%s: %v", script, err)
+		}
+		holdingIsGone(t, dir, script)
+		must(t, os.RemoveAll(dir))
+		if script.Calls() < n {
+			return
+		}
+	}
+}
+
+// TestNothingIsLostByManyAtOnce removes all of a captured queue in one batch, which
+// several goroutines share, and lets faults happen here and there.
+func TestNothingIsLostByManyAtOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it goes through hundreds of crashes")
+	}
+	for _, adapter := range adapters() {
+		s := wholeServer(t, adapter.Name)
+		if len(s.pick) < 80 {
+			t.Fatalf("%s: %d messages are too few to be shared", s.mta, len(s.pick))
+		}
+		for _, fault := range disktest.Faults() {
+			t.Run(s.mta+" "+fault.Name, func(t *testing.T) { crashMany(t, s, fault) })
+		}
+	}
+}
+
+// wholeServer is a captured server with all of its messages that can be told apart
+// by their content.
+func wholeServer(t *testing.T, name string) smallServer {
+	t.Helper()
+	s := smallServer{mta: name, dir: hosttest.Unpack(t, name)}
+	o := openServer(t, s.dir, name)
+	defer o.close()
+	all, seen := messagesOf(t, s.dir, name), map[string]bool{}
+	for _, m := range all {
+		content, err := o.queue.Content(m.ID)
+		if err != nil || m.State == spoor.StateIncomplete {
+			continue
+		}
+		data, err := io.ReadAll(content)
+		must(t, content.Close())
+		if err == nil && !seen[string(data)] {
+			seen[string(data)] = true
+			s.pick = append(s.pick, m.ID)
+		}
+	}
+	thin(t, s.dir, all, s.pick)
+	return s
+}
+
+func crashMany(t *testing.T, s smallServer, fault disktest.Fault) {
+	t.Helper()
+	before := world(t, s.dir, s.mta)
+	const step = 211 // calls between two crashes
+	for n := 1; ; n += step {
+		dir := copyTree(t, s.dir)
+		script := &disktest.Script{Fault: fault, N: n}
+		_ = (&run{t: t, dir: dir, name: s.mta, seam: script.Seam, batch: 1000}).do(s.removal(dir, t))
+		if err := (&run{t: t, dir: dir, name: s.mta, batch: 1000}).do(nil); err != nil {
 			t.Fatalf("%s: the next run fails: %v", script, err)
 		}
 		if err := compare(before, world(t, dir, s.mta)); err != nil {
