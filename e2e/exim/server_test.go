@@ -25,6 +25,7 @@ never_users =
 untrusted_set_sender = *
 smtp_accept_max_per_connection = 0
 smtp_accept_queue_per_connection = 0
+message_size_limit = 0
 domainlist local_domains = mx.shop.example : shop.example : localhost
 domainlist forwarded = club.example
 hostlist relay_hosts = 127.0.0.1 : 127.0.5.0/24

@@ -2,6 +2,7 @@ package mailtest
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
@@ -38,7 +39,7 @@ type Ran struct {
 // unshare(1) and so has its process ID.
 func (s *Server) operation(args []string) (command *exec.Cmd, ran func() Ran) {
 	const enter = `mount --bind /proc "$0/proc" && exec chroot "$0" "$@"`
-	command = exec.CommandContext(s.t.Context(), "unshare", append([]string{"--mount", "sh", "-c", enter, s.Dir, program}, args...)...)
+	command = exec.CommandContext(context.WithoutCancel(s.t.Context()), "unshare", append([]string{"--mount", "sh", "-c", enter, s.Dir, program}, args...)...)
 	command.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "USER=root"}
 	var out, problems bytes.Buffer
 	command.Stdout, command.Stderr = &out, &problems

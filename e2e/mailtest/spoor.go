@@ -64,6 +64,7 @@ type Message struct {
 	Origin struct {
 		Kind, Name string
 		UID        *int
+		Script     string
 		Confidence float64
 		Evidence   []Evidence
 	}

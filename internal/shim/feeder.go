@@ -15,7 +15,7 @@ const feederWord = "spoor-sendmail-feeder"
 // parent and its exit status. The feeder is no child of it: a mail program that
 // waits for its own children would meet a stranger.
 func startFeeder(from, to int) error {
-	pid, err := forkSelf([]string{feederWord, "first"}, from, to)
+	pid, err := forkSelf(os.Args[0], []string{feederWord, os.Args[0]}, from, to)
 	if err != nil {
 		return err
 	}
@@ -34,10 +34,10 @@ func startFeeder(from, to int) error {
 
 // forkSelf starts this program again, with two descriptors. Where there is no
 // /proc, as in a chroot, the name by which it was called has to do.
-func forkSelf(args []string, in, out int) (pid int, err error) {
+func forkSelf(name string, args []string, in, out int) (pid int, err error) {
 	with := &syscall.ProcAttr{Files: []uintptr{uintptr(in), uintptr(out)}}
-	if pid, err = syscall.ForkExec("/proc/self/exe", args, with); err != nil && strings.HasPrefix(os.Args[0], "/") {
-		pid, err = syscall.ForkExec(os.Args[0], args, with)
+	if pid, err = syscall.ForkExec("/proc/self/exe", args, with); err != nil && strings.HasPrefix(name, "/") {
+		pid, err = syscall.ForkExec(name, args, with)
 	}
 	return pid, err
 }
@@ -46,7 +46,7 @@ func forkSelf(args []string, in, out int) (pid int, err error) {
 // copies standard input to standard output.
 func feederMain(args []string) int {
 	if len(args) > 1 {
-		_, err := forkSelf([]string{feederWord}, syscall.Stdin, syscall.Stdout)
+		_, err := forkSelf(args[1], []string{feederWord}, syscall.Stdin, syscall.Stdout)
 		return one(err != nil)
 	}
 	copyAll(syscall.Stdin, syscall.Stdout)

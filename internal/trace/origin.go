@@ -106,7 +106,7 @@ func (w *witness) origin(r ruling) {
 	case s.sound:
 		w.prove(w.fact("shim", s.field()+" (signed by the recorder for uid "+strconv.Itoa(s.UID)+" at "+s.Issued.Format(time.RFC3339)+")", s.line))
 	case s.Proof == spoor.OriginUnsigned:
-		w.prove(w.fact("claim", s.field()+" (made while the recorder could not be reached: anybody could have written it)", s.line))
+		w.prove(w.fact("shim", s.field()+" (made while the recorder could not be reached: anybody could have written it)", s.line))
 	default:
 		w.prove(w.fact("claim", s.field(), s.line))
 	}
@@ -152,16 +152,21 @@ func (u uses) merge(key uint64, o use) {
 	u[key] = known
 }
 
-// bookCopies counts the messages whose ID other messages have too.
+// bookCopies counts the messages whose ID other messages have too. They are the
+// first of the examples: other forgeries must not hide them.
 func (l *Ledger) bookCopies() {
+	var copied []use
 	for _, u := range l.uses {
-		p := l.pages[u.page]
-		if u.count < 2 || p == nil {
-			continue
+		if u.count > 1 && l.pages[u.page] != nil {
+			copied = append(copied, u)
 		}
-		p.traffic.Forged += u.count - 1
+	}
+	slices.SortFunc(copied, func(a, b use) int { return strings.Compare(string(b.first.ID), string(a.first.ID)) })
+	for _, u := range copied {
+		t := &l.pages[u.page].traffic
+		t.Forged += u.count - 1
 		u.first.Text += fmt.Sprintf(" (stands in %d messages: an ID is issued for one, the others are copies)", u.count)
-		p.keepForgeries([]spoor.Evidence{u.first})
+		t.Forgeries = append([]spoor.Evidence{u.first}, t.Forgeries[:min(len(t.Forgeries), maxEvidence-1)]...)
 	}
 }
 
