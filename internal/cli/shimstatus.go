@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 
 	"github.com/spf13/cobra"
@@ -14,11 +15,11 @@ func shimStatusCommand(o *options) *cobra.Command {
 		Use:   "status",
 		Short: "whether the shim is in front of sendmail, and the recorder answers",
 		Args:  noArgs,
-		RunE:  func(*cobra.Command, []string) error { return o.shimStatus() },
+		RunE:  func(cmd *cobra.Command, _ []string) error { return o.shimStatus(cmd.Context()) },
 	}
 }
 
-func (o *options) shimStatus() error {
+func (o *options) shimStatus(ctx context.Context) error {
 	format, err := o.format("table", "wide", "json")
 	if err != nil {
 		return err
@@ -27,7 +28,7 @@ func (o *options) shimStatus() error {
 		return usage(errors.New("spoor shim status is for the running server: without --root"))
 	}
 	programs := programsBeside()
-	state := recorder.Look(recorder.System(o.stateDir(), programs.Shim), programs)
+	state := recorder.Look(ctx, recorder.System(o.stateDir(), programs.Shim), programs)
 	page := &report.Shim{
 		Time: o.env.Now().UTC(), InFront: state.InFront, Current: state.Current, PHP: state.PHP, Answers: state.Answers, HasKey: state.HasKey,
 		LastLine: state.LastLine, LogBytes: state.LogBytes, Limits: state.Limits, Damaged: state.Damaged, Held: heldRows(state.Held),

@@ -209,9 +209,13 @@ func (r *Record) Text() string {
 	var b strings.Builder
 	b.WriteString("uid " + strconv.Itoa(r.Facts.UID))
 	for _, part := range []struct{ name, value string }{
-		{" ran ", r.Facts.Exe}, {" in ", r.Facts.Dir}, {", script open: ", r.Facts.Script},
-		{", below ", parent(r.Facts.Parents)}, {"; claims: script ", r.Claims.Script},
-		{", request ", r.Claims.Host + r.Claims.URI}, {", client ", r.Claims.Remote},
+		{" ran ", r.Facts.Exe},
+		{" in ", r.Facts.Dir},
+		{", script open: ", r.Facts.Script},
+		{", below ", parent(r.Facts.Parents)},
+		{"; claims: script ", r.Claims.Script},
+		{", request ", r.Claims.Host + r.Claims.URI},
+		{", client ", r.Claims.Remote},
 	} {
 		if part.value != "" {
 			b.WriteString(part.name + part.value)

@@ -29,8 +29,8 @@ type Places struct {
 	Socket string
 	Spool  string
 	Log    string
-	State  string // folder for the key and the store of held messages
-	Config string // "" for no limits
+	State  string   // folder for the key and the store of held messages
+	Config string   // "" for no limits
 	Shims  []string // where the shim is, by whatever name it is called
 	Proc   string   // /proc
 }
@@ -209,7 +209,7 @@ func (r *Recorder) Serve(ctx context.Context, l *net.UnixListener) error {
 		conn, err := l.AcceptUnix()
 		switch {
 		case ctx.Err() != nil:
-			return nil //nolint:nilerr // it was told to stop
+			return nil
 		case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE), errors.Is(err, unix.ECONNABORTED), errors.Is(err, unix.EINTR):
 			r.problem(err)
 			pause(ctx, 10*time.Millisecond)

@@ -268,7 +268,7 @@ func TestMessagePassesWhateverTheRecorderDoes(t *testing.T) {
 // dialAtOnce connects, or returns an error where that would wait.
 func dialAtOnce(name string) (net.Conn, error) {
 	d := net.Dialer{Timeout: 50 * time.Millisecond}
-	return d.Dial("unixpacket", name) //nolint:noctx // the timeout ends it
+	return d.Dial("unixpacket", name)
 }
 
 func TestOverTheLimitIsRefused(t *testing.T) {

@@ -1,6 +1,7 @@
 package recorder
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"net"
@@ -29,10 +30,11 @@ type State struct {
 
 // Look sees how things are, and changes nothing. A socket is tried, without asking
 // for an ID.
-func Look(places Places, programs Programs) State {
+func Look(ctx context.Context, places Places, programs Programs) State {
 	s := State{InFront: sameProgram(sendmailPath, copyPath) || exists(realPath)}
 	s.Current = s.InFront && sameContent(sendmailPath, programs.Shim)
-	if c, err := net.DialTimeout("unixpacket", places.Socket, time.Second); err == nil {
+	dialer := net.Dialer{Timeout: time.Second}
+	if c, err := dialer.DialContext(ctx, "unixpacket", places.Socket); err == nil {
 		s.Answers = true
 		_ = c.Close()
 	}

@@ -58,7 +58,7 @@ func (v *visit) serve() error {
 	v.buf = make([]byte, shim.MaxPacket)
 	packet, err := v.receive(helloWait)
 	if err != nil || len(packet) == 0 || packet[0] != shim.PacketHello {
-		return nil //nolint:nilerr // see above
+		return nil
 	}
 	r := v.recorder
 	id := origin.ID{Issued: r.now().UTC(), UID: v.peer.uid, Nonce: origin.NewNonce()}

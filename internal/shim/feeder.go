@@ -36,8 +36,8 @@ func startFeeder(from, to int) error {
 // /proc, as in a chroot, the name by which it was called has to do.
 func forkSelf(name string, args []string, in, out int) (pid int, err error) {
 	with := &syscall.ProcAttr{Files: []uintptr{uintptr(in), uintptr(out)}}
-	if pid, err = syscall.ForkExec("/proc/self/exe", args, with); err != nil && strings.HasPrefix(name, "/") {
-		pid, err = syscall.ForkExec(name, args, with)
+	if pid, err = syscall.ForkExec("/proc/self/exe", args, with); err != nil && strings.HasPrefix(name, "/") { //nolint:gosec // it is this program
+		pid, err = syscall.ForkExec(name, args, with) //nolint:gosec // by the name that its caller gave it: it runs as that user
 	}
 	return pid, err
 }

@@ -86,7 +86,7 @@ func headEnd(data []byte) (end int, seen bool) {
 		if line[len(line)-1] != '\n' {
 			return at, false
 		}
-		if !isHeaderLine(line, first) && !(isFrom(line) && first) {
+		if !isHeaderLine(line, first) && (!first || !isFrom(line)) {
 			return at, true
 		}
 		first = first && isFrom(line)

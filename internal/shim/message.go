@@ -142,7 +142,7 @@ func (m *message) rest(buf []byte) (int, error) {
 func read(fd int, buf []byte) (int, error) {
 	for {
 		n, err := syscall.Read(fd, buf)
-		if err != syscall.EINTR { //nolint:errorlint // a bare number, of this very call
+		if err != syscall.EINTR {
 			return max(n, 0), err
 		}
 	}
@@ -152,7 +152,7 @@ func read(fd int, buf []byte) (int, error) {
 func write(fd int, data []byte) error {
 	for len(data) > 0 {
 		n, err := syscall.Write(fd, data)
-		if err != nil && err != syscall.EINTR { //nolint:errorlint // a bare number, of this very call
+		if err != nil && err != syscall.EINTR {
 			return err
 		}
 		data = data[max(n, 0):]

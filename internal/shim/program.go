@@ -19,7 +19,7 @@ func (p *program) exec() int {
 		if isSelf(name) {
 			continue
 		}
-		if err := syscall.Exec(name, p.args, env); err != syscall.ENOENT { //nolint:errorlint // a bare number, of this very call
+		if err := syscall.Exec(name, p.args, env); err != syscall.ENOENT { //nolint:gosec // to run the real one is what the shim is for
 			last = err
 		}
 	}

@@ -49,7 +49,7 @@ func (r *recorder) send(packet []byte) bool {
 	}
 	for {
 		err := syscall.Sendto(r.fd, packet, syscall.MSG_NOSIGNAL, nil)
-		if err != syscall.EINTR { //nolint:errorlint // a bare number, of this very call
+		if err != syscall.EINTR {
 			return err == nil
 		}
 	}

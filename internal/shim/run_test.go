@@ -29,8 +29,8 @@ func placesIn(dir string) Places {
 	return Places{Socket: dir + "/socket", Spool: dir + "/spool", Real: []string{dir + "/none", dir + "/sendmail"}}
 }
 
-// real is a sendmail that keeps what it gets, and its arguments.
-const real = `#!/bin/sh
+// realOne is a sendmail that keeps what it gets, and its arguments.
+const realOne = `#!/bin/sh
 echo "$0 $* pid=$$ ppid=$PPID" > "$SPOOR_SHIM_TEST/args"
 cat > "$SPOOR_SHIM_TEST/message"
 exit ${STATUS:-0}
@@ -46,13 +46,14 @@ type run struct {
 func newRun(t *testing.T, args ...string) *run {
 	t.Helper()
 	r := &run{t: t, dir: t.TempDir(), args: args}
-	r.write("sendmail", real)
+	r.become(realOne)
 	return r
 }
 
-func (r *run) write(name, text string) {
+// become is what the real sendmail does.
+func (r *run) become(script string) {
 	r.t.Helper()
-	if err := os.WriteFile(filepath.Join(r.dir, name), []byte(text), 0o755); err != nil {
+	if err := os.WriteFile(filepath.Join(r.dir, "sendmail"), []byte(script), 0o755); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -154,7 +155,7 @@ func TestTheShimBecomesTheRealOne(t *testing.T) {
 			t.Errorf("process %d of %d: %s", c.ProcessState.Pid(), os.Getpid(), args)
 		}
 		r = newRun(t)
-		r.write("sendmail", "#!/bin/sh\nkill -USR1 $$\n")
+		r.become("#!/bin/sh\nkill -USR1 $$\n")
 		c = r.command()
 		c.Stdin = strings.NewReader("To: a\n\n" + noise(n))
 		_ = c.Run()
@@ -172,7 +173,7 @@ func TestOtherCallsReadNothing(t *testing.T) {
 	defer func() { _ = out.Close() }()
 	defer func() { _ = in.Close() }()
 	r := newRun(t, "-bp")
-	r.write("sendmail", "#!/bin/sh\necho \"$*\" > $SPOOR_SHIM_TEST/args\n")
+	r.become("#!/bin/sh\necho \"$*\" > $SPOOR_SHIM_TEST/args\n")
 	if status := r.send(in); status != 0 || r.read("args") != "-bp\n" {
 		t.Errorf("status %d, called with %q", status, r.read("args"))
 	}
@@ -181,7 +182,7 @@ func TestOtherCallsReadNothing(t *testing.T) {
 // A writer that goes on after the dot that ends the message is not waited for.
 func TestTheRealOneMayStopReading(t *testing.T) {
 	r := newRun(t)
-	r.write("sendmail", "#!/bin/sh\nread line; echo \"$line\" > $SPOOR_SHIM_TEST/message\n")
+	r.become("#!/bin/sh\nread line; echo \"$line\" > $SPOOR_SHIM_TEST/message\n")
 	c := r.command()
 	in, err := c.StdinPipe()
 	if err != nil {

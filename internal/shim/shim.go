@@ -45,9 +45,9 @@ func Main(args []string, at Places) int {
 		return feederMain(args)
 	}
 	call := parseCall(args)
-	real := program{places: at.Real, args: call.realArgs(args)}
+	sendmail := program{places: at.Real, args: call.realArgs(args)}
 	if !call.submits {
-		return real.exec()
+		return sendmail.exec()
 	}
 	r := greet(at.Socket)
 	m := &message{in: syscall.Stdin}
@@ -58,7 +58,7 @@ func Main(args []string, at Places) int {
 		complain(v.text)
 		return v.status
 	case replyHold:
-		return hold(r, m, &call, v, &real)
+		return hold(r, m, &call, v, &sendmail)
 	}
 	if v.kind != replyPass {
 		v.text = noteInSpool(at.Spool, &call, m)
@@ -66,7 +66,7 @@ func Main(args []string, at Places) int {
 	m.mark(v.text)
 	r.tell(&call, m)
 	r.close()
-	return pass(m, &real)
+	return pass(m, &sendmail)
 }
 
 // Exit statuses of sendmail, as sysexits.h has them.
@@ -81,21 +81,21 @@ const (
 // sender is told that it is accepted only after the recorder has said that it is
 // on disk. Where that fails, a message that is still here as a whole passes; the
 // sender of any other is told to try again.
-func hold(r *recorder, m *message, call *call, v verdict, real *program) int {
+func hold(r *recorder, m *message, call *call, v verdict, sendmail *program) int {
 	m.mark(v.text)
-	if r.store(call, m, real.args) {
+	if r.store(call, m, sendmail.args) {
 		return v.status
 	}
 	r.close()
 	if m.whole {
-		return pass(m, real)
+		return pass(m, sendmail)
 	}
 	complain("the message could not be kept, try again")
 	return exitTempFail
 }
 
 // pass hands the message on. It returns only if that is impossible.
-func pass(m *message, real *program) int {
+func pass(m *message, sendmail *program) int {
 	end, err := m.pipe()
 	if err != nil {
 		complain("no pipe for the message: " + err.Error())
@@ -108,7 +108,7 @@ func pass(m *message, real *program) int {
 	if end != syscall.Stdin {
 		_ = syscall.Close(end)
 	}
-	return real.exec()
+	return sendmail.exec()
 }
 
 // complain tells the user who sends, as sendmail does.
