@@ -161,6 +161,7 @@ func (l *Ledger) bookCopies() {
 			copied = append(copied, u)
 		}
 	}
+	clear(l.uses)
 	slices.SortFunc(copied, func(a, b use) int { return strings.Compare(string(b.first.ID), string(a.first.ID)) })
 	for _, u := range copied {
 		t := &l.pages[u.page].traffic
