@@ -72,6 +72,8 @@ var rooms = map[string][]string{
 	"spoor/bench/cmd/floor":                {"spoor/bench/floor"},
 	"spoor/bench/cmd/maillog":              {"spoor/bench/maillog"},
 	"spoor/bench/cmd/accuracy":             {"spoor/bench/maillog"},
+	"spoor/bench/cmd/sendbench":            {},
+	"spoor/bench/cmd/plainwrapper":         {},
 	"spoor/bench/cmd/pair":                 {},
 	"spoor/bench/cmd/postfixrm":            {"spoor", "spoor/internal/mta", "spoor/internal/mta/postfix", "spoor/internal/host", "spoor/internal/disk"},
 }
