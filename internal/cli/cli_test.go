@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -47,6 +48,12 @@ func TestTranscripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata",
 		UpdateScripts: os.Getenv("SPOOR_UPDATE") != "",
+		Condition: func(word string) (bool, error) {
+			if word != "root" {
+				return false, fmt.Errorf("unknown condition %q", word)
+			}
+			return os.Geteuid() == 0, nil
+		},
 		Setup: func(env *testscript.Env) error {
 			for name, archive := range captures {
 				dir := filepath.Join(env.WorkDir, name)

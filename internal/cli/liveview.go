@@ -85,7 +85,7 @@ func (v *liveView) begin() error {
 	for _, refused := range v.page.Refused {
 		_, _ = fmt.Fprintf(v.options.env.Err, "spoor: not used: %s\n", report.Escape(refused))
 	}
-	_, _ = fmt.Fprintf(v.options.env.Err, "spoor: %s with /proc: %s\n", v.page.Mechanism, v.page.Misses)
+	_, _ = fmt.Fprintf(v.options.env.Err, "spoor: %s: %s\n", v.page.Mechanism, v.page.Misses)
 	if v.flags.format == "ndjson" {
 		return v.page.StartJSON(v.options.env.Out)
 	}

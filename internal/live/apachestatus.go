@@ -116,7 +116,7 @@ func withoutTags(text string) string {
 }
 
 // busy reports whether the request of the row still runs.
-func (r *apacheRow) busy() bool { return r.mode != "" && strings.Contains("WRKCLG", r.mode[:1]) }
+func (r *apacheRow) busy() bool { return r.mode != "" && strings.Contains("WGL", r.mode[:1]) }
 
 func (r *apacheRow) worker() Worker {
 	return Worker{PID: r.pid, Server: "Apache", Asked: "Apache", Method: r.method, Path: r.path, Host: r.host, Client: r.client, Ended: !r.busy()}

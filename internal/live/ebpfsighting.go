@@ -24,7 +24,7 @@ func (t *tracer) sighting(record []byte) (*spoor.Sighting, bool) {
 		return nil, false
 	}
 	s.Process.Exe = t.exes.of(&s.Process, d.exe)
-	s.Process.Dir = below(t.observed.config.Root.Dir(), s.Process.Dir)
+	s.Process.Dir = below(t.observed.top, s.Process.Dir)
 	for i := range d.parents {
 		parent := &d.parents[i]
 		parent.process.Exe = t.exes.of(&parent.process, parent.exe)
@@ -57,7 +57,7 @@ func (t *tracer) openFile(d *decodedFile) (spoor.OpenFile, bool) {
 	if d.path == "" {
 		return spoor.OpenFile{}, false
 	}
-	file := spoor.OpenFile{FD: d.fd, Path: below(t.observed.config.Root.Dir(), d.path), Readonly: d.readonly, UID: -1}
+	file := spoor.OpenFile{FD: d.fd, Path: below(t.observed.top, d.path), Readonly: d.readonly, UID: -1}
 	if id, uid, err := identifyOwner(d.path); err == nil && id == d.id {
 		file.Current, file.UID = true, uid
 	}

@@ -133,7 +133,7 @@ func callerOf(w *Watch, pid int, found program) (s *spoor.Sighting, alive bool) 
 	environ, _ := theProc.read(pid, "environ", environLimit)
 	s.Claims = parseEnviron(environ, len(environ) < environLimit)
 	s.Files = openFiles(w, &process)
-	s.Process.Dir = below(w.config.Root.Dir(), process.Dir)
+	s.Process.Dir = below(w.top, process.Dir)
 	if running, ok := w.programs.running(theProc.name(pid, "exe")); ok && running.id == found.id {
 		args, _ := theProc.read(pid, "cmdline", argsLimit)
 		s.Args = parseArgs(args)

@@ -20,7 +20,7 @@ type Interpreters struct {
 
 // NewInterpreters returns one for processes below a root.
 func NewInterpreters(root *host.Root) *Interpreters {
-	return &Interpreters{root: root.Dir(), known: map[who]string{}}
+	return &Interpreters{root: folderOf(root), known: map[who]string{}}
 }
 
 // maxInterpreters is how many processes are remembered.

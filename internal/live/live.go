@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -60,6 +61,7 @@ type sensor interface {
 // Watch is a running observation. It is for one goroutine.
 type Watch struct {
 	config    Config
+	top       string // Config.Root as the kernel names it
 	programs  *programs
 	main      sensor // nil for Proc
 	mechanism string
@@ -80,7 +82,7 @@ type Refusal struct {
 // that Config names: then the error is ErrNoMechanism if it does not. The caller
 // closes the Watch.
 func Open(config Config) (*Watch, error) {
-	w := &Watch{config: config, programs: newPrograms(config.Root, config.Programs), family: newFamily(), own: map[int]int{}}
+	w := &Watch{config: config, top: folderOf(config.Root), programs: newPrograms(config.Root, config.Programs), family: newFamily(), own: map[int]int{}}
 	w.programs.refresh()
 	for _, mechanism := range Mechanisms() {
 		if config.Mechanism != "" && config.Mechanism != mechanism || config.Permission && mechanism == EBPF {
@@ -94,10 +96,30 @@ func Open(config Config) (*Watch, error) {
 		w.refused = append(w.refused, Refusal{mechanism, err})
 	}
 	if w.mechanism == "" {
-		return nil, fmt.Errorf("%w: %w", ErrNoMechanism, w.refused[0].Err)
+		return nil, w.none()
 	}
 	w.snapshots = newSnapshots(w)
 	return w, nil
+}
+
+// folderOf is the folder of a root as the kernel names it: without links.
+func folderOf(root *host.Root) string {
+	name, err := filepath.Abs(root.Dir())
+	if err != nil {
+		return root.Dir()
+	}
+	if whole, err := filepath.EvalSymlinks(name); err == nil {
+		return whole
+	}
+	return name
+}
+
+// none says why nothing works.
+func (w *Watch) none() error {
+	if len(w.refused) == 0 {
+		return fmt.Errorf("%w: there is no %q", ErrNoMechanism, w.config.Mechanism)
+	}
+	return fmt.Errorf("%w: %w", ErrNoMechanism, w.refused[0].Err)
 }
 
 // sensor starts a mechanism. That of Proc is nil: snapshots are taken anyway.
@@ -227,6 +249,9 @@ func (w *Watch) start(ctx context.Context, out chan<- *spoor.Sighting) *sync.Wai
 
 // tell hands a sighting on, unless it is the second of one submission.
 func (w *Watch) tell(s *spoor.Sighting, each func(*spoor.Sighting)) {
+	if w.outside(s) {
+		return
+	}
 	if w.config.Mail(&s.Process) {
 		w.own[s.Process.UID]++
 		return
@@ -234,6 +259,12 @@ func (w *Watch) tell(s *spoor.Sighting, each func(*spoor.Sighting)) {
 	if s.Activity != spoor.ActivitySubmission || w.family.first(s) {
 		each(s)
 	}
+}
+
+// outside reports whether a process has nothing to do with the root: ports and
+// processes are those of the whole machine.
+func (w *Watch) outside(s *spoor.Sighting) bool {
+	return s.Activity == spoor.ActivityConnection && below(w.top, s.Process.Exe) == "" && w.top != "/"
 }
 
 // refresh watches the programs that have been replaced.

@@ -87,7 +87,7 @@ func (p *poller) sighting(pid int) (*spoor.Sighting, bool) {
 		Program: found.path, Args: parseArgs(args), Claims: parseEnviron(environ, len(environ) < environLimit),
 		Files: openFiles(p.watch, &process),
 	}
-	s.Process.Dir = below(p.watch.config.Root.Dir(), process.Dir)
+	s.Process.Dir = below(p.watch.top, process.Dir)
 	c := parseCommand(found.path, s.Args)
 	s.Recipients = c.recipients
 	return s, c.submits && theProc.is(&process) && sameExe(exe, process.Exe)

@@ -117,13 +117,13 @@ func (l *looking) look() []*spoor.Sighting {
 			}
 			continue
 		}
-		if !isScript(d.link) || !l.watch.config.InSite(below(l.watch.config.Root.Dir(), d.link)) {
+		if !isScript(d.link) || !l.watch.config.InSite(below(l.watch.top, d.link)) {
 			continue
 		}
 		file, ok := theProc.file(l.pid, d)
 		if ok && file.Readonly && l.isNewScript(d.link) {
 			s := l.sighting(spoor.ActivityOpenScript, socket{})
-			file.Path = below(l.watch.config.Root.Dir(), file.Path)
+			file.Path = below(l.watch.top, file.Path)
 			s.Files = []spoor.OpenFile{file}
 			found = append(found, s)
 		}
@@ -155,7 +155,7 @@ func (l *looking) know() {
 	if err != nil {
 		process = spoor.Process{PID: l.pid, UID: -1, GID: -1}
 	}
-	process.Dir = below(l.watch.config.Root.Dir(), process.Dir)
+	process.Dir = below(l.watch.top, process.Dir)
 	l.process, l.parents = process, theProc.parents(parent)
 }
 
@@ -190,7 +190,7 @@ func openFiles(w *Watch, process *spoor.Process) []spoor.OpenFile {
 			break
 		}
 		if file, ok := theProc.file(process.PID, d); ok {
-			if file.Path = below(w.config.Root.Dir(), file.Path); file.Path != "" {
+			if file.Path = below(w.top, file.Path); file.Path != "" {
 				files = append(files, file)
 			}
 		}

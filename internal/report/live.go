@@ -69,7 +69,7 @@ func (l *Live) span() string {
 
 // means tells what the answer rests on.
 func (l *Live) means(p *page) {
-	p.row(0, "Mechanism", clip(l.Mechanism, maxQuote)+" with /proc: "+clip(l.Misses, maxQuote))
+	p.row(0, "Mechanism", clip(l.Mechanism, maxQuote)+": "+clip(l.Misses, maxQuote))
 	for _, refused := range l.Refused {
 		p.row(0, "", "not used: "+clip(refused, maxQuote))
 	}

@@ -11,7 +11,7 @@ import (
 type liveStartJSON struct {
 	headJSON
 	Event     string `json:"event"` // "start"
-	Mechanism string `json:"mechanism"`
+	Mechanism text   `json:"mechanism"`
 	Misses    text   `json:"misses"`
 	Refused   []text `json:"refused"`
 	Programs  []text `json:"programs"`
@@ -23,7 +23,7 @@ type sightingJSON struct {
 	Event       string         `json:"event"` // "sighting"
 	Time        string         `json:"time"`  // with nanoseconds
 	Activity    string         `json:"activity"`
-	Mechanism   string         `json:"mechanism"`
+	Mechanism   text           `json:"mechanism"`
 	Source      text           `json:"source"`
 	Kind        string         `json:"kind"`
 	Name        text           `json:"name"`
@@ -69,8 +69,8 @@ type fileJSON struct {
 }
 
 type variableJSON struct {
-	Key   string `json:"key"`
-	Value text   `json:"value"`
+	Key   text `json:"key"`
+	Value text `json:"value"`
 }
 
 // liveSummaryJSON is the last line.
@@ -111,7 +111,7 @@ type ownJSON struct {
 // StartJSON writes the first line of spoor.live/1.
 func (l *Live) StartJSON(out io.Writer) error {
 	return writeLine(out, liveStartJSON{
-		headJSON: l.json(LiveSchema), Event: "start", Mechanism: l.Mechanism, Misses: text(l.Misses),
+		headJSON: l.json(LiveSchema), Event: "start", Mechanism: text(l.Mechanism), Misses: text(l.Misses),
 		Refused: texts(l.Refused), Programs: texts(l.Programs), Pages: texts(l.Pages),
 	})
 }
@@ -119,7 +119,7 @@ func (l *Live) StartJSON(out io.Writer) error {
 // SightingJSON writes one sighting, as a line.
 func SightingJSON(out io.Writer, s *spoor.Sighting) error {
 	j := sightingJSON{
-		Event: "sighting", Time: s.Time.UTC().Format(time.RFC3339Nano), Activity: s.Activity.String(), Mechanism: s.Mechanism,
+		Event: "sighting", Time: s.Time.UTC().Format(time.RFC3339Nano), Activity: s.Activity.String(), Mechanism: text(s.Mechanism),
 		Source: text(s.Source.String()), Kind: s.Source.Kind.String(), Name: text(s.Source.Name), SourceKnown: newKnownJSON(s.SourceKnown),
 		Site: text(s.Site), Script: text(s.Script), ScriptKnown: newKnownJSON(s.ScriptKnown),
 		Client: text(s.Client), ClientKnown: newKnownJSON(s.ClientKnown), Request: text(s.Request),
@@ -137,7 +137,7 @@ func SightingJSON(out io.Writer, s *spoor.Sighting) error {
 		j.Files = append(j.Files, fileJSON{FD: f.FD, Path: text(f.Path), Readonly: f.Readonly, Current: f.Current})
 	}
 	for _, c := range s.Claims {
-		j.Claims = append(j.Claims, variableJSON{Key: c.Key, Value: text(c.Value)})
+		j.Claims = append(j.Claims, variableJSON{Key: text(c.Key), Value: text(c.Value)})
 	}
 	return writeLine(out, j)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"spoor"
 )
@@ -31,7 +32,8 @@ type liveColumn struct {
 	width int // 0: takes a share of what is left
 	share int // of what is left
 	right bool
-	least int // width of the screen from which on it is shown
+	tail  bool // of a value that is too long the end is shown, not the start
+	least int  // width of the screen from which on it is shown
 	cell  func(*Style, *spoor.Doing) string
 }
 
@@ -42,7 +44,7 @@ func liveColumns() []liveColumn {
 		{head: "LAST", width: 4, right: true, least: 48, cell: func(s *Style, d *spoor.Doing) string { return shortAge(s.Now, d.Last) }},
 		{head: "DOES", width: 7, least: 100, cell: func(_ *Style, d *spoor.Doing) string { return doesWord(d.Activity) }},
 		{head: "SOURCE", share: 2, cell: func(_ *Style, d *spoor.Doing) string { return d.Source.String() }},
-		{head: "SCRIPT", share: 3, least: 60, cell: func(_ *Style, d *spoor.Doing) string { return orNone(d.Script) }},
+		{head: "SCRIPT", share: 3, tail: true, least: 60, cell: func(_ *Style, d *spoor.Doing) string { return orNone(d.Script) }},
 		{head: "UID", width: 6, right: true, least: 70, cell: uidCell},
 		{head: "CLIENT", width: 15, least: 90, cell: func(_ *Style, d *spoor.Doing) string { return orNone(d.Client) }},
 		{head: "KNOWN", width: 13, least: 80, cell: func(_ *Style, d *spoor.Doing) string { return sureWords(d) }},
@@ -192,10 +194,28 @@ func (s *screen) row(sgr string, cells []liveColumn, value func(*liveColumn) str
 			left -= gap
 			width = min(c.width, left)
 		}
-		text = appendCell(text, value(c), width, c.right)
+		words := value(c)
+		if c.tail {
+			words = clipFront(words, width)
+		}
+		text = appendCell(text, words, width, c.right)
 		left -= width
 	}
 	s.paint(sgr, text)
+}
+
+// clipFront is clip, but leaves out the start: the end of a path is its name.
+func clipFront(s string, width int) string {
+	const most = 16 // bytes that one column takes, with its marks
+	if len(s) <= most*width && columns(s) <= width {
+		return s
+	}
+	s = s[max(len(s)-most*width, 0):]
+	for s != "" && columns(s) > width-1 {
+		_, size := utf8.DecodeRuneInString(s)
+		s = s[size:]
+	}
+	return ellipsis + s
 }
 
 // appendCell appends a value in exactly so many columns.
