@@ -13,6 +13,7 @@ type Culprit struct {
 	Login     string // of UID; ""
 	WebServer bool   // UID runs the web server, and so the scripts of many sites
 	Addresses []netip.Addr
+	Now       time.Time // of the plan
 	Until     time.Time // zero: until it is taken back
 	Home      string    // of a script: the folder of its site, absolute below the root, without links
 	LockLogin bool      // an account shall not be able to log in either

@@ -156,9 +156,10 @@ type Command struct {
 	Do     []string `json:"do,omitempty"`
 	Undo   []string `json:"undo,omitempty"`
 	Before []string `json:"before,omitempty"` // its output is kept: what the setting was
-	// Test is run after Do; where it fails, or does not write Want, Do has failed.
+	// Test is run after Do; where it fails, or does not write Want, Do has failed. Without
+	// a Test it is Do that has to write Want.
 	Test []string `json:"test,omitempty"`
-	Want string   `json:"want,omitempty"` // must be in the output of Test
+	Want string   `json:"want,omitempty"`
 	// Writes are the files that Do makes of others, a map's database for example:
 	// they are kept, and Undo puts them back as they were where it can.
 	Writes []string `json:"writes,omitempty"` // absolute below the root

@@ -11,6 +11,11 @@ import (
 // Port returns a port of 127.0.0.1 that was free a moment ago.
 func (r *Root) Port() string {
 	r.t.Helper()
+	if len(r.ports) > 0 {
+		port := r.ports[0]
+		r.ports = r.ports[1:]
+		return port
+	}
 	var config net.ListenConfig
 	listener, err := config.Listen(r.t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {

@@ -35,6 +35,7 @@ type Root struct {
 	Dir     string
 	t       *testing.T
 	daemons []*daemon
+	ports   []string // that Port returns first
 }
 
 // New copies the programs of a server, "postfix" or "exim", into a new root, with

@@ -18,7 +18,7 @@ import (
 
 // culprit finds out what has to be known of a source to stop it.
 func (s *server) culprit(ctx context.Context, o *options, source spoor.Source) (*spoor.Culprit, error) {
-	c := &spoor.Culprit{Source: source, UID: -1, Live: s.root.Live()}
+	c := &spoor.Culprit{Source: source, UID: -1, Live: s.root.Live(), Now: o.env.Now().UTC()}
 	_, c.Managed = s.panel.(panel.Managed)
 	switch source.Kind {
 	case spoor.KindSite:

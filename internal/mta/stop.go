@@ -24,7 +24,7 @@ func Bar(root *host.Root, c *spoor.Culprit, programs []string) spoor.Measures {
 	seen := map[string]bool{}
 	for _, name := range programs {
 		file, err := root.Resolve(name)
-		if err != nil || seen[file] {
+		if name == "" || err != nil || seen[file] {
 			continue
 		}
 		seen[file] = true

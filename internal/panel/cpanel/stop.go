@@ -49,7 +49,7 @@ func (p *Panel) stopLogin(ctx context.Context, run panel.Runner, c *spoor.Culpri
 	}
 	return spoor.Measures{Steps: []spoor.Step{{
 		Kind: spoor.StepCommand, What: "cPanel suspends outgoing mail of " + c.Login + ", scripts and mailboxes", Inverse: "it is allowed again",
-		Command: &spoor.Command{Do: do, Undo: []string{whmapi, "un" + function, "user=" + c.Login}, Test: do, Want: "result: 1"},
+		Command: &spoor.Command{Do: do, Undo: []string{whmapi, "un" + function, "user=" + c.Login}, Want: "result: 1"},
 	}}}
 }
 
@@ -78,7 +78,7 @@ func (p *Panel) stopMailbox(c *spoor.Culprit) spoor.Measures {
 	return spoor.Measures{
 		Steps: []spoor.Step{{
 			Kind: spoor.StepCommand, What: "cPanel suspends outgoing mail of " + name, Inverse: "it is allowed again",
-			Command: &spoor.Command{Do: do, Undo: []string{uapi, "--user=" + owner, "Email", "unsuspend_outgoing", "email=" + name}, Test: do, Want: "status: 1"},
+			Command: &spoor.Command{Do: do, Undo: []string{uapi, "--user=" + owner, "Email", "unsuspend_outgoing", "email=" + name}, Want: "status: 1"},
 		}},
 		Open: []string{open},
 	}

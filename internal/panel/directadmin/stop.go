@@ -4,7 +4,6 @@ import (
 	"context"
 	"strconv"
 	"strings"
-	"time"
 
 	"spoor"
 	"spoor/internal/host"
@@ -53,7 +52,7 @@ func (p *Panel) Stop(_ context.Context, _ panel.Runner, c *spoor.Culprit) spoor.
 	return spoor.Measures{Steps: []spoor.Step{{
 		Kind: spoor.StepEdit, What: "DirectAdmin refuses mail of " + name + " (a line in " + file + ")", Inverse: "the line is taken out",
 		Edit: &spoor.Edit{
-			Path: file, Mode: 0o644, Changes: []spoor.LineChange{{New: name + ":" + strconv.FormatInt(time.Now().Unix(), 10)}},
+			Path: file, Mode: 0o644, Changes: []spoor.LineChange{{New: name + ":" + strconv.FormatInt(c.Now.Unix(), 10)}},
 		},
 	}}}
 }
