@@ -157,13 +157,15 @@ func within(network netip.Prefix, client []byte) bool {
 // were taken, and attempts that were refused. Of a refusal it must name the account
 // or come from the network.
 func (s *server) loggedOf(ctx context.Context, o *options, source spoor.Source, since time.Time) (accepted, refused int, err error) {
+	// Most logs tell the second only: what is of this one may have been before.
+	after := spoor.StampOf(since.Truncate(time.Second).Add(time.Second))
 	c := spoor.Culprit{Source: source}
 	network, isNetwork := c.Network()
 	name := []byte(source.Name)
 	_, err = s.scanLog(ctx, o, func(b *spoor.Block) error {
 		for i := range b.Events {
 			e := &b.Events[i]
-			if e.Time < spoor.StampOf(since.Truncate(time.Second)) {
+			if e.Time < after {
 				continue
 			}
 			switch {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"spoor"
 	"spoor/internal/remedy"
+	"spoor/internal/report"
 )
 
 // stopFlags are those of stop and fix.
@@ -218,6 +220,26 @@ func (o *options) stopOf(s *server, word string) (*remedy.Past, error) {
 		}
 	}
 	return nil, nil
+}
+
+// shownInForce are the plans whose steps are done, for the answer.
+func (s *server) shownInForce(o *options) ([]report.InForce, error) {
+	plans, err := o.inForce(s)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, nil // the state folder is root's, and the answer is for everybody
+	}
+	if err != nil {
+		return nil, err
+	}
+	var list []report.InForce
+	for _, past := range plans {
+		one := report.InForce{Plan: past.Plan, Action: past.Action, Since: past.Start, Expires: past.Record.Expires}
+		if len(past.Record.Selector) > 0 {
+			one.Subject = past.Record.Selector[0]
+		}
+		list = append(list, one)
+	}
+	return list, nil
 }
 
 // inForce are the plans whose steps are done, oldest first.

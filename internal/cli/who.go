@@ -74,8 +74,14 @@ func (o *options) ask(ctx context.Context) (w *report.Who, done func(), err erro
 		s.close()
 		return nil, nil, err
 	}
+	inForce, err := s.shownInForce(o)
+	if err != nil {
+		s.gaps.Add(defaultState, "what was changed here cannot be read: "+cause(err))
+		a.gaps = s.allGaps(a.scan)
+	}
 	return &report.Who{
-		Root: s.root.Dir(), Host: s.host, Time: o.env.Now().UTC(), MTA: s.queue.MTA(), Panel: s.panel.Name(),
+		InForce: inForce,
+		Root:    s.root.Dir(), Host: s.host, Time: o.env.Now().UTC(), MTA: s.queue.MTA(), Panel: s.panel.Name(),
 		Queue: a.count, Sources: a.sources, Minor: a.minor, MinorSources: a.minorSources, MinorMessages: a.minorMessages,
 		Log: s.coverage(), Obstacles: a.obstacles, Findings: a.findings, Complete: a.complete, Gaps: a.gaps, NoQueue: s.noQueue != nil, Unseen: s.adapter.Unseen,
 	}, s.close, nil

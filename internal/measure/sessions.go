@@ -62,7 +62,7 @@ func end(ctx context.Context, one spoor.Session) (done bool, err error) {
 		return false, fmt.Errorf("process %d: %w", one.PID, err)
 	}
 	defer func() { _ = unix.Close(fd) }()
-	now, err := LookAtSession(one.PID)
+	now, err := connectionsAt(one.PID, false) // its daemon may be opening its port anew
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) || err == nil && !serves(now, one) {
 		return false, nil
 	}
@@ -101,7 +101,11 @@ func wait(ctx context.Context, fd, pid int) error {
 
 // LookAtSession returns the connections that a process serves, each to be ended
 // later. It returns fs.ErrNotExist where there is no such process.
-func LookAtSession(pid int) ([]spoor.Session, error) {
+func LookAtSession(pid int) ([]spoor.Session, error) { return connectionsAt(pid, true) }
+
+// connectionsAt are the connections of a process; those that came in only if
+// somebody listens on their port still, where that is asked for.
+func connectionsAt(pid int, listened bool) ([]spoor.Session, error) {
 	dir := "/proc/" + strconv.Itoa(pid)
 	stat, err := os.ReadFile(dir + "/stat")
 	if err != nil {
@@ -125,7 +129,7 @@ func LookAtSession(pid int) ([]spoor.Session, error) {
 		if err != nil {
 			continue // a kernel without IPv6
 		}
-		for _, c := range connectionsOf(table) {
+		for _, c := range connectionsOf(table, listened) {
 			if sockets[c.inode] {
 				list = append(list, spoor.Session{PID: pid, Started: started, Exe: exe, Client: c.client})
 			}
@@ -200,12 +204,12 @@ type connection struct {
 	inode  uint64
 }
 
-// connectionsOf reads the established connections of /proc/net/tcp or tcp6 that
-// came in: on their port here somebody listens.
+// connectionsOf reads the established connections of /proc/net/tcp or tcp6; if
+// incoming is set, those that came in: on their port here somebody listens.
 //
 //	sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
 //	 0: 0100007F:0019 0100007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 4242 1 …
-func connectionsOf(table []byte) []connection {
+func connectionsOf(table []byte, incoming bool) []connection {
 	var list []connection
 	listened := map[uint16]bool{}
 	for line := range strings.Lines(string(table)) {
@@ -224,7 +228,7 @@ func connectionsOf(table []byte) []connection {
 			list = append(list, connection{port: port, client: client, inode: inode})
 		}
 	}
-	return slices.DeleteFunc(list, func(c connection) bool { return !listened[c.port] })
+	return slices.DeleteFunc(list, func(c connection) bool { return incoming && !listened[c.port] })
 }
 
 // States of a socket in /proc/net/tcp (include/net/tcp_states.h).

@@ -81,7 +81,7 @@ func FuzzConnections(f *testing.F) {
 	f.Add([]byte("  sl\n   0: 0100007F:024B 0900007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 4242 1 x\n"))
 	f.Add([]byte("   0: 00000000000000000000000001000000:0019 0000000000000000FFFF00000100007F:C350 01 a b c d e 4242\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, c := range connectionsOf(data) {
+		for _, c := range connectionsOf(data, false) {
 			if !c.client.IsValid() {
 				t.Fatal("an address that is none")
 			}
@@ -90,12 +90,12 @@ func FuzzConnections(f *testing.F) {
 }
 
 func TestConnectionsOfTheKernel(t *testing.T) {
-	got := connectionsOf([]byte("  sl  local_address rem_address   st\n" +
-		"   0: 0100007F:024B 0900007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 4242 1 x\n" +
-		"   1: 0100007F:024B 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4245 1 x\n" +
-		"   3: 0100007F:9999 0900007F:0019 01 00000000:00000000 00:00000000 00000000     0        0 4246 1 x\n" +
-		"   1: 0100007F:0019 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4243 1 x\n" +
-		"   2: 0000000000000000FFFF00000100007F:0019 0000000000000000FFFF00000500000A:C350 01 a b c d e 4244\n"))
+	got := connectionsOf([]byte("  sl  local_address rem_address   st\n"+
+		"   0: 0100007F:024B 0900007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 4242 1 x\n"+
+		"   1: 0100007F:024B 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4245 1 x\n"+
+		"   3: 0100007F:9999 0900007F:0019 01 00000000:00000000 00:00000000 00000000     0        0 4246 1 x\n"+
+		"   1: 0100007F:0019 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4243 1 x\n"+
+		"   2: 0000000000000000FFFF00000100007F:0019 0000000000000000FFFF00000500000A:C350 01 a b c d e 4244\n"), true)
 	if len(got) != 2 || got[0].client.String() != "127.0.0.9" || got[0].port != 587 || got[0].inode != 4242 || got[1].client.String() != "10.0.0.5" {
 		t.Errorf("%+v", got)
 	}

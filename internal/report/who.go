@@ -26,6 +26,7 @@ type Who struct {
 	Minor                       iter.Seq[SourceLine]
 	MinorSources, MinorMessages int // of Minor
 
+	InForce   []InForce       // what spoor has done against sources, oldest first
 	Log       *spoor.Coverage // nil where no log was read
 	Obstacles []spoor.Obstacle
 	Findings  []spoor.Finding
@@ -54,6 +55,7 @@ func (w *Who) Text(out io.Writer, style Style, top int) error {
 	w.writeLog(p)
 	writeObstacles(p, w.Obstacles, maxObstacles)
 	w.writeSources(p, top)
+	w.writeInForce(p)
 	writeFindings(p, w.Findings)
 	writeGaps(p, w.Gaps, w.Complete)
 	return p.writeTo(out)

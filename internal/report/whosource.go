@@ -84,6 +84,10 @@ func writeSource(p *page, rank int, line *SourceLine) {
 	writeCandidates(p, t.Candidates)
 	p.label(detail, "next")
 	p.command(showCommand(t.Source))
+	if command := endCommand(v); command != "" {
+		p.label(detail, "")
+		p.command(command)
+	}
 }
 
 // writeHistory tells in a few lines what the log has of a source.

@@ -1,0 +1,68 @@
+package report
+
+import (
+	"time"
+)
+
+// InForce is a plan whose steps keep something from sending, or change the server
+// in another way, and were not taken back.
+type InForce struct {
+	Plan    string
+	Action  string
+	Subject string    // the source, as the plan was given it; "" for none
+	Since   time.Time // UTC
+	Expires time.Time // zero if it does not
+}
+
+// over reports whether its time is over: the next command that changes something
+// takes it back.
+func (f *InForce) over(now time.Time) bool { return !f.Expires.IsZero() && !f.Expires.After(now) }
+
+// maxInForce is how many the page shows.
+const maxInForce = 10
+
+func (w *Who) writeInForce(p *page) {
+	if len(w.InForce) == 0 {
+		return
+	}
+	p.heading("In force")
+	over := false
+	for i := range w.InForce[:min(maxInForce, len(w.InForce))] {
+		f := &w.InForce[i]
+		words := clip(f.Subject, maxAddress) + "  since " + p.style.clock(f.Since)
+		switch {
+		case f.over(w.Time):
+			words += ", its time is over"
+			over = true
+		case !f.Expires.IsZero():
+			words += ", until " + p.style.clock(f.Expires)
+		}
+		p.row(detail, f.Action, words+"  ("+f.Plan+")")
+	}
+	if more := len(w.InForce) - maxInForce; more > 0 {
+		p.para(detail, "and "+count(more)+" more: see spoor journal")
+	}
+	if over {
+		p.suggest(detail, "what is over is taken back by the next command that changes something, or now:", "spoor unstop --expired")
+	}
+}
+
+type inForceJSON struct {
+	Plan    string `json:"plan"`
+	Action  string `json:"action"`
+	Subject text   `json:"subject"`
+	Since   string `json:"since"`
+	Expires string `json:"expires,omitempty"`
+}
+
+func (w *Who) inForce() []inForceJSON {
+	var list []inForceJSON
+	for _, f := range w.InForce {
+		line := inForceJSON{Plan: f.Plan, Action: f.Action, Subject: text(f.Subject), Since: jsonTime(f.Since)}
+		if !f.Expires.IsZero() {
+			line.Expires = jsonTime(f.Expires)
+		}
+		list = append(list, line)
+	}
+	return list
+}
