@@ -113,7 +113,7 @@ func (s *server) audit(ctx context.Context, a *answer) error {
 		panel.EgressPolicy(s.root, s.rulesets(ctx), &policy)
 	}
 	a.policy = policy
-	a.findings = s.withFixes(audit.Findings(s.auditFacts(a)))
+	a.findings = s.withFixes(a, audit.Findings(s.auditFacts(a)))
 	return nil
 }
 

@@ -94,12 +94,15 @@ func (o *options) auditFix(ctx context.Context, args []string, f *mendFlags) err
 
 // withFixes names the command that mends each finding, where panel or MTA may have a
 // way.
-func (s *server) withFixes(list []spoor.Finding) []spoor.Finding {
+func (s *server) withFixes(a *answer, list []spoor.Finding) []spoor.Finding {
 	_, byPanel := s.panel.(panel.Mender)
 	_, byMTA := s.queue.(mta.Mender)
 	for i := range list {
 		f := &list[i]
 		fromPanel := byPanel && len(f.Evidence) > 0 && f.Evidence[0].What == "psa"
+		if d := domainOf(a, f); d != nil && d.Relayed {
+			continue // who its users are is known elsewhere
+		}
 		if slices.Contains(mendable(), f.Check) && (fromPanel || byMTA || f.Check == audit.CheckPHPMailHeader) {
 			f.Fix = report.Command("spoor", "audit", "fix", f.Check, f.Subject)
 		}

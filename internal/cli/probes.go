@@ -61,7 +61,7 @@ func (s *server) probe(ctx context.Context, p *probes, a *answer) error {
 	if !slices.Equal(p.zones, []string{noZone}) {
 		facts.Listings = a.askLists(ctx, addresses, p)
 	}
-	a.findings = s.withFixes(audit.Findings(facts))
+	a.findings = s.withFixes(a, audit.Findings(facts))
 	return ctx.Err()
 }
 

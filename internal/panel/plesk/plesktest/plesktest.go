@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -99,6 +100,29 @@ func (m *MariaDB) Exec(t *testing.T, text string) {
 	if _, err := m.admin.ExecContext(t.Context(), text); err != nil {
 		t.Fatalf("%v in %s", err, text)
 	}
+}
+
+// Rows are the values of the first column of a query in psa, a line each.
+func (m *MariaDB) Rows(t *testing.T, query string) string {
+	t.Helper()
+	m.Exec(t, "USE psa")
+	rows, err := m.admin.QueryContext(t.Context(), query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	var lines strings.Builder
+	for rows.Next() {
+		var value sql.NullString
+		if err := rows.Scan(&value); err != nil {
+			t.Fatal(err)
+		}
+		lines.WriteString(value.String + "\n")
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return lines.String()
 }
 
 // Load makes the database psa anew from files of SQL. Its admin may read the
