@@ -203,17 +203,30 @@ func (s *server) wouldBreak(a *answer, f *spoor.Finding) []string {
 		return nil
 	}
 	var words []string
-	for i := range a.sources {
-		line := &a.sources[i]
+	others := 0
+	tell := func(line *report.SourceLine) {
 		addr, err := netip.ParseAddr(line.Verdict.Source.Name)
 		if line.Verdict.Source.Kind != spoor.KindNetwork || err != nil || !prefix.Contains(addr.Unmap()) {
-			continue
+			return
+		}
+		if len(words) == mostTold {
+			others++
+			return
 		}
 		n := line.Traffic.Messages
 		if line.Traffic.History != nil {
 			n = line.Traffic.Unlogged + line.Traffic.History.Accepted
 		}
-		words = append(words, fmt.Sprintf("%s has sent %d messages without a login (%s)", addr, n, line.Verdict.Class))
+		words = append(words, fmt.Sprintf("%s has sent %s without a login (%s)", addr, messages(n), line.Verdict.Class))
+	}
+	for i := range a.sources {
+		tell(&a.sources[i])
+	}
+	for line := range a.minor {
+		tell(&line)
+	}
+	if others > 0 {
+		words = append(words, fmt.Sprintf("%d more addresses of it have sent without a login", others))
 	}
 	if prefix.Contains(netip.AddrFrom4([4]byte{127, 0, 0, 1})) || prefix.Contains(netip.IPv6Loopback()) {
 		words = append(words, "webmail, mailing lists, monitoring and scripts of this machine that send to 127.0.0.1 without a login")
@@ -222,4 +235,14 @@ func (s *server) wouldBreak(a *answer, f *spoor.Finding) []string {
 		words = append(words, "nobody has sent through it in the log that was read; monitoring and printers may do so rarely")
 	}
 	return words
+}
+
+// mostTold is how many senders are named.
+const mostTold = 10
+
+func messages(n int) string {
+	if n == 1 {
+		return "1 message"
+	}
+	return fmt.Sprintf("%d messages", n)
 }
