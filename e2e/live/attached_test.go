@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -68,5 +69,20 @@ func TestNothingStaysAttached(t *testing.T) {
 		s.storm(10, 1, 10)
 		w.signal(signal)
 		s.storm(10, 1, 10) // would wait for ever if it were still held
+	}
+}
+
+// Root without the right to load programs, as in a container, gets what is left,
+// and is told why.
+func TestWithoutRightsTheNextIsTaken(t *testing.T) {
+	s := start(t)
+	s.hostile()
+	w := watchBy(t, s, []string{"setpriv", "--bounding-set=-bpf,-perfmon,-sys_admin"})
+	wants(t, "the mechanism", w.mechanism, "proc")
+	_, _ = w.end()
+	for _, words := range []string{"not used: ebpf (eBPF:", "operation not permitted", "not used: fanotify (fanotify:"} {
+		if !strings.Contains(w.problems.String(), words) {
+			t.Errorf("it does not say %q: %s", words, w.problems.String())
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -74,8 +75,15 @@ type watching struct {
 // watch starts spoor live and waits until it watches.
 func watch(t *testing.T, s *server, args ...string) *watching {
 	t.Helper()
+	return watchBy(t, s, nil, args...)
+}
+
+// watchBy has another program start it.
+func watchBy(t *testing.T, s *server, starter []string, args ...string) *watching {
+	t.Helper()
 	w := &watching{t: t}
-	w.command = exec.CommandContext(t.Context(), "../../bin/spoor", append([]string{"--root", s.Dir, "live"}, args...)...)
+	words := slices.Concat(starter, []string{"../../bin/spoor", "--root", s.Dir, "live"}, args)
+	w.command = exec.CommandContext(t.Context(), words[0], words[1:]...)
 	w.command.Stderr = &w.problems
 	w.command.WaitDelay = time.Minute
 	out, err := w.command.StdoutPipe()

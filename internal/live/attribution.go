@@ -128,6 +128,9 @@ func (a *Attributor) interpreted(s *spoor.Sighting) (string, spoor.Known) {
 		}
 	}
 	for i := range s.Parents[:min(len(s.Parents), nearParents)] {
+		if s.Parents[i].UID != s.Process.UID {
+			break // somebody else's: cron, or an administrator's shell
+		}
 		if script := a.Interpreted(&s.Parents[i]); script != "" {
 			return script, spoor.Known{Certainty: spoor.CertaintyClaim, How: "arguments of its parent " + strconv.Itoa(s.Parents[i].PID)}
 		}

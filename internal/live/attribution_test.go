@@ -135,8 +135,10 @@ func TestInterpretersNameScriptsAnywhere(t *testing.T) {
 		}
 	}
 	f(spoor.ActivityConnection, 7, nil, "/tmp/.x/bot.pl")
-	f(spoor.ActivitySubmission, 1, []spoor.Process{{PID: 2}, {PID: 7}}, "/tmp/.x/bot.pl")
-	f(spoor.ActivitySubmission, 1, []spoor.Process{{PID: 2}, {PID: 3}, {PID: 4}, {PID: 9}}, "") // too far away
+	of := func(pid int) spoor.Process { return spoor.Process{PID: pid, UID: shop} }
+	f(spoor.ActivitySubmission, 1, []spoor.Process{of(2), of(7)}, "/tmp/.x/bot.pl")
+	f(spoor.ActivitySubmission, 1, []spoor.Process{of(2), of(3), of(4), of(9)}, "") // too far away
+	f(spoor.ActivitySubmission, 1, []spoor.Process{of(2), {PID: 9, UID: 0}}, "")    // somebody else's
 	f(spoor.ActivityOpenScript, 7, nil, "")
 }
 

@@ -18,9 +18,13 @@ import (
 // notifier sees execs by fanotify(7): Linux 5.0 and root. The programs' inodes
 // are marked, never a mount: a mark on a mount would hold up the whole server.
 // Marks belong to the descriptor of this process and go with it.
+//
+// Before Linux 5.0 each opening of a program is told, and one that is no exec is
+// left out: its process does not become the program.
 type notifier struct {
 	file     *os.File
 	observed *Watch
+	mask     uint64       // FAN_OPEN_EXEC, or FAN_OPEN
 	overflow atomic.Int64 // times that the kernel's queue was full
 	gone     atomic.Int64 // callers that had ended before they could be looked at
 }
@@ -33,28 +37,35 @@ func newNotifier(w *Watch) (sensor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fanotify: %w", err)
 	}
-	return &notifier{file: os.NewFile(uintptr(fd), "fanotify"), observed: w}, nil
+	return &notifier{file: os.NewFile(uintptr(fd), "fanotify"), observed: w, mask: unix.FAN_OPEN_EXEC}, nil
 }
 
 // watch implements sensor. The mark of a file that was replaced goes with the
 // file.
-func (n *notifier) watch(files []program) error { return markFiles(n.file, files, unix.FAN_OPEN_EXEC) }
-
-func markFiles(f *os.File, files []program, mask uint64) error {
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return err
-	}
+func (n *notifier) watch(files []program) error {
 	for _, file := range files {
-		var failed error
-		err := raw.Control(func(fd uintptr) {
-			failed = unix.FanotifyMark(int(fd), unix.FAN_MARK_ADD, mask, unix.AT_FDCWD, file.full)
-		})
-		if err = errors.Join(err, failed); err != nil {
+		err := n.mark(file)
+		if errors.Is(err, unix.EINVAL) && n.mask == unix.FAN_OPEN_EXEC {
+			n.mask = unix.FAN_OPEN
+			err = n.mark(file)
+		}
+		if err != nil {
 			return fmt.Errorf("mark %s: %w", file.path, err)
 		}
 	}
 	return nil
+}
+
+func (n *notifier) mark(file program) error {
+	raw, err := n.file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		failed = unix.FanotifyMark(int(fd), unix.FAN_MARK_ADD, n.mask, unix.AT_FDCWD, file.full)
+	})
+	return errors.Join(err, failed)
 }
 
 // run implements sensor.
@@ -89,6 +100,9 @@ func (n *notifier) event(event notice, out chan<- *spoor.Sighting) {
 	if !ok || int(event.pid) == os.Getpid() {
 		return
 	}
+	if n.mask == unix.FAN_OPEN && !n.becomes(int(event.pid), found) {
+		return
+	}
 	s, alive := callerOf(n.observed, int(event.pid), found)
 	if !alive {
 		n.gone.Add(1)
@@ -96,6 +110,24 @@ func (n *notifier) event(event notice, out chan<- *spoor.Sighting) {
 	if s != nil {
 		out <- s
 	}
+}
+
+// becomes waits until a process runs the program that it has opened. One that has
+// ended meanwhile may have, and is counted; one that goes on otherwise has not.
+func (n *notifier) becomes(pid int, found program) bool {
+	const looks, apart = 10, time.Millisecond
+	exe := theProc.name(pid, "exe")
+	for range looks {
+		if running, ok := n.observed.programs.running(exe); ok && running.id == found.id {
+			return true
+		}
+		if _, err := os.Readlink(exe); err != nil {
+			n.gone.Add(1)
+			return false
+		}
+		time.Sleep(apart)
+	}
+	return false
 }
 
 // lost implements sensor.

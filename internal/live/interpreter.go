@@ -74,8 +74,8 @@ func scriptArgument(args []string) string {
 		case slices.Contains([]string{"-d", "-W", "-X", "-z"}, arg):
 			i++ // its value
 		case strings.HasPrefix(arg, "-"):
-		case len(arg) >= maxArgument || strings.ContainsAny(arg, " \n"):
-			return "" // no file that could be named: a title that was written over it
+		case len(arg) >= maxArgument || strings.ContainsAny(arg, " \n"), strings.HasPrefix(arg, "/dev/"), strings.HasPrefix(arg, "/proc/"):
+			return "" // no file that could be named; a title that was written over it
 		default:
 			return arg
 		}

@@ -21,9 +21,10 @@ import (
 // when it is looked at. All mail of local users waits for this process, so
 //
 //   - the answer is always yes, and comes from a thread that does nothing else;
-//   - what is not known of the caller after answerBudget is left out;
-//   - a watchdog closes the descriptor if an answer takes watchdogTime: then the
-//     kernel lets everything pass, for good.
+//   - what is not known of the caller after answerBudget is left out, and for
+//     hurryTime after that nobody is looked at;
+//   - a watchdog gives the marks up if an answer takes watchdogTime: then
+//     everything passes, for good.
 type gatekeeper struct {
 	observed *Watch
 	fd       int
@@ -33,6 +34,8 @@ type gatekeeper struct {
 	closed   atomic.Bool
 
 	asked    atomic.Int64 // when the question that is being answered came: UnixNano; 0: none
+	question atomic.Int32 // its descriptor
+	hurry    time.Time    // until then nobody is looked at: an answer was late
 	overflow atomic.Int64
 	gone     atomic.Int64
 	late     atomic.Int64 // callers that were let pass before all of them was known
@@ -42,6 +45,7 @@ type gatekeeper struct {
 
 const (
 	answerBudget = 5 * time.Millisecond
+	hurryTime    = 100 * time.Millisecond
 	watchdogTime = 250 * time.Millisecond
 )
 
@@ -103,9 +107,13 @@ func (g *gatekeeper) run(ctx context.Context, out chan<- *spoor.Sighting) error 
 // stop wakes the thread to end it.
 func (g *gatekeeper) stop() { _, _ = unix.Write(g.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0}) }
 
+// oneQuestion holds one question and not two: those that wait their turn stay in
+// the kernel, where letGo finds them.
+const oneQuestion = 40
+
 // answerAll answers until it is woken up to end.
 func (g *gatekeeper) answerAll(out chan<- *spoor.Sighting) error {
-	buf := make([]byte, 24<<10)
+	buf := make([]byte, oneQuestion)
 	polled := []unix.PollFd{{Fd: int32(g.fd), Events: unix.POLLIN}, {Fd: int32(g.wake), Events: unix.POLLIN}}
 	for {
 		_, err := unix.Poll(polled, -1)
@@ -138,6 +146,7 @@ func (g *gatekeeper) answer(event notice, out chan<- *spoor.Sighting) {
 	if event.fd < 0 {
 		return
 	}
+	g.question.Store(event.fd)
 	g.asked.Store(time.Now().UnixNano())
 	found, ok := g.observed.programs.behind(int(event.fd))
 	var s *spoor.Sighting
@@ -146,6 +155,7 @@ func (g *gatekeeper) answer(event notice, out chan<- *spoor.Sighting) {
 	}
 	g.allow(event.fd)
 	g.asked.Store(0)
+	_ = unix.Close(int(event.fd))
 	if s == nil {
 		return
 	}
@@ -158,6 +168,9 @@ func (g *gatekeeper) answer(event notice, out chan<- *spoor.Sighting) {
 
 // look is what is known of a caller within the budget.
 func (g *gatekeeper) look(pid int, found program) *spoor.Sighting {
+	if time.Now().Before(g.hurry) {
+		return g.unknown(pid, found)
+	}
 	type known struct {
 		s     *spoor.Sighting
 		alive bool
@@ -176,11 +189,17 @@ func (g *gatekeeper) look(pid int, found program) *spoor.Sighting {
 		}
 		return k.s
 	case <-timer.C:
-		g.late.Add(1)
-		return &spoor.Sighting{
-			Time: g.observed.config.Now(), Mechanism: Fanotify, Program: found.path,
-			Process: spoor.Process{PID: pid, UID: -1, GID: -1},
-		}
+		g.hurry = time.Now().Add(hurryTime)
+		return g.unknown(pid, found)
+	}
+}
+
+// unknown is a caller of which there was no time to know more.
+func (g *gatekeeper) unknown(pid int, found program) *spoor.Sighting {
+	g.late.Add(1)
+	return &spoor.Sighting{
+		Time: g.observed.config.Now(), Mechanism: Fanotify, Program: found.path,
+		Process: spoor.Process{PID: pid, UID: -1, GID: -1},
 	}
 }
 
@@ -192,10 +211,9 @@ func (g *gatekeeper) allow(fd int32) {
 	for {
 		_, err := unix.Write(g.fd, response[:])
 		if !errors.Is(err, unix.EINTR) {
-			break
+			return
 		}
 	}
-	_ = unix.Close(int(fd))
 }
 
 // watchdog closes the descriptor when an answer takes too long.
@@ -217,14 +235,40 @@ func (g *gatekeeper) watchdog(quit <-chan struct{}) {
 	}
 }
 
-// letGo gives the kernel's questions up: it then answers yes to all that wait.
-// Another file takes the number of the descriptor, so that an answer which is
-// still on its way goes nowhere.
+// letGo gives the marks up and answers yes to all that wait. Closing the
+// descriptor would do, but for a process that was just forked and has a copy of
+// it: that may be the one that waits. Another file takes the number of the
+// descriptor, so that an answer which is still on its way goes nowhere.
 func (g *gatekeeper) letGo() {
 	g.closing.Do(func() {
 		g.closed.Store(true)
+		_ = unix.FanotifyMark(g.fd, unix.FAN_MARK_FLUSH, 0, unix.AT_FDCWD, "/")
+		if g.asked.Load() != 0 {
+			g.allow(g.question.Load())
+		}
+		g.allowAll()
 		_ = unix.Dup3(g.nowhere, g.fd, unix.O_CLOEXEC)
 	})
+}
+
+// allowAll answers all questions that nobody has read.
+func (g *gatekeeper) allowAll() {
+	buf := make([]byte, oneQuestion)
+	for {
+		n, err := unix.Read(g.fd, buf)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil || n <= 0 {
+			return
+		}
+		for _, event := range parseNotices(buf[:n]) {
+			if event.fd >= 0 {
+				g.allow(event.fd)
+				_ = unix.Close(int(event.fd))
+			}
+		}
+	}
 }
 
 // lost implements sensor.

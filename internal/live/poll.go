@@ -32,14 +32,10 @@ const (
 func newPoller(w *Watch) *poller { return &poller{watch: w, young: map[int]*youth{}} }
 
 func (p *poller) run(ctx context.Context, out chan<- *spoor.Sighting) {
-	ticker := time.NewTicker(pollEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
+	for began := time.Now(); ; began = time.Now() {
+		p.look(out)
+		if !pause(ctx, began, pollEvery) {
 			return
-		case <-ticker.C:
-			p.look(out)
 		}
 	}
 }

@@ -171,6 +171,7 @@ func TestScriptArguments(t *testing.T) {
 	f([]string{"php-fpm: pool shop with a title"}, "")
 	f([]string{"perl", "a title over it"}, "")
 	f([]string{"perl"}, "")
+	f([]string{"bash", "/dev/fd/3"}, "")
 }
 
 func TestTheScriptOfAnInterpreter(t *testing.T) {

@@ -54,8 +54,9 @@ func open(t *testing.T, c Config) *Watch {
 	return w
 }
 
-// seeOne runs a program until it was seen.
-func seeOne(t *testing.T, w *Watch, name string) *spoor.Sighting {
+// seeOne runs a program until it was seen, with its arguments if they are wanted:
+// one that is ending has none any more.
+func seeOne(t *testing.T, w *Watch, name string, args bool) *spoor.Sighting {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -69,7 +70,7 @@ func seeOne(t *testing.T, w *Watch, name string) *spoor.Sighting {
 		}
 	})
 	w.Run(ctx, func(s *spoor.Sighting) {
-		if s.Activity == spoor.ActivitySubmission && s.Process.UID >= 0 && seen == nil {
+		if s.Activity == spoor.ActivitySubmission && s.Process.UID >= 0 && seen == nil && (!args || len(s.Args) > 0 && len(s.Claims) > 0) {
 			seen = s
 			cancel()
 		}
@@ -91,7 +92,7 @@ func TestEveryMechanismSeesASubmission(t *testing.T) {
 		c := config(root, mechanism)
 		c.Permission = permission
 		w := open(t, c)
-		s := seeOne(t, w, name)
+		s := seeOne(t, w, name, args)
 		if w.Mechanism() != mechanism || s.Mechanism != mechanism || s.Program != "/usr/sbin/sendmail" || s.Process.UID != os.Getuid() {
 			t.Errorf("%s: it is %+v", mechanism, s)
 		}
@@ -109,6 +110,33 @@ func TestEveryMechanismSeesASubmission(t *testing.T) {
 	f(Fanotify, false, false)
 	f(Fanotify, true, false)
 	f(Proc, false, true)
+}
+
+// Before Linux 5.0 a program that is merely read is told too, and left out.
+func TestAProgramThatIsReadIsNotRun(t *testing.T) {
+	root, name := watched(t)
+	c := config(root, Fanotify)
+	w := open(t, c)
+	n, ok := w.main.(*notifier)
+	if !ok {
+		t.Fatalf("it is a %T", w.main)
+	}
+	n.mask = unix.FAN_OPEN
+	if err := n.watch(w.programs.list()); err != nil {
+		t.Fatal(err)
+	}
+	reader := exec.CommandContext(t.Context(), "/bin/sh", "-c", "exec 9<"+name+"; read x")
+	in, err := reader.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := reader.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = in.Close(); _ = reader.Wait() })
+	if s := seeOne(t, w, name, false); s.Process.PID == reader.Process.Pid {
+		t.Errorf("it is %+v", s.Process)
+	}
 }
 
 // When an answer takes too long, nobody waits any more, and it is said.

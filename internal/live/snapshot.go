@@ -28,9 +28,25 @@ type opened struct {
 	script string
 }
 
-// snapshotEvery is the time between two looks. A look at 500 processes with 20
-// descriptors each takes about 25 ms.
+// snapshotEvery is the time between two looks, at least. A look at 500 processes
+// with 20 descriptors each takes about 25 ms.
 const snapshotEvery = time.Second
+
+// lookShare bounds what looking costs: of the time, at most one part in so many.
+const lookShare = 10
+
+// pause waits between two looks, the last of which began at a time. It reports
+// false if ctx ended.
+func pause(ctx context.Context, began time.Time, least time.Duration) bool {
+	timer := time.NewTimer(max(least, (lookShare-1)*time.Since(began)))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
 
 func newSnapshots(w *Watch) *snapshots {
 	return &snapshots{watch: w, connected: map[uint64]bool{}, opened: map[opened]bool{}, first: true}
@@ -40,14 +56,10 @@ func (s *snapshots) lost() []spoor.Gap { return s.gaps.List() }
 
 // run looks until ctx ends.
 func (s *snapshots) run(ctx context.Context, out chan<- *spoor.Sighting) {
-	ticker := time.NewTicker(snapshotEvery)
-	defer ticker.Stop()
-	for {
+	for began := time.Now(); ; began = time.Now() {
 		s.look(ctx, out)
-		select {
-		case <-ctx.Done():
+		if !pause(ctx, began, snapshotEvery) {
 			return
-		case <-ticker.C:
 		}
 	}
 }
