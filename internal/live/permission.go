@@ -45,7 +45,7 @@ type gatekeeper struct {
 
 const (
 	answerBudget = 5 * time.Millisecond
-	hurryTime    = 100 * time.Millisecond
+	hurryTime    = 20 * time.Millisecond
 	watchdogTime = 250 * time.Millisecond
 )
 
