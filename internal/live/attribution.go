@@ -75,8 +75,8 @@ func (a *Attributor) source(s *spoor.Sighting, owner spoor.Owner) (spoor.Source,
 		}
 		return spoor.Source{Kind: spoor.KindSite, Name: owner.Site}, known
 	case spoor.RoleWebServer:
-		if s.Site != "" {
-			known := spoor.Known{Certainty: min(s.ScriptKnown.Certainty, spoor.CertaintyLikely), How: "the place of the script; " + uid + " is the web server"}
+		if s.Site != "" && s.ScriptKnown.Certainty >= spoor.CertaintyLikely { // a claim would put it on somebody else
+			known := spoor.Known{Certainty: spoor.CertaintyLikely, How: "the place of the script; " + uid + " is the web server"}
 			return spoor.Source{Kind: spoor.KindSite, Name: s.Site}, known
 		}
 	default:

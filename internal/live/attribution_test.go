@@ -105,10 +105,10 @@ func TestWhatAProcessSaysOfItselfIsAClaim(t *testing.T) {
 	if s.Script != "" || s.Client != "" {
 		t.Errorf("it says %q and %q", s.Script, s.Client)
 	}
-	// The web server's user may not pin its mail on a site for certain.
+	// The web server's user may not put its mail on a site by saying so.
 	s = &spoor.Sighting{Process: spoor.Process{PID: 1, UID: forum}, Claims: []spoor.Variable{{Key: "SCRIPT_FILENAME", Value: "/www/blog.test/innocent.php"}}}
 	attributor().Attribute(t.Context(), s)
-	if s.Source.String() != "site:blog.test" || s.SourceKnown.Certainty != spoor.CertaintyClaim {
+	if s.Source.String() != "user:www-data" || s.SourceKnown.Certainty != spoor.CertaintyExact {
 		t.Errorf("the source is %s %+v", s.Source, s.SourceKnown)
 	}
 }

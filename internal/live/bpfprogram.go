@@ -17,7 +17,6 @@ type bpfMaps struct {
 // What Counters counts.
 const (
 	countDropped = iota // records that found the ring buffer full
-	countSeen           // records that were made
 	numCounters
 )
 
@@ -283,7 +282,6 @@ func (w *writer) advance(by asm.Register) {
 // finish sends the record.
 func (w *writer) finish() {
 	lost := w.label("lost")
-	w.count(w.maps.Counters, countSeen)
 	w.add(
 		asm.LoadMem(asm.R3, scratch, atOffset, asm.Word),
 		asm.JGT.Imm(asm.R3, recordSize, lost),

@@ -101,7 +101,17 @@ func (l *Live) own() string {
 type liveSource struct {
 	source spoor.Source
 	known  spoor.Known
+	uid    int
 	count  int
+}
+
+// stop is the command that stops it; "" where there is none that helps: nobody is
+// named, or it is the administrator.
+func (s *liveSource) stop() string {
+	if s.source.Kind == spoor.KindUnknown || s.uid == 0 {
+		return ""
+	}
+	return Command("spoor", "stop", s.source.String())
 }
 
 // ranked are the sources that sent something, the busiest first.
@@ -114,7 +124,7 @@ func (l *Live) ranked() []liveSource {
 		}
 		at := slices.IndexFunc(list, func(s liveSource) bool { return s.source == d.Source })
 		if at < 0 {
-			list = append(list, liveSource{source: d.Source, known: d.Known})
+			list = append(list, liveSource{source: d.Source, known: d.Known, uid: d.UID})
 			at = len(list) - 1
 		}
 		list[at].count += d.Count
@@ -141,10 +151,7 @@ func (l *Live) sources(p *page) {
 		p.put(digits + "  ")
 		p.flow(clip(one.source.String(), maxQuote) + "  " + knownWords(one.known))
 		p.end()
-		if one.source.Kind == spoor.KindUnknown {
-			continue
-		}
-		if command := Command("spoor", "stop", one.source.String()); command != "" {
+		if command := one.stop(); command != "" {
 			p.tab(9)
 			p.put("stop it: ")
 			p.command(command)
