@@ -33,7 +33,12 @@ func write(dir string) error {
 	root := cli.Command(cli.System())
 	dropCompletion(root)
 	date := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
-	return doc.GenManTree(root, &doc.GenManHeader{Section: "8", Source: "spoor", Manual: "spoor manual", Date: &date}, dir)
+	for _, command := range []*cobra.Command{root, sendmailPage()} {
+		if err := doc.GenManTree(command, &doc.GenManHeader{Section: "8", Source: "spoor", Manual: "spoor manual", Date: &date}, dir); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // dropCompletion leaves out cobra's own pages: spoor completion --help says it
