@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"syscall"
@@ -70,8 +71,17 @@ func (o *options) shimServe(ctx context.Context) error {
 		return recorderProblem(err)
 	}
 	defer reloads(r, tell)()
+	debug.SetGCPercent(recorderGC)
+	debug.SetMemoryLimit(recorderMemory)
 	return r.Serve(ctx, l)
 }
+
+// The recorder keeps little and throws away much: garbage is collected seldom, and
+// never lets it grow large.
+const (
+	recorderGC     = 800 // percent
+	recorderMemory = 128 << 20
+)
 
 func recorderProblem(err error) error {
 	return &spoor.Problem{

@@ -31,7 +31,9 @@ func rootWith(t *testing.T, files map[string]string) *host.Root {
 	return root
 }
 
-func testPrograms() Programs { return Programs{Shim: "/usr/lib/spoor/spoor-sendmail", Spoor: "/usr/bin/spoor"} }
+func testPrograms() Programs {
+	return Programs{Shim: "/usr/lib/spoor/spoor-sendmail", Spoor: "/usr/bin/spoor"}
+}
 
 func TestInFrontOfSendmail(t *testing.T) {
 	files := map[string]string{"usr/bin/dpkg-divert": "", "usr/sbin/sendmail": ""}

@@ -87,20 +87,28 @@ func (p *process) read(name string, limit int) ([]byte, error) {
 		return nil, err
 	}
 	defer func() { _ = unix.Close(fd) }()
-	buf := make([]byte, limit)
+	buf := make([]byte, min(limit, firstRead))
 	n := 0
-	for n < len(buf) {
+	for {
+		if n == len(buf) {
+			if n == limit {
+				return buf, nil
+			}
+			buf = append(buf, make([]byte, min(limit-n, 4*n))...)
+		}
 		got, err := unix.Read(fd, buf[n:])
 		if err != nil && !errors.Is(err, unix.EINTR) {
 			return nil, err
 		}
 		if got == 0 {
-			break
+			return buf[:n], nil
 		}
 		n += max(got, 0)
 	}
-	return buf[:n], nil
 }
+
+// firstRead is how much of a file is expected: most are shorter.
+const firstRead = 2048
 
 // link returns where a link of /proc leads, in the words of the kernel, or "".
 func (p *process) link(name string) string {

@@ -228,10 +228,6 @@ func (r *Recorder) welcome(conn *net.UnixConn, group *sync.WaitGroup) {
 		_ = conn.Close()
 		return
 	}
-	if !r.crowd.enter(v.peer.uid) {
-		v.close()
-		return
-	}
 	group.Go(func() {
 		defer r.crowd.leave(v.peer.uid)
 		defer v.close()

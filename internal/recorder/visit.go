@@ -31,6 +31,8 @@ type visit struct {
 	record   origin.Record
 	scene    *scene
 	rule     *Rule // that the message is over
+	id       origin.ID
+	answered bool // at once
 	buf      []byte
 }
 
@@ -41,13 +43,46 @@ func newVisit(r *Recorder, conn *net.UnixConn) (*visit, error) {
 		return nil, err
 	}
 	v := &visit{recorder: r, conn: conn}
-	if failed := raw.Control(func(fd uintptr) { v.peer, err = peerOf(int(fd)) }); failed != nil {
-		return nil, failed
+	failed := raw.Control(func(fd uintptr) {
+		if v.peer, err = peerOf(int(fd)); err == nil && r.crowd.enter(v.peer.uid) {
+			v.answerAtOnce(int(fd))
+			return
+		}
+		v.peer.close()
+		err = cmp.Or(err, errCrowd)
+	})
+	return v, cmp.Or(failed, err)
+}
+
+// errCrowd is for a user with too many connections.
+var errCrowd = errors.New("too many connections")
+
+// answerAtOnce gives a shim its ID before anything else is done about it, if it has
+// said what it wants already and no limit is for its user: it waits for this, and
+// nobody else does.
+func (v *visit) answerAtOnce(fd int) {
+	var hello [8]byte
+	n, _, err := unix.Recvfrom(fd, hello[:], unix.MSG_DONTWAIT|unix.MSG_PEEK)
+	if err != nil || n == 0 || hello[0] != shim.PacketHello || v.recorder.counter.needs(&origin.Facts{UID: v.peer.uid}) {
+		return
 	}
-	return v, err
+	v.begin()
+	v.answered = unix.Send(fd, append([]byte{shim.PacketPass}, v.record.ID...), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL) == nil
+}
+
+// begin makes the record, with what will not be the same when the shim has its answer.
+func (v *visit) begin() {
+	r := v.recorder
+	v.id = origin.ID{Issued: r.now().UTC(), UID: v.peer.uid, Nonce: origin.NewNonce()}
+	v.record = origin.Record{ID: r.key.Sign(v.id), Time: r.now().UTC(), From: origin.FromSocket}
+	w := witness{proc: r.places.Proc, shims: identify(r.places.Shims)}
+	v.scene = w.open(&v.peer, &v.record)
 }
 
 func (v *visit) close() {
+	if v.scene != nil {
+		v.scene.look()
+	}
 	v.peer.close()
 	_ = v.conn.Close()
 }
@@ -55,24 +90,25 @@ func (v *visit) close() {
 // serve takes one message down. A visitor who does not keep to the protocol is left
 // without a word: it is nothing that an operator could mend.
 func (v *visit) serve() error {
-	v.buf = make([]byte, shim.MaxPacket)
+	v.buf = make([]byte, 4096) // enough but for a message that is held
 	packet, err := v.receive(helloWait)
 	if err != nil || len(packet) == 0 || packet[0] != shim.PacketHello {
 		return nil
 	}
-	r := v.recorder
-	id := origin.ID{Issued: r.now().UTC(), UID: v.peer.uid, Nonce: origin.NewNonce()}
-	v.record = origin.Record{ID: r.key.Sign(id), Time: r.now().UTC(), From: origin.FromSocket}
-	w := witness{proc: r.places.Proc, shims: identify(r.places.Shims)}
-	v.scene = w.open(&v.peer, &v.record)
-	defer v.scene.look()
-	if r.counter.needs(&v.record.Facts) {
+	if v.answered {
+		return v.passed()
+	}
+	if v.scene == nil {
+		v.begin()
+	}
+	counter := &v.recorder.counter
+	if counter.needs(&v.record.Facts) {
 		v.scene.look() // before the answer: it may depend on the script
-		if v.rule = r.counter.add(&v.record.Facts); v.rule != nil {
+		if v.rule = counter.add(&v.record.Facts); v.rule != nil {
 			v.record.Over = string(v.rule.Over)
 		}
 	}
-	return v.answer(id)
+	return v.answer()
 }
 
 // identify returns the identity of each shim that is installed.
@@ -87,19 +123,24 @@ func identify(names []string) []fileID {
 	return list
 }
 
-func (v *visit) answer(id origin.ID) error {
+func (v *visit) answer() error {
 	switch {
 	case v.rule != nil && v.rule.Over == OverRefuse:
 		v.send(shim.PacketRefuse, strconv.Itoa(refusal)+"\x00over the limit of "+v.rule.Limit+" messages for this user")
 		return v.write()
 	case v.rule != nil && v.rule.Over == OverHold:
-		return v.hold(id)
+		return v.hold()
 	}
-	passed := v.send(shim.PacketPass, v.record.ID)
+	if v.send(shim.PacketPass, v.record.ID) {
+		return v.passed()
+	}
+	return v.write()
+}
+
+// passed takes down what is left of a message that passes.
+func (v *visit) passed() error {
 	v.scene.look()
-	if passed {
-		v.listen()
-	}
+	v.listen()
 	v.recorder.spool.offer(v.peer.uid)
 	return v.write()
 }
@@ -136,7 +177,7 @@ func told(c *origin.Claims, d *shim.Details) {
 func (v *visit) write() error { return v.recorder.log.write(&v.record) }
 
 // hold takes the message in. Only when it is on disk is the shim told so.
-func (v *visit) hold(id origin.ID) error {
+func (v *visit) hold() error {
 	room, err := v.recorder.roomFor(v.peer.uid)
 	if err != nil || room <= 0 {
 		v.send(shim.PacketRefuse, strconv.Itoa(tryLater)+"\x00too many messages of this user are held already, try again later")
@@ -149,7 +190,8 @@ func (v *visit) hold(id origin.ID) error {
 	if !v.send(shim.PacketHold, strconv.Itoa(status)+"\x00"+v.record.ID) {
 		return v.write()
 	}
-	name := id.Issued.Format("20060102T150405") + "-" + id.Nonce.String()
+	v.buf = make([]byte, shim.MaxPacket)
+	name := v.id.Issued.Format("20060102T150405") + "-" + v.id.Nonce.String()
 	err = v.keep(name, room)
 	if err == nil {
 		v.record.Held = name

@@ -48,7 +48,7 @@ func (p *peer) alive() bool {
 
 // How far above the sender is looked.
 const (
-	maxParents       = 8
+	maxParents       = 5
 	maxScriptParents = 3 // with their descriptors
 )
 
