@@ -17,7 +17,7 @@ const box = `set -e
 mount -t tmpfs -o size=512m box "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
 mount -t overlay box -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
-mount -t proc proc "$1/root/proc"
+mount -t proc none "$1/root/proc"
 mount --bind /dev "$1/root/dev"
 mount -t tmpfs -o mode=755 run "$1/root/run"
 mount -t tmpfs -o mode=1777 tmp "$1/root/tmp"

@@ -94,7 +94,9 @@ func (p *process) read(name string, limit int) ([]byte, error) {
 			if n == limit {
 				return buf, nil
 			}
-			buf = append(buf, make([]byte, min(limit-n, 4*n))...)
+			more := make([]byte, min(limit, 4*n))
+			copy(more, buf)
+			buf = more
 		}
 		got, err := unix.Read(fd, buf[n:])
 		if err != nil && !errors.Is(err, unix.EINTR) {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"spoor"
@@ -31,7 +32,7 @@ func (e *Explain) Text(out io.Writer, style Style) error {
 	writeEnvelope(p, e.Message, e.Time, maxNamed)
 	e.writeBlame(p)
 	e.writeTrail(p)
-	writeClaims(p, e.Message.Trail.Claims)
+	writeClaims(p, withoutProven(e.Message.Trail.Claims, e.Attribution))
 	if a := e.Attribution; a != nil {
 		if proof := withoutClaims(a.Evidence); len(proof) > 0 {
 			p.heading("Proof")
@@ -184,6 +185,19 @@ func client(h *spoor.Hop) string {
 // withoutClaims leaves out what writeClaims lists.
 func withoutClaims(evidence []spoor.Evidence) []spoor.Evidence {
 	return slices.DeleteFunc(slices.Clone(evidence), func(e spoor.Evidence) bool { return e.What == "claim" })
+}
+
+// withoutProven leaves out the shim's field where it is quoted with what was found of
+// it.
+func withoutProven(claims []spoor.Claim, a *spoor.Attribution) []spoor.Claim {
+	if a == nil {
+		return claims
+	}
+	return slices.DeleteFunc(slices.Clone(claims), func(c spoor.Claim) bool {
+		return slices.ContainsFunc(a.Evidence, func(e spoor.Evidence) bool {
+			return e.What == "shim" && e.Line == c.Line && strings.HasPrefix(e.Text, c.Field+": ")
+		})
+	})
 }
 
 func writeClaims(p *page, claims []spoor.Claim) {
