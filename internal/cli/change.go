@@ -40,12 +40,18 @@ const (
 	defaultShare = 0.9
 )
 
-func (f *changeFlags) add(cmd *cobra.Command) {
+// addAsking adds the flags of what is shown, asked for and journalled.
+func (f *changeFlags) addAsking(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.BoolVarP(&f.dryRun, "dry-run", "n", false, "print the plan and change nothing")
 	flags.BoolVar(&f.yes, "yes", false, "do not ask; needs --reason")
 	flags.StringVar(&f.reason, "reason", "", "why, for the journal: `TEXT`")
+}
+
+func (f *changeFlags) add(cmd *cobra.Command) {
+	f.addAsking(cmd)
+	flags := cmd.Flags()
 	flags.StringVar(&f.stop, "stop", "auto", "stop qmail-send meanwhile and start it again: `WHEN` is yes, no, or auto for many messages")
 	flags.IntVar(&f.most, "max", 0, "refuse if more than `N` messages are selected (default 50000, or 90 % of the queue if that is less)")
 }
@@ -310,11 +316,16 @@ func (o *options) underLock(s *server, do func(state *remedy.State, top *disk.Di
 	return do(state, top)
 }
 
+// firstPlace is the folder of the queue; of several, the first stands for all.
+func firstPlace(s *server) string {
+	place, _, _ := strings.Cut(s.adapter.Place(s.mtaServer()), ", ")
+	return place
+}
+
 // lockQueue keeps a spoor with another state folder from the same queue. A queue
 // that is not there, as in the middle of a rebuild, is nobody's.
 func (s *server) lockQueue(top *disk.Dir) (unlock func(), err error) {
-	place, _, _ := strings.Cut(s.adapter.Place(s.mtaServer()), ", ") // of several, the first stands for all
-	name, err := s.root.Resolve(place)
+	name, err := s.root.Resolve(firstPlace(s))
 	if errors.Is(err, fs.ErrNotExist) {
 		return func() {}, nil
 	}

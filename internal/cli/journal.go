@@ -27,7 +27,7 @@ each step and after it.`,
 	}, &cobra.Command{
 		Use: "show PLAN", Short: "one plan: its receipt, and what was left out", Args: oneArg("name one plan of spoor journal"),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.journal(cmd.Context(), args) },
-	})
+	}, journalAbandonCommand(o))
 	return journal
 }
 

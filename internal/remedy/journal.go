@@ -30,6 +30,7 @@ const (
 	EventResumed  Event = "resumed"  // a run after one that was cut off
 	EventUndone   Event = "undone"   // another plan has taken it back
 	EventPurged   Event = "purged"   // its messages have left the vault for good
+	EventGivenUp  Event = "given-up" // somebody has ended it where it was: the rest is not done any more
 
 	EventStep       Event = "step"        // a step is about to be done, or to be taken back if the plan is an undo
 	EventStepDone   Event = "step-done"   // it was done, or was not: see Result
@@ -43,7 +44,7 @@ type Record struct {
 	Plan  string    `json:"plan"`
 	Event Event     `json:"event"`
 
-	// Of planned.
+	// Of planned; Messages, By and Reason of given-up too.
 	Action   string    `json:"action,omitempty"`
 	MTA      string    `json:"mta,omitempty"`
 	Host     string    `json:"host,omitempty"`

@@ -21,6 +21,7 @@ type Past struct {
 	UndoneBy string // the plan that took it back; ""
 	Purged   int    // messages that left the vault for good
 	Resumed  bool
+	GivenUp  bool // somebody has ended it before its end
 
 	begun []span // batches that were begun and not done
 	done  []span
@@ -107,6 +108,8 @@ func (p *Past) add(r *Record) {
 		p.rollback, p.rollbackWhy = true, r.Error
 	case EventFinished, EventFailed:
 		p.Finished, p.End, p.Failure = true, r.Time, r.Error
+	case EventGivenUp:
+		p.Finished, p.GivenUp, p.End, p.Failure = true, true, r.Time, "given up by "+r.By+": "+r.Reason
 	case EventUndone:
 		p.UndoneBy = r.UndoneBy
 	case EventPurged:

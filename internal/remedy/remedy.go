@@ -239,7 +239,7 @@ func (w *Work) stepOf(p *spoor.Plan) (step, error) {
 		}
 		return &removal{work: w, plan: p, vault: out}, nil
 	case spoor.ActionRestore:
-		return &restoration{work: w, vaults: map[string]*vault.Writer{}}, nil
+		return &restoration{work: w, plan: p.ID, vaults: map[string]*vault.Writer{}}, nil
 	case spoor.ActionHold:
 		return native(w.Controller.Hold), nil
 	case spoor.ActionRelease:

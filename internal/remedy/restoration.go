@@ -15,6 +15,7 @@ import (
 // restoration moves messages from the vault to the queue.
 type restoration struct {
 	work   *Work
+	plan   string
 	vaults map[string]*vault.Writer // by the plan that filled them
 }
 
@@ -68,7 +69,7 @@ func (r *restoration) prepare(ctx context.Context, batch []spoor.Target, span sp
 			one.prepared = prepared
 		} else if entry.Mark.Fate != vault.FateRestoring {
 			one.fresh = true
-			if one.prepared, err = r.prepareOne(ctx, entry, "m"+strconv.Itoa(span.from+i)); err != nil {
+			if one.prepared, err = r.prepareOne(ctx, entry, tagOf(span.from+i)); err != nil {
 				outcomes[i] = failed(err)
 				continue
 			}
@@ -89,6 +90,10 @@ type stored struct {
 // ID it was to return: it may be in the queue.
 var errMark = errors.New("what the vault noted when it was put back is damaged: it may be in the queue already")
 
+// errGivenUp is returned for a message that another plan has begun to put back: its
+// files are in that plan's holding place, or in the queue.
+var errGivenUp = errors.New("was given up: the message may be in the queue already")
+
 // look finds a message in the vault. The entry is nil for one that needs no more,
 // or cannot be put back. The error is one of the vault.
 func (r *restoration) look(t *spoor.Target) (*vault.Entry, spoor.Outcome, error) {
@@ -106,6 +111,8 @@ func (r *restoration) look(t *spoor.Target) (*vault.Entry, spoor.Outcome, error)
 		return nil, spoor.Outcome{Result: spoor.ResultGone, Err: errors.New("it is not in the vault")}, nil
 	case entry.Mark.Fate == vault.FateRestored:
 		return nil, spoor.Outcome{NewID: entry.Mark.NewID}, nil
+	case entry.Mark.Fate == vault.FateRestoring && entry.Mark.By != "" && entry.Mark.By != r.plan:
+		return nil, failed(fmt.Errorf("plan %s was putting it back and %w", entry.Mark.By, errGivenUp)), nil
 	case entry.Mark.Fate == vault.FateRestoring && entry.Mark.Prepared.Tag == "":
 		return nil, failed(errMark), nil
 	}
@@ -120,10 +127,18 @@ func (r *restoration) prepareOne(ctx context.Context, entry *vault.Entry, tag st
 	prepared, err := r.work.Controller.Prepare(ctx, tag, parcel)
 	if err != nil {
 		// A disk that refused one call may take the next ones: nothing is to be left.
-		half := spoor.Prepared{Tag: tag, OldID: entry.ID, NewID: cmp.Or(prepared.NewID, entry.ID), Folder: cmp.Or(prepared.Folder, entry.Folder)}
-		err = errors.Join(err, r.work.Controller.Withdraw(ctx, []spoor.Prepared{half}))
+		prepared.Tag = tag
+		err = errors.Join(err, r.work.Controller.Withdraw(ctx, []spoor.Prepared{half(entry, prepared)}))
 	}
 	return prepared, err
+}
+
+// tagOf names what is prepared of a message of the plan.
+func tagOf(index int) string { return "m" + strconv.Itoa(index) }
+
+// half is what may have been prepared of a message.
+func half(entry *vault.Entry, known spoor.Prepared) spoor.Prepared {
+	return spoor.Prepared{Tag: known.Tag, OldID: entry.ID, NewID: cmp.Or(known.NewID, entry.ID), Folder: cmp.Or(known.Folder, entry.Folder)}
 }
 
 // record notes in the vault what is prepared, and only when that is on disk:
@@ -137,7 +152,7 @@ func (r *restoration) record(list []waiting) error {
 		if !one.fresh {
 			continue
 		}
-		mark := vault.Mark{Fate: vault.FateRestoring, Prepared: one.prepared, Time: r.work.Now().UTC()}
+		mark := vault.Mark{Fate: vault.FateRestoring, Prepared: one.prepared, Time: r.work.Now().UTC(), By: r.plan}
 		if err := r.vaults[one.entry.Plan].Mark(one.entry.Ref, mark); err != nil {
 			return fmt.Errorf("write the vault: %w", err)
 		}

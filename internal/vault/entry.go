@@ -61,6 +61,7 @@ type Mark struct {
 	Time     time.Time      // UTC, to the nanosecond
 	Prepared spoor.Prepared // of FateRestoring
 	NewID    spoor.QueueID  // of FateRestored: its ID in the queue now
+	By       string         // of FateRestoring: the plan that puts it back; "" where that was not noted
 }
 
 // Entry is what is known of a stored message without reading its content.

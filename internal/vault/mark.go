@@ -21,6 +21,7 @@ func appendMark(dst []byte, m *Mark) []byte {
 		dst = appendText(dst, "folder", p.Folder)
 		dst = append(strconv.AppendUint(append(dst, "inode "...), p.Inode, 10), '\n')
 		dst = appendNumber(dst, "undone", int64(p.Undone))
+		dst = appendText(dst, "by", m.By)
 	case FateRestored:
 		dst = appendText(dst, "new", string(m.NewID))
 	default:
@@ -62,6 +63,8 @@ func (m *Mark) set(word, value string) (err error) {
 		m.setNew(spoor.QueueID(value))
 	case "folder":
 		m.Prepared.Folder = value
+	case "by":
+		m.By = value
 	case "inode":
 		m.Prepared.Inode, err = strconv.ParseUint(value, 10, 64)
 	case "undone":

@@ -1,0 +1,199 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"spoor"
+	"spoor/internal/disk"
+	"spoor/internal/mta"
+	"spoor/internal/remedy"
+	"spoor/internal/report"
+)
+
+func journalAbandonCommand(o *options) *cobra.Command {
+	f := &changeFlags{}
+	cmd := &cobra.Command{
+		Use:   "abandon PLAN",
+		Short: "give up a plan that was cut off and cannot be finished",
+		Long: `abandon ends a plan that was cut off and that no run can finish, because the
+disk fails for one of its messages: until then every later change waits for it.
+
+It says of each message of the unfinished part where it is: in the queue, in the
+vault, or in the plan's folder beside the queue. What is beside the queue alone
+goes back into the queue, message by message, and what was about to return from
+the vault returns. What fails stays where it is and is listed; nothing is removed
+of which there is no other copy. "spoor vault restore" puts back what is in the
+vault. Once the disk is repaired, the same command brings back what had to stay.`,
+		Example: `  spoor journal abandon -n 20261126T101500-rm
+  spoor journal abandon 20261126T101500-rm --yes --reason "disk error, ticket 4711"`,
+		Args: oneArg("name one plan of spoor journal"),
+		RunE: func(cmd *cobra.Command, args []string) error { return o.journalAbandon(cmd.Context(), args[0], f) },
+	}
+	f.addAsking(cmd)
+	return cmd
+}
+
+func (o *options) journalAbandon(ctx context.Context, id string, f *changeFlags) error {
+	format, err := o.format("table", "wide", "json")
+	if err != nil {
+		return err
+	}
+	s, err := o.examine(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	p, err := o.cutOffPlan(s, id)
+	if err != nil {
+		return err
+	}
+	if f.dryRun {
+		list, err := o.located(ctx, s, p)
+		if err != nil {
+			return err
+		}
+		return o.showAbandoned(s, p, list, format)
+	}
+	if err := o.answerable(f); err != nil {
+		return err
+	}
+	if !f.yes {
+		list, err := o.located(ctx, s, p)
+		if err == nil {
+			err = o.showAbandoned(s, p, list, "table")
+		}
+		if err == nil {
+			err = o.askFor("give up " + p.ID)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return o.giveUp(ctx, s, p, f.reason)
+}
+
+// cutOffPlan is a plan that is not finished.
+func (o *options) cutOffPlan(s *server, id string) (*spoor.Plan, error) {
+	state, top, err := o.lookState(s)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = top.Close() }()
+	defer state.Close()
+	plans := state.Journal.Plans()
+	i := slices.IndexFunc(plans, func(p *remedy.Past) bool { return p.Plan == id })
+	switch {
+	case i < 0:
+		return nil, nothing("there is no such plan in the journal", o.spoor("journal"))
+	case plans[i].Finished && !plans[i].GivenUp:
+		return nil, nothing(id+" is not unfinished: there is nothing to give up", o.spoor("journal show "+id))
+	}
+	p, err := state.Plan(id)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.sameServer(s, p.Root, "plan "+p.ID); err != nil {
+		return nil, err
+	}
+	switch {
+	case p.MTA != s.adapter.Name:
+		return nil, refuse("plan "+p.ID+" is of "+p.MTA, "nothing was changed", o.spoor("--mta "+p.MTA+" journal abandon "+p.ID))
+	case oneStep(p.Action.String()):
+		return nil, refuse(p.Action.String()+" is one step, and cannot be given up in the middle", "nothing was changed", "")
+	}
+	return p, nil
+}
+
+// located tells where the messages of a plan are, and changes nothing.
+func (o *options) located(ctx context.Context, s *server, p *spoor.Plan) ([]remedy.Located, error) {
+	state, top, err := o.lookState(s)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = top.Close() }()
+	defer state.Close()
+	c, err := s.control(nil, top, p.ID, false)
+	if err != nil {
+		return nil, err
+	}
+	list, err := (&remedy.Work{State: state, Controller: c, Now: o.env.Now}).Locate(ctx, p, s.givingUp(o, ""))
+	return list, errors.Join(err, c.Close())
+}
+
+// giveUp ends a plan with the locks taken.
+func (o *options) giveUp(ctx context.Context, s *server, p *spoor.Plan, reason string) error {
+	format, err := o.format("table", "wide", "json")
+	if err != nil {
+		return err
+	}
+	var list []remedy.Located
+	err = o.underLock(s, func(state *remedy.State, top *disk.Dir) error {
+		if past := state.Journal.Of(p.ID); past.Finished && !past.GivenUp {
+			return nothing(p.ID+" was finished meanwhile", o.spoor("journal show "+p.ID))
+		}
+		c, err := s.control(state, top, p.ID, false)
+		if err != nil {
+			return err
+		}
+		list, err = (&remedy.Work{State: state, Controller: c, Now: o.env.Now}).GiveUp(ctx, p, s.givingUp(o, reason))
+		// What is left beside the queue may keep its folder from being removed.
+		_ = c.Close()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return errors.Join(o.showAbandoned(s, p, list, format), leftOver(list))
+}
+
+// leftOver is the exit status where something is not where it belongs.
+func leftOver(list []remedy.Located) error {
+	for i := range list {
+		if list[i].Err != nil || list[i].Where == remedy.Beside || list[i].Where == remedy.Unknown {
+			return partial()
+		}
+	}
+	return nil
+}
+
+// givingUp is what remedy has to know of the queue.
+func (s *server) givingUp(o *options, reason string) remedy.GivingUp {
+	return remedy.GivingUp{
+		By: o.operator(), Reason: reason,
+		Gone: func(err error) bool { return errors.Is(err, mta.ErrGone) || errors.Is(err, fs.ErrNotExist) },
+		InQueue: func(ctx context.Context, t *spoor.Target) (bool, error) {
+			m, err := s.queue.Find(ctx, t.ID)
+			if errors.Is(err, mta.ErrGone) || errors.Is(err, fs.ErrNotExist) {
+				return false, nil
+			}
+			if err != nil {
+				return false, err
+			}
+			due := m.Recipients.Done() < m.Recipients.Len() || m.Recipients.Len() == 0
+			return due && m.Arrived.Equal(t.Arrived), nil
+		},
+	}
+}
+
+func (o *options) showAbandoned(s *server, p *spoor.Plan, list []remedy.Located, format string) error {
+	page := &report.Abandoned{Head: s.pageHead(o), Plan: p.ID, Action: p.Action, Restore: o.spoor("vault restore --plan " + p.ID)}
+	page.Beside = path.Join(firstPlace(s), "spoor", p.ID)
+	for i := range list {
+		l := &list[i]
+		one := report.LocatedMessage{Target: *l.Target, Where: l.Where.String(), Left: l.Left}
+		if l.Err != nil {
+			one.Why = l.Err.Error()
+		}
+		page.Messages = append(page.Messages, one)
+	}
+	if format == "json" {
+		return page.JSON(o.env.Out)
+	}
+	return page.Text(o.env.Out, o.style())
+}
