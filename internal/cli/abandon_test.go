@@ -104,7 +104,12 @@ func (s *smallServer) giveUp(t *testing.T, dir, id string, broken *brokenFor, be
 	var out, problems bytes.Buffer
 	env := testEnvironment(&out, &problems)
 	env.Seam = broken.seam
-	status := Main([]string{"--root", dir, "--mta", s.mta, "journal", "abandon", id, "--yes", "--reason", "disk"}, env)
+	status := Main([]string{"--root", dir, "--mta", s.mta, "queue", "rm", "id:" + string(s.keep[0]), "--yes", "--reason", "blocked"}, env)
+	if status != exitFailure || !strings.Contains(problems.String(), "journal abandon -n "+id) || !strings.Contains(problems.String(), "nothing else was changed") {
+		t.Fatalf("%s: a later change ends with %d:\n%s", what, status, &problems)
+	}
+	problems.Reset()
+	status = Main([]string{"--root", dir, "--mta", s.mta, "journal", "abandon", id, "--yes", "--reason", "disk"}, env)
 	if status != 0 && status != exitPartial || unfinishedOf(t, dir) != "" {
 		t.Fatalf("%s: giving it up ends with %d:\n%s%s", what, status, &out, &problems)
 	}

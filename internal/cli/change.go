@@ -69,7 +69,7 @@ func (f *changeFlags) tooMany(p *spoor.Plan) error {
 		return nil
 	}
 	return refuse(fmt.Sprintf("%d messages are selected, more than %d (%s)", len(p.Targets), most, why),
-		"nothing was changed", "")
+		fmt.Sprintf("nothing was changed; if all of them are meant, --max %d allows it", len(p.Targets)), "")
 }
 
 // smallQueue is a queue of which all may be meant.
@@ -85,11 +85,15 @@ func (o *options) carryOut(ctx context.Context, s *server, p *spoor.Plan, f *cha
 	if err := f.tooMany(p); err != nil {
 		return err
 	}
-	if err := s.explain(p, f); err != nil {
+	unable, err := s.explain(p, f)
+	if err != nil {
 		return err
 	}
 	if f.dryRun {
-		return o.showPlan(s, p, format, true)
+		return errors.Join(o.showDry(s, p, format, unable == nil), unable)
+	}
+	if unable != nil {
+		return unable
 	}
 	if err := o.confirm(s, p, f); err != nil {
 		return err
@@ -98,21 +102,29 @@ func (o *options) carryOut(ctx context.Context, s *server, p *spoor.Plan, f *cha
 	if receipt == nil {
 		return err
 	}
-	return errors.Join(o.showReceipt(s, receipt, format), err, outcomeOf(receipt, err))
+	return errors.Join(o.showReceipt(s, receipt, format), told(ctx, receipt, err), outcomeOf(receipt, err))
 }
 
-// explain asks the controller how it would do it.
-func (s *server) explain(p *spoor.Plan, f *changeFlags) error {
+// told is an error of which the receipt tells already, with its status alone.
+func told(ctx context.Context, receipt *spoor.Receipt, err error) error {
+	if err == nil || receipt.Failure != err.Error() {
+		return err
+	}
+	return &statusError{status: statusOf(ctx, err)}
+}
+
+// explain asks the controller how it would do it. unable says why it can do nothing.
+func (s *server) explain(p *spoor.Plan, f *changeFlags) (unable, err error) {
 	if p.Action.Stepwise() && len(p.Targets) == 0 {
-		return nil // it is the steps that say how
+		return nil, nil // it is the steps that say how
 	}
 	top, err := disk.Open(s.root.Dir(), nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = top.Close() }()
 	if p.Stop, err = f.stops(s, len(p.Targets)); err != nil {
-		return err
+		return nil, err
 	}
 	c, err := s.control(nil, top, "dry-run", p.Stop)
 	if err != nil && p.Stop && f.stop == "auto" {
@@ -120,10 +132,13 @@ func (s *server) explain(p *spoor.Plan, f *changeFlags) error {
 		c, err = s.control(nil, top, "dry-run", false)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	p.Method = c.Explain(onMessages(p.Action))
-	return c.Close()
+	if err := c.Able(onMessages(p.Action)); err != nil {
+		unable = refused(&spoor.Problem{What: err.Error(), So: "nothing was changed", Err: err})
+	}
+	return unable, c.Close()
 }
 
 // manyMessages is from how many on it is better to stop qmail-send: taking a
@@ -176,19 +191,17 @@ func (o *options) operator() string {
 	return who
 }
 
-func (o *options) showPlan(s *server, p *spoor.Plan, format string, dry bool) error {
+// showDry shows a plan that is not carried out now, with what would do that, if
+// anything can.
+func (o *options) showDry(s *server, p *spoor.Plan, format string, able bool) error {
 	page := &report.Plan{Head: s.pageHead(o), Plan: p}
-	if dry {
+	if able {
 		page.Run = o.command(p)
 	}
 	if format == "json" {
 		return page.JSON(o.env.Out)
 	}
-	out := o.env.Out
-	if !dry {
-		out = o.env.Err
-	}
-	return page.Text(out, o.style())
+	return page.Text(o.env.Out, o.style())
 }
 
 // onMessages is what an action comes to for the messages of its plan.
@@ -228,7 +241,7 @@ func (o *options) confirm(s *server, p *spoor.Plan, f *changeFlags) error {
 	if err := o.answerable(f); err != nil || f.yes {
 		return err
 	}
-	if err := o.showPlan(s, p, "table", false); err != nil {
+	if err := (&report.Plan{Head: s.pageHead(o), Plan: p}).Text(o.env.Err, o.style()); err != nil {
 		return err
 	}
 	question := p.Action.String()

@@ -95,7 +95,7 @@ func (o *options) finishOld(ctx context.Context, s *server, state *remedy.State,
 		fmt.Fprintf(o.env.Err, "spoor: finishing %s, which was cut off\n", p.ID)
 		receipt, err := o.finish(ctx, s, state, top, p)
 		if err != nil {
-			return nil, fmt.Errorf("finish %s: %w", p.ID, err)
+			return nil, o.unfinished(p, err)
 		}
 		fmt.Fprintf(o.env.Err, "spoor: %s is finished: %s\n", p.ID, cameTo(p, receipt))
 		list = append(list, finished{p, receipt})
@@ -113,6 +113,22 @@ func cameTo(p *spoor.Plan, receipt *spoor.Receipt) string {
 		return fmt.Sprintf("%d of %d steps, %s", receipt.StepsDone(), len(p.Steps), words)
 	}
 	return words
+}
+
+// unfinished is the problem that a plan cannot be finished, which every later change
+// waits for.
+func (o *options) unfinished(p *spoor.Plan, err error) error {
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("finish %s: %w", p.ID, err)
+	}
+	problem := &spoor.Problem{
+		What: fmt.Sprintf("finish %s: %v", p.ID, err), Err: err,
+		So: "nothing else was changed: every message of it is in the queue, in the vault or beside the queue, and the next run goes on",
+	}
+	if !oneStep(p.Action.String()) {
+		problem.Try = o.spoor("journal abandon -n " + p.ID)
+	}
+	return problem
 }
 
 // finish does the rest of one plan.

@@ -78,21 +78,29 @@ func exitStatus(ctx context.Context, err error, env Environment) int {
 	if err == nil {
 		return exitDone
 	}
-	status := exitFailure
+	status := statusOf(ctx, err)
 	var known *statusError
-	switch {
-	case errors.As(err, &known):
-		status = known.status
+	if errors.As(err, &known) {
 		if err = known.err; err == nil {
 			return status
 		}
-	case ctx.Err() != nil:
-		status = exitInterrupted
-	case errors.Is(err, mta.ErrGone):
-		status = exitNothing
-	case errors.Is(err, fs.ErrPermission):
-		status = exitNoMTA
 	}
 	_ = report.Problem(env.Err, err)
 	return status
+}
+
+// statusOf is the status that an error ends the program with.
+func statusOf(ctx context.Context, err error) int {
+	var known *statusError
+	switch {
+	case errors.As(err, &known):
+		return known.status
+	case ctx.Err() != nil:
+		return exitInterrupted
+	case errors.Is(err, mta.ErrGone):
+		return exitNothing
+	case errors.Is(err, fs.ErrPermission):
+		return exitNoMTA
+	}
+	return exitFailure
 }

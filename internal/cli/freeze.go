@@ -148,7 +148,7 @@ func (o *options) carryOutOnce(ctx context.Context, s *server, p *spoor.Plan, f 
 		}
 	}
 	if f.dryRun {
-		return o.showPlan(s, p, format, true)
+		return o.showDry(s, p, format, true)
 	}
 	if err := o.confirm(s, p, &f.changeFlags); err != nil {
 		return err

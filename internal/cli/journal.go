@@ -64,7 +64,7 @@ func entryOf(p *remedy.Past) report.JournalEntry {
 	return report.JournalEntry{
 		Plan: p.Plan, Action: p.Action, Start: p.Start, End: p.End, By: p.Record.By, Reason: p.Record.Reason,
 		Selector: p.Record.Selector, Messages: p.Record.Messages, Done: p.Done(), Steps: p.Record.Steps, StepsDone: p.StepsDone(), Expires: p.Record.Expires, Failure: p.Failure,
-		Undoes: p.Record.Undoes, UndoneBy: p.UndoneBy, Purged: p.Purged,
+		Undoes: p.Record.Undoes, UndoneBy: p.UndoneBy, Purged: p.Purged, GivenUp: p.GivenUp,
 	}
 }
 

@@ -67,6 +67,9 @@ type Controller interface {
 	// Explain says for people how an action is done on this server, a line each,
 	// most important first, and what of it cannot be undone.
 	Explain(action spoor.Action) []string
+	// Able says why an action can do nothing here, whatever the messages: an
+	// ErrUnsupported in words for people. It is nil for one that can.
+	Able(action spoor.Action) error
 
 	// Take makes messages unreachable for the MTA. Before it touches one it checks
 	// its identity under the MTA's own lock. A message that was taken by an earlier

@@ -16,9 +16,15 @@ const smallFile = 64 << 10
 // PackFile describes a file of a message for its parcel; role and name are the
 // caller's to fill in. A small file is read at once: its content is returned, not
 // to be changed, and in the parcel is what was read. Larger ones are opened anew
-// when they are wanted, and their content is nil here.
-func PackFile(d *disk.Dir, file string) (packed spoor.PackedFile, content []byte, err error) {
+// when they are wanted, and their content is nil here. check, if any, is asked first
+// whether the open file is fit to be packed.
+func PackFile(d *disk.Dir, file string, check func(f *disk.File) error) (packed spoor.PackedFile, content []byte, err error) {
 	f, st, err := d.OpenStat(file)
+	if err == nil && check != nil {
+		if err = check(f); err != nil {
+			_ = f.Close()
+		}
+	}
 	if err != nil {
 		return packed, nil, err
 	}

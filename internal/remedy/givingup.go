@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"spoor"
 	"spoor/internal/vault"
@@ -123,8 +124,10 @@ func (w *Work) marks(p *spoor.Plan) (map[storedKey]vault.Entry, error) {
 }
 
 func (w *Work) marksOf(plan string, marks map[storedKey]vault.Entry) error {
-	if _, err := w.State.Vault.Stat(plan); err != nil {
-		return nil //nolint:nilerr // it has stored nothing yet
+	if _, err := w.State.Vault.Stat(plan); errors.Is(err, fs.ErrNotExist) {
+		return nil // it has stored nothing yet
+	} else if err != nil {
+		return fmt.Errorf("read the vault: %w", err)
 	}
 	for entry, err := range w.State.Vault.Entries(plan) {
 		if errors.Is(err, vault.ErrDamaged) {

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"io"
 	"slices"
 
@@ -76,7 +77,7 @@ func (a *Abandoned) writePlace(p *page, where, meaning string) {
 		if m.Where != where {
 			continue
 		}
-		line := "from " + m.Sender
+		line := "from " + cmp.Or(m.Sender, "<>")
 		if m.Left {
 			line += "; a copy of no use is left beside the queue"
 		}

@@ -43,11 +43,35 @@ func sampleReceipt() *Receipt {
 	}}
 }
 
+// sampleStopped is a receipt with the same reason more than once.
+func sampleStopped() *Receipt {
+	return &Receipt{Head: sampleHead(), Receipt: &spoor.Receipt{
+		Plan: "20261123T100000-hold", Action: spoor.ActionHold, Time: now, SkippedBy: [5]int{0, 0, 0, 2, 3}, Failure: "no exim there",
+		Skipped: []spoor.Skipped{
+			{ID: "1", Result: spoor.ResultFailed, Why: "no exim there"},
+			{ID: "2", Result: spoor.ResultFailed, Why: "no exim there"},
+			{ID: "3", Result: spoor.ResultBusy, Why: "is being delivered"},
+			{ID: "4", Result: spoor.ResultBusy, Why: "is being delivered"},
+			{ID: "5", Result: spoor.ResultFailed, Why: "input/output error"},
+		},
+	}}
+}
+
+func sampleAbandoned() *Abandoned {
+	targets := sampleTargets()
+	return &Abandoned{Head: sampleHead(), Plan: "20261123T090000-rm", Action: spoor.ActionRemove, Restore: "spoor vault restore --plan 20261123T090000-rm", Beside: "/var/qmail/queue/spoor/20261123T090000-rm",
+		Messages: []LocatedMessage{
+			{Target: targets[0], Where: "vault", Left: true, Why: "input/output error \x1b[31m"}, {Target: targets[1], Where: "queue"}, {Target: targets[2], Where: "beside", Why: "input/output error"},
+		},
+	}
+}
+
 func sampleJournal() *Journal {
 	return &Journal{Head: sampleHead(), Entries: []JournalEntry{
 		{Plan: "20261123T090000-rm", Action: "rm", Start: ago(time.Hour), End: ago(time.Hour), By: "root (sudo by eve)", Reason: "stolen password\x1b[1m", Selector: []string{"account:info@shop.test", "age:>1h"}, Messages: 120, Done: 118, UndoneBy: "20261123T095000-restore"},
 		{Plan: "20261123T095000-restore", Action: "restore", Start: ago(10 * time.Minute), End: ago(9 * time.Minute), By: "root", Undoes: "20261123T090000-rm", Messages: 118, Done: 118},
 		{Plan: "20261123T095500-rm", Action: "rm", Start: ago(5 * time.Minute), By: "root", Messages: 2000, Done: 1000},
+		{Plan: "20261123T095700-rm", Action: "rm", Start: ago(3 * time.Minute), End: ago(2 * time.Minute), By: "root", Messages: 20, Done: 10, Failure: "given up by root: disk error", GivenUp: true},
 	}}
 }
 
@@ -73,6 +97,9 @@ func TestPagesOfChanges(t *testing.T) {
 	f("plan-json", plan.JSON)
 	f("receipt", func(w io.Writer) error { return receipt.Text(w, plainStyle) })
 	f("receipt-json", receipt.JSON)
+	f("receipt-stopped", func(w io.Writer) error { return sampleStopped().Text(w, plainStyle) })
+	f("abandoned", func(w io.Writer) error { return sampleAbandoned().Text(w, plainStyle) })
+	f("abandoned-json", sampleAbandoned().JSON)
 	f("journal", func(w io.Writer) error { return journal.Text(w, plainStyle) })
 	f("journal-json", journal.JSON)
 	f("vault", func(w io.Writer) error { return vault.Text(w, plainStyle) })

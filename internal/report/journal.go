@@ -31,6 +31,7 @@ type JournalEntry struct {
 	Undoes   string // the plan it takes back
 	UndoneBy string
 	Purged   int
+	GivenUp  bool // somebody has ended it before its end
 
 	Steps     int // planned
 	StepsDone int
@@ -44,6 +45,8 @@ func (e *JournalEntry) State() string {
 		return "unfinished"
 	case e.UndoneBy != "":
 		return "undone"
+	case e.GivenUp:
+		return "given-up"
 	case e.Failure != "":
 		return "stopped"
 	case e.Purged > 0:

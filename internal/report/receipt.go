@@ -87,17 +87,28 @@ func skippedMeaning(result spoor.Result) string {
 	}
 }
 
+// writeSkipped lists what was left out, and says the same reason once. What stopped
+// the plan is said above.
 func (r *Receipt) writeSkipped(p *page) {
 	shown := 0
+	more := map[string]int{}
 	for _, s := range r.Skipped {
-		if s.Result == spoor.ResultGone || s.Why == "" {
+		more[s.Why]++
+	}
+	for _, s := range r.Skipped {
+		if s.Result == spoor.ResultGone || s.Why == "" || s.Why == r.Failure || more[s.Why] == 0 {
 			continue
 		}
 		if shown++; shown > maxSkippedShown {
 			p.para(detail, "and more: spoor journal show "+r.Plan)
 			return
 		}
-		p.row(detail, string(s.ID), clip(s.Why, maxQuote))
+		line := clip(s.Why, maxQuote)
+		if others := more[s.Why] - 1; others > 0 {
+			line += " (and " + plural(others, "other") + ")"
+		}
+		more[s.Why] = 0
+		p.row(detail, string(s.ID), line)
 	}
 }
 

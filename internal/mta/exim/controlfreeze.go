@@ -128,6 +128,9 @@ func writeHeader(open *disk.File, text []byte, st disk.Stat) error {
 
 // Explain implements mta.Controller.
 func (c *Controller) Explain(action spoor.Action) []string {
+	if err := c.Able(action); err != nil {
+		return []string{err.Error()}
+	}
 	switch action {
 	case spoor.ActionRemove:
 		return []string{
@@ -144,9 +147,6 @@ func (c *Controller) Explain(action spoor.Action) []string {
 	case spoor.ActionRelease:
 		return []string{c.how("exim -Mt thaws messages, in batches", "ID-H loses its line -frozen, under Exim's lock") + "; the next queue run attempts them"}
 	case spoor.ActionRetry:
-		if !c.control.Live {
-			return []string{"nothing can be sent from a copy of a server"}
-		}
 		return []string{
 			fmt.Sprintf("exim -M attempts each message now, whatever its retry time, one after another, %d in each call", retryAtOnce),
 			"it waits for each attempt, which takes minutes where a host does not answer; to stop it lets the call that runs come to its end",
@@ -156,6 +156,17 @@ func (c *Controller) Explain(action spoor.Action) []string {
 	case spoor.ActionFreeze, spoor.ActionThaw, spoor.ActionRebuild:
 	}
 	return []string{"Exim: " + mta.ErrUnsupported.Error()}
+}
+
+// errCopy is why nothing is sent from a tree.
+var errCopy = fmt.Errorf("nothing can be sent from a copy of a server: %w", mta.ErrUnsupported)
+
+// Able implements mta.Controller.
+func (c *Controller) Able(action spoor.Action) error {
+	if action == spoor.ActionRetry && !c.control.Live {
+		return errCopy
+	}
+	return nil
 }
 
 func (c *Controller) how(live, copied string) string {

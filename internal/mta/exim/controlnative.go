@@ -109,7 +109,7 @@ var errHeld = errors.New("is held: release it first")
 // says what came of it.
 func (c *Controller) Retry(ctx context.Context, batch []spoor.Target) ([]spoor.Outcome, error) {
 	if !c.control.Live {
-		return nil, mta.ErrUnsupported
+		return nil, errCopy
 	}
 	order := native{option: "-M", atOnce: retryAtOnce}
 	order.before = func(t *spoor.Target) (spoor.Outcome, bool) {

@@ -41,7 +41,7 @@ func (c *Controller) Pack(t *spoor.Target) (*spoor.Parcel, error) {
 		if fresh && !known.has[r] {
 			continue
 		}
-		packed, content, err := mta.PackFile(s[r].dir, s[r].name)
+		packed, content, err := mta.PackFile(s[r].dir, s[r].name, nil)
 		if errors.Is(err, fs.ErrNotExist) && r != header {
 			continue
 		}

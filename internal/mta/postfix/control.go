@@ -215,7 +215,7 @@ func (c *controller) Release(ctx context.Context, batch []spoor.Target) ([]spoor
 // Retry implements mta.Controller. A queue that is stopped attempts nothing.
 func (c *controller) Retry(ctx context.Context, batch []spoor.Target) ([]spoor.Outcome, error) {
 	return c.each(ctx, batch, whereRunning(retryNative, func(context.Context, *spool, []task) error {
-		return fmt.Errorf("retry while Postfix is stopped: %w", mta.ErrUnsupported)
+		return errStopped
 	}))
 }
 

@@ -25,7 +25,7 @@ type found struct {
 // instance: messages move. It returns mta.ErrGone, or mta.ErrChanged where the ID
 // belongs to another message. The caller closes the file.
 func (s *spool) locate(t *spoor.Target) (*found, error) {
-	why := error(mta.ErrGone)
+	why := mta.ErrGone
 	const rounds = 2 // what moves from one queue to one that was looked at is seen in the next
 	for range rounds {
 		for name := range s.likely(t) {

@@ -46,12 +46,12 @@ func (c *controller) pack(s *spool, t *spoor.Target) (*spoor.Parcel, error) {
 	}
 	in, err := s.folder(s.takenName(kept.folder))
 	if err == nil && !kept.fresh {
-		err = s.stillFree(t, kept)
+		err = s.stillTaken(t, kept)
 	}
 	if err != nil {
 		return nil, err
 	}
-	message, content, err := mta.PackFile(in, string(t.ID))
+	message, content, err := mta.PackFile(in, string(t.ID), free)
 	if err != nil {
 		return nil, err
 	}
@@ -63,13 +63,13 @@ func (c *controller) pack(s *spool, t *spoor.Target) (*spoor.Parcel, error) {
 	return p, s.packLogs(p, kept)
 }
 
-// stillFree checks a message that an earlier run has taken.
-func (s *spool) stillFree(t *spoor.Target, kept kept) error {
+// stillTaken checks a message that an earlier run has taken.
+func (s *spool) stillTaken(t *spoor.Target, kept kept) error {
 	f, err := s.openTaken(t, kept.folder)
 	if err != nil {
 		return err
 	}
-	return errors.Join(free(f.file), f.file.Close())
+	return f.file.Close()
 }
 
 // packLogs adds the logs of deliveries: they are where Postfix has them, or beside
@@ -102,7 +102,7 @@ func (s *spool) packLog(id, name string, kept kept) (file spoor.PackedFile, err 
 		}
 		var in *disk.Dir
 		if in, err = s.folder(place); err == nil {
-			file, _, err = mta.PackFile(in, id)
+			file, _, err = mta.PackFile(in, id, nil)
 		}
 		if errors.Is(err, disk.ErrNotRegular) {
 			err = fs.ErrNotExist

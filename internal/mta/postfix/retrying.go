@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 
 	"spoor"
+	"spoor/internal/mta"
 )
 
 // retryEach is up to how many messages each is asked for by itself although all of
@@ -84,21 +86,36 @@ func (s *spool) count(name string, limit, depth int) (total int, err error) {
 
 // Explain implements mta.Controller.
 func (c *controller) Explain(action spoor.Action) []string {
-	running := false
-	for _, s := range c.spools {
-		running = running || s.running
+	if err := c.Able(action); err != nil {
+		return []string{err.Error()}
 	}
-	if running {
+	if c.running() {
 		return explainRunning(action)
 	}
 	return explainStopped(action)
+}
+
+// errStopped is why a queue that is stopped attempts nothing.
+var errStopped = fmt.Errorf("nothing can be tried while Postfix is stopped: %w", mta.ErrUnsupported)
+
+// Able implements mta.Controller.
+func (c *controller) Able(action spoor.Action) error {
+	if action == spoor.ActionRetry && !c.running() {
+		return errStopped
+	}
+	return nil
+}
+
+// running reports whether any of the queues is worked on.
+func (c *controller) running() bool {
+	return slices.ContainsFunc(c.spools, func(s *spool) bool { return s.running })
 }
 
 func explainRunning(action spoor.Action) []string {
 	switch action {
 	case spoor.ActionRemove:
 		return []string{
-			"Postfix runs and goes on: postsuper -h takes the messages out of delivery, then they are stored, then postsuper -d removes them from hold",
+			"Postfix runs and goes on: postsuper -h takes the messages out of delivery, then they are moved to a folder beside the queue, stored, and removed",
 			"a message that is being delivered for more than a few seconds is left in the queue",
 			"mail in maildrop is moved out of the reach of pickup",
 		}
@@ -138,8 +155,6 @@ func explainStopped(action spoor.Action) []string {
 		return []string{stopped, "the files are moved to hold, as postsuper -h does", "mail in maildrop cannot be held: Postfix has not checked it yet"}
 	case spoor.ActionRelease:
 		return []string{stopped, "the files are moved from hold to deferred, as postsuper -H does"}
-	case spoor.ActionRetry:
-		return []string{"Postfix is stopped, and nothing can be tried"}
 	default:
 		return nil
 	}

@@ -213,12 +213,10 @@ func (s *spool) discardFile(t *spoor.Target) error {
 	if !ok {
 		return s.notInQueue(t)
 	}
-	if !kept.fresh {
-		f, err := s.openTaken(t, kept.folder)
-		if err != nil {
+	if !kept.fresh || s.running {
+		if err := s.stillFree(t, kept); err != nil {
 			return err
 		}
-		_ = f.file.Close()
 	}
 	if err := s.discardLogs(id, kept); err != nil {
 		return err
@@ -232,6 +230,19 @@ func (s *spool) discardFile(t *spoor.Target) error {
 	}
 	s.taken.remove(id)
 	return nil
+}
+
+// stillFree checks a message in the holding place once more: a delivery agent may
+// have opened it before it was taken, and locked it since.
+func (s *spool) stillFree(t *spoor.Target, kept kept) error {
+	f, err := s.openTaken(t, kept.folder)
+	if err != nil {
+		return err
+	}
+	if s.running {
+		err = free(f.file)
+	}
+	return errors.Join(err, f.file.Close())
 }
 
 func (s *spool) discardLogs(id string, kept kept) error {

@@ -189,8 +189,8 @@ func (c *controller) Release(context.Context, []spoor.Target) ([]spoor.Outcome, 
 // Retry implements mta.Controller. qmail-send can be told to try all messages, not
 // some.
 func (c *controller) Retry(ctx context.Context, batch []spoor.Target) ([]spoor.Outcome, error) {
-	if c.service == nil || !c.running() {
-		return nil, mta.ErrUnsupported
+	if err := c.Able(spoor.ActionRetry); err != nil {
+		return nil, err
 	}
 	if err := c.service.alarm(ctx); err != nil {
 		return failAll(len(batch), err), err
@@ -245,8 +245,22 @@ func messageOf(p *spoor.Parcel) (io.ReadCloser, error) {
 
 var errNoContent = errors.New("its content is not there")
 
+// errIdle is why a queue that nobody works on attempts nothing.
+var errIdle = fmt.Errorf("qmail-send does not run here, and nothing can be tried: %w", mta.ErrUnsupported)
+
+// Able implements mta.Controller.
+func (c *controller) Able(action spoor.Action) error {
+	if action == spoor.ActionRetry && (c.service == nil || !c.running()) {
+		return errIdle
+	}
+	return nil
+}
+
 // Explain implements mta.Controller.
 func (c *controller) Explain(action spoor.Action) []string {
+	if err := c.Able(action); err != nil {
+		return []string{err.Error()}
+	}
 	if c.halt {
 		return append(c.service.explain(), c.explainStopped(action)...)
 	}

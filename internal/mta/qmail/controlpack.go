@@ -78,7 +78,7 @@ func (c *controller) packContent(p *spoor.Parcel, it *item, k known) error {
 	if err != nil {
 		return err
 	}
-	file, _, err := mta.PackFile(it.held, name)
+	file, _, err := mta.PackFile(it.held, name, nil)
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func (it *item) contentName(k known) (string, error) {
 // packEnvelope adds a file of the envelope, and what it tells of recipients.
 func (c *controller) packEnvelope(p *spoor.Parcel, it *item, one shelfRole) error {
 	name := it.name + "." + one.role
-	file, data, err := mta.PackFile(it.held, name)
+	file, data, err := mta.PackFile(it.held, name, nil)
 	if err != nil {
 		return err
 	}
