@@ -218,6 +218,16 @@ func (s *Step) Subject() string {
 	return ""
 }
 
+// Shown is how many steps have words, and so are counted for people.
+func Shown(steps []Step) (shown int) {
+	for i := range steps {
+		if steps[i].What != "" {
+			shown++
+		}
+	}
+	return shown
+}
+
 // StepOutcome is what became of one step of a plan.
 type StepOutcome struct {
 	Number int // in the plan, from 0

@@ -225,7 +225,8 @@ func (o *options) command(p *spoor.Plan) string {
 	case spoor.ActionRestore:
 		words = []string{"spoor", "vault", "restore"}
 	case spoor.ActionStop, spoor.ActionFix:
-		words = []string{"spoor", p.Action.String()}
+		flags := strings.Join(p.Selector[1:], " ") // they are spoor's own words
+		return strings.TrimSpace(report.Command("spoor", p.Action.String(), p.Selector[0]) + " " + flags)
 	case spoor.ActionAuditFix:
 		words = []string{"spoor", "audit", "fix"}
 	case spoor.ActionShim:

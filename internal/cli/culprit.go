@@ -122,6 +122,25 @@ func (s *server) measures(ctx context.Context, c *spoor.Culprit) (spoor.Measures
 	return onlyPossible(m, c.Live), nil
 }
 
+// stops reports whether sources of a kind can be stopped on this server.
+func (s *server) stops(kind spoor.Kind) bool {
+	_, managed := s.panel.(panel.Managed)
+	q, ok := s.queue.(mta.Stopper)
+	byMTA := ok && q.Stops(kind)
+	p, ok := s.panel.(panel.Stopper)
+	byPanel := ok && p.Stops(kind)
+	switch kind {
+	case spoor.KindScript:
+		return true
+	case spoor.KindSite, spoor.KindUser, spoor.KindNetwork:
+		return byMTA || byPanel
+	case spoor.KindAccount, spoor.KindForward:
+		return byPanel || byMTA && !managed
+	default:
+		return false
+	}
+}
+
 // onlyPossible turns steps that need the running machine into commands to be run by
 // hand, where another tree is examined.
 func onlyPossible(m spoor.Measures, live bool) spoor.Measures {

@@ -103,14 +103,24 @@ func (o *options) finishOld(ctx context.Context, s *server, state *remedy.State,
 	return list, nil
 }
 
+// shownDone is how many steps were done, of those with words.
+func shownDone(receipt *spoor.Receipt) (done int) {
+	for i := range receipt.Steps {
+		if receipt.Steps[i].What != "" && receipt.Steps[i].Result == spoor.ResultDone {
+			done++
+		}
+	}
+	return done
+}
+
 // cameTo says how much of a plan was done.
 func cameTo(p *spoor.Plan, receipt *spoor.Receipt) string {
 	words := fmt.Sprintf("%d of %d messages", receipt.Done, receipt.Total())
 	switch {
 	case p.Action.Stepwise() && len(p.Targets) == 0:
-		return fmt.Sprintf("%d of %d steps", receipt.StepsDone(), len(p.Steps))
+		return fmt.Sprintf("%d of %d steps", shownDone(receipt), spoor.Shown(p.Steps))
 	case p.Action.Stepwise():
-		return fmt.Sprintf("%d of %d steps, %s", receipt.StepsDone(), len(p.Steps), words)
+		return fmt.Sprintf("%d of %d steps, %s", shownDone(receipt), spoor.Shown(p.Steps), words)
 	}
 	return words
 }

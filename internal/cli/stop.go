@@ -222,7 +222,7 @@ func (o *options) stopOf(s *server, word string) (*remedy.Past, error) {
 	return nil, nil
 }
 
-// shownInForce are the plans whose steps are done, for the answer.
+// shownInForce are the stops in force, for the answer.
 func (s *server) shownInForce(o *options) ([]report.InForce, error) {
 	plans, err := o.inForce(s)
 	if errors.Is(err, fs.ErrPermission) {
@@ -233,6 +233,9 @@ func (s *server) shownInForce(o *options) ([]report.InForce, error) {
 	}
 	var list []report.InForce
 	for _, past := range plans {
+		if past.Action != spoor.ActionStop.String() && past.Action != spoor.ActionFix.String() {
+			continue // what was mended is meant to stay
+		}
 		one := report.InForce{Plan: past.Plan, Action: past.Action, Since: past.Start, Expires: past.Record.Expires}
 		if len(past.Record.Selector) > 0 {
 			one.Subject = past.Record.Selector[0]

@@ -12,6 +12,9 @@ import (
 // a source. It only reads, and proposes steps; the caller journals and does them.
 type Stopper interface {
 	Stop(c *spoor.Culprit) spoor.Measures
+	// Stops reports whether sources of a kind can be stopped by the MTA's own means:
+	// Stop may still find that one cannot.
+	Stops(kind spoor.Kind) bool
 }
 
 // Bar proposes that a user may run none of the programs that hand mail over, and

@@ -11,6 +11,9 @@ import (
 // else. What that has not proven is proposed to be done by hand.
 type Stopper interface {
 	Stop(ctx context.Context, run Runner, c *spoor.Culprit) spoor.Measures
+	// Stops reports whether sources of a kind can be stopped by the panel's own means:
+	// Stop may still find that one cannot.
+	Stops(kind spoor.Kind) bool
 }
 
 // Runner runs one program without a shell, with input on its standard input, and

@@ -109,7 +109,7 @@ func (w *Work) announce(p *spoor.Plan, past *Past) error {
 	return w.State.Journal.Write(Record{
 		Time: w.Now().UTC(), Plan: p.ID, Event: EventPlanned, Action: p.Action.String(), MTA: p.MTA, Host: p.Host,
 		Root: p.Root, By: p.By, Reason: p.Reason, Selector: p.Selector, Undoes: p.Undoes, Messages: len(p.Targets),
-		Steps: len(p.Steps), Expires: p.Expires,
+		Steps: spoor.Shown(p.Steps), Expires: p.Expires,
 	})
 }
 

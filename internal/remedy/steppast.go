@@ -80,10 +80,10 @@ func (j *Journal) StepsLeft(past *Past) []int {
 	return slices.Sorted(maps.Keys(left))
 }
 
-// StepsDone is how many steps were done as planned.
+// StepsDone is how many steps were done as planned, of those with words.
 func (p *Past) StepsDone() (done int) {
 	for _, s := range p.steps {
-		if s.done && !s.undone && s.outcome.Result == spoor.ResultDone {
+		if s.done && !s.undone && s.outcome.Result == spoor.ResultDone && s.outcome.What != "" {
 			done++
 		}
 	}

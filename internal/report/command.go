@@ -20,20 +20,14 @@ func showCommand(s spoor.Source) string {
 	return "spoor show " + word
 }
 
-// endCommand is the command that ends what a source of spam does, or "" where there
-// is none: what nobody is behind cannot be stopped, and a name that cannot be typed
-// is not offered.
+// endCommand is the command that ends what a source of spam does, or "" for a name
+// that cannot be typed.
 func endCommand(v *spoor.Verdict) string {
 	word, ok := shellWord(v.Source.String())
 	if !ok || v.Class != spoor.Spam {
 		return ""
 	}
-	switch v.Source.Kind {
-	case spoor.KindAccount, spoor.KindSite, spoor.KindUser, spoor.KindScript, spoor.KindNetwork, spoor.KindForward:
-		return "spoor fix -n " + word
-	default:
-		return ""
-	}
+	return "spoor fix -n " + word
 }
 
 // rooted is a command of spoor for the server below root. A root whose name no

@@ -4,12 +4,11 @@ import (
 	"time"
 )
 
-// InForce is a plan whose steps keep something from sending, or change the server
-// in another way, and were not taken back.
+// InForce is a stop that was not taken back.
 type InForce struct {
 	Plan    string
 	Action  string
-	Subject string    // the source, as the plan was given it; "" for none
+	Subject string    // the source, as the plan was given it
 	Since   time.Time // UTC
 	Expires time.Time // zero if it does not
 }

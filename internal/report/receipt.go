@@ -55,7 +55,7 @@ func receiptTitle(r *spoor.Receipt) string {
 	}
 	words += r.Action.String()
 	if len(r.Steps) > 0 {
-		words += ", " + stepsDone(r.StepsDone(), len(r.Steps))
+		words += ", " + stepsDone(shownOutcomes(r.Steps))
 	}
 	if r.Total() > 0 && len(r.Steps) > 0 {
 		words += ", " + plural(r.Done, "message")

@@ -113,6 +113,7 @@ func sampleFindings() []spoor.Finding {
 
 func sampleWho() *Who {
 	return &Who{
+		Stops:  func(spoor.Kind) bool { return true },
 		Unseen: "not yet preprocessed",
 		Root:   "/", Host: "mail7.example.net", Time: now, MTA: "qmail", Panel: "plesk", Queue: sampleCount(),
 		Sources: []SourceLine{

@@ -77,6 +77,20 @@ func stepsDone(done, planned int) string {
 	return count(done) + " of " + plural(planned, "step")
 }
 
+// shownOutcomes counts those that a reader sees.
+func shownOutcomes(steps []spoor.StepOutcome) (done, all int) {
+	for _, s := range steps {
+		switch {
+		case s.Result != spoor.ResultDone:
+			all++
+		case s.What != "":
+			done++
+			all++
+		}
+	}
+	return done, all
+}
+
 func writeStepOutcomes(p *page, steps []spoor.StepOutcome) {
 	for _, s := range steps {
 		words := clip(s.What, maxQuote)
@@ -136,6 +150,9 @@ type stepOutcomeJSON struct {
 func stepOutcomes(steps []spoor.StepOutcome) []stepOutcomeJSON {
 	var list []stepOutcomeJSON
 	for _, s := range steps {
+		if s.What == "" && s.Result == spoor.ResultDone {
+			continue
+		}
 		list = append(list, stepOutcomeJSON{What: text(s.What), Result: s.Result.String(), Why: text(s.Why)})
 	}
 	return list

@@ -26,8 +26,9 @@ type Who struct {
 	Minor                       iter.Seq[SourceLine]
 	MinorSources, MinorMessages int // of Minor
 
-	InForce   []InForce       // what spoor has done against sources, oldest first
-	Log       *spoor.Coverage // nil where no log was read
+	Stops     func(kind spoor.Kind) bool // whether sources of a kind can be stopped here; nil if none can
+	InForce   []InForce                  // what spoor has done against sources, oldest first
+	Log       *spoor.Coverage            // nil where no log was read
 	Obstacles []spoor.Obstacle
 	Findings  []spoor.Finding
 	Complete  bool // false: something that bears on the ranking could not be read

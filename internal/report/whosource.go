@@ -20,7 +20,7 @@ func (w *Who) writeSources(p *page, top int) {
 	shown := min(top, bad)
 	for i, line := range lines[:shown] {
 		p.end()
-		writeSource(p, i+1, line)
+		writeSource(p, i+1, line, w.Stops)
 	}
 	if len(lines) > 0 {
 		p.end()
@@ -59,7 +59,7 @@ const (
 	maxCandidates = 3
 )
 
-func writeSource(p *page, rank int, line *SourceLine) {
+func writeSource(p *page, rank int, line *SourceLine, stops func(spoor.Kind) bool) {
 	t, v := &line.Traffic, &line.Verdict
 	p.put(fmt.Sprintf("%2d. ", rank))
 	p.verdict(v)
@@ -84,7 +84,7 @@ func writeSource(p *page, rank int, line *SourceLine) {
 	writeCandidates(p, t.Candidates)
 	p.label(detail, "next")
 	p.command(showCommand(t.Source))
-	if command := endCommand(v); command != "" {
+	if command := endCommand(v); stops != nil && stops(v.Source.Kind) && command != "" {
 		p.label(detail, "")
 		p.command(command)
 	}

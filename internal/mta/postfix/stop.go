@@ -19,6 +19,16 @@ const (
 	networksFile = "spoor_networks"     // networks that are taken out of mynetworks
 )
 
+// Stops reports whether Postfix can stop sources of a kind.
+func (q *Queue) Stops(kind spoor.Kind) bool {
+	switch kind {
+	case spoor.KindAccount, spoor.KindSite, spoor.KindUser, spoor.KindNetwork, spoor.KindForward:
+		return true
+	default:
+		return false
+	}
+}
+
 // Stop proposes how Postfix takes nothing more from a source.
 func (q *Queue) Stop(c *spoor.Culprit) spoor.Measures {
 	switch c.Source.Kind {

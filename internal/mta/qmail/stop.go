@@ -9,6 +9,16 @@ import (
 
 var _ mta.Stopper = (*Queue)(nil)
 
+// Stops reports whether qmail can stop sources of a kind.
+func (q *Queue) Stops(kind spoor.Kind) bool {
+	switch kind {
+	case spoor.KindSite, spoor.KindUser, spoor.KindNetwork:
+		return true
+	default:
+		return false
+	}
+}
+
 // Stop proposes how qmail takes nothing more from a source. qmail has no list of who
 // may not submit, nor does its SMTP server: what remains is the right to run
 // qmail-queue, the one program through which every message enters.

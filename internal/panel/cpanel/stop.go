@@ -25,6 +25,16 @@ const (
 	moduleBytes = 8 << 20
 )
 
+// Stops reports whether cPanel can stop sources of a kind.
+func (p *Panel) Stops(kind spoor.Kind) bool {
+	switch kind {
+	case spoor.KindAccount, spoor.KindSite, spoor.KindUser:
+		return true
+	default:
+		return false
+	}
+}
+
 // Stop proposes that cPanel suspends outgoing mail, if this one knows the function.
 func (p *Panel) Stop(ctx context.Context, run panel.Runner, c *spoor.Culprit) spoor.Measures {
 	switch c.Source.Kind {

@@ -28,6 +28,16 @@ const (
 // limiters are the files in which it stands whether the lists are looked into.
 func limiters() []string { return []string{"/etc/exim.pl", "/etc/exim.conf"} }
 
+// Stops reports whether DirectAdmin can stop sources of a kind.
+func (p *Panel) Stops(kind spoor.Kind) bool {
+	switch kind {
+	case spoor.KindAccount, spoor.KindSite, spoor.KindUser:
+		return true
+	default:
+		return false
+	}
+}
+
 // Stop proposes a line in one of the lists.
 func (p *Panel) Stop(_ context.Context, _ panel.Runner, c *spoor.Culprit) spoor.Measures {
 	list, name := smtpBlacklist, c.Source.Name

@@ -19,6 +19,16 @@ func (p *Panel) ManagesMail() {}
 // limitOption is of "plesk bin mail" where Plesk limits outgoing mail (12 and later).
 const limitOption = "-outgoing-messages-mbox-limit"
 
+// Stops reports whether Plesk can stop sources of a kind.
+func (p *Panel) Stops(kind spoor.Kind) bool {
+	switch kind {
+	case spoor.KindAccount:
+		return true
+	default:
+		return false
+	}
+}
+
 // Stop proposes that a mailbox may send no message an hour, if this Plesk can that.
 func (p *Panel) Stop(ctx context.Context, run panel.Runner, c *spoor.Culprit) spoor.Measures {
 	if c.Source.Kind != spoor.KindAccount {
