@@ -51,11 +51,13 @@ func described(name string, entry os.DirEntry) (string, error) {
 	if err != nil {
 		n = 0
 	}
+	var attrs strings.Builder
 	for attr := range strings.SplitSeq(string(names[:n]), "\x00") {
 		if size, err := unix.Lgetxattr(name, attr, value); attr != "" && err == nil {
-			line += fmt.Sprintf(" %s=%x", attr, value[:size])
+			fmt.Fprintf(&attrs, " %s=%x", attr, value[:size])
 		}
 	}
+	line += attrs.String()
 	f, err := os.Open(name)
 	if err != nil {
 		return "", err

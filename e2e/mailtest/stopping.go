@@ -41,7 +41,7 @@ func code(err error) int {
 }
 
 func letter(from string) Mail {
-	return Mail{from, []string{"x@" + TakesDomain}, "From: " + from + "\nSubject: hello\n\nhello\n"}
+	return Mail{from, []string{"x@" + TakesDomain}, "From: " + from + "\nSubject: hello\n\nas agreed\n"}
 }
 
 // CheckAccountStopped stops a stolen account in the middle of a session.

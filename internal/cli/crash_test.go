@@ -23,6 +23,7 @@ import (
 	"spoor/internal/disk/disktest"
 	"spoor/internal/host"
 	"spoor/internal/host/hosttest"
+	"spoor/internal/measure"
 	"spoor/internal/mta"
 	"spoor/internal/remedy"
 	"spoor/internal/vault"
@@ -294,7 +295,8 @@ func (r *run) apply(o *opened, top *disk.Dir, state *remedy.State, p *spoor.Plan
 	if err != nil {
 		return err
 	}
-	receipt, err := (&remedy.Work{State: state, Controller: c, Now: at, BatchSize: max(r.batch, 2)}).Apply(context.WithoutCancel(r.t.Context()), p)
+	steps := &measure.Server{Top: top, Now: at}
+	receipt, err := (&remedy.Work{State: state, Controller: c, Steps: steps, Now: at, BatchSize: max(r.batch, 2)}).Apply(context.WithoutCancel(r.t.Context()), p)
 	err = errors.Join(err, c.Close())
 	if err == nil && receipt.SkippedBy[spoor.ResultFailed] > 0 {
 		err = fmt.Errorf("%d messages failed: %v", receipt.SkippedBy[spoor.ResultFailed], receipt.Skipped)

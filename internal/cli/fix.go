@@ -62,7 +62,7 @@ func (o *options) doubtless(s *server, targets []spoor.Target) []spoor.Target {
 func (o *options) fix(ctx context.Context, s *server, p *spoor.Plan, f *stopFlags) error {
 	err := o.carryOut(ctx, s, p, &f.changeFlags)
 	var known *statusError
-	if f.verify <= 0 || err != nil && !(errors.As(err, &known) && known.status == exitPartial) {
+	if f.verify <= 0 || err != nil && (!errors.As(err, &known) || known.status != exitPartial) {
 		return err
 	}
 	seen, failed := o.watchSource(ctx, s, p, f.verify)

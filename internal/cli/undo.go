@@ -206,6 +206,9 @@ func storedOf(state *remedy.State, plan string) ([]spoor.Target, error) {
 		if errors.Is(err, vault.ErrDamaged) {
 			continue // told by vault ls
 		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil // it has put nothing there
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -29,7 +29,7 @@ func served(t *testing.T) (*exec.Cmd, spoor.Session) {
 	must(t, err)
 	file, err := server.File()
 	must(t, err)
-	cmd := exec.Command("/bin/sleep", "600")
+	cmd := exec.CommandContext(t.Context(), "/bin/sleep", "600")
 	cmd.Stdin = file
 	must(t, cmd.Start())
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })

@@ -108,7 +108,7 @@ func Reloads(c *spoor.Culprit, pidFile, exe string) (before, after []spoor.Step)
 	before = []spoor.Step{{Kind: spoor.StepReload, Reload: &spoor.Reload{PIDFile: pidFile, Exe: exe, Undone: true}}}
 	after = []spoor.Step{{
 		Kind: spoor.StepReload, Reload: &spoor.Reload{PIDFile: pidFile, Exe: exe}, What: exe + " reads its configuration again",
-		Inverse: "the same, once the configuration is as it was",
+		Inverse: "it reads its configuration again",
 	}}
 	return before, after
 }

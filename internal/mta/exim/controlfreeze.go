@@ -153,7 +153,7 @@ func (c *Controller) Explain(action spoor.Action) []string {
 			"what is delivered cannot be taken back; a recipient who refuses causes a bounce",
 			"frozen messages are left alone: exim -M would thaw them",
 		}
-	case spoor.ActionFreeze, spoor.ActionThaw, spoor.ActionRebuild:
+	default:
 	}
 	return []string{"Exim: " + mta.ErrUnsupported.Error()}
 }

@@ -213,7 +213,7 @@ func (s *stopper) around(steps []spoor.Step, open []string) spoor.Measures {
 		update := []string{"/usr/sbin/update-exim4.conf"}
 		after = append([]spoor.Step{{
 			Kind: spoor.StepCommand, Command: &spoor.Command{Do: update, Undo: update, Writes: []string{generated}},
-			What: update[0] + " makes the configuration anew", Inverse: "it is as it was",
+			What: update[0] + " makes the configuration anew", Inverse: generated + " is as it was",
 		}}, after...)
 	}
 	m := spoor.Measures{Steps: slices.Concat(before, steps, after), Open: open}
@@ -362,8 +362,15 @@ func (s *stopper) relayNets() []spoor.Step {
 			return nil // the list is empty
 		case strings.HasPrefix(value, list):
 			return []spoor.Step{step}
+		case strings.HasPrefix(value, "<"):
+			return nil // a separator of its own
 		default:
-			step.Edit.Changes = []spoor.LineChange{{Old: line, New: key + list + " ; " + value}}
+			// Separated by colons, unless there is a semicolon in it (update-exim4.conf(8)).
+			separator := " : "
+			if strings.Contains(value, ";") {
+				separator = " ; "
+			}
+			step.Edit.Changes = []spoor.LineChange{{Old: line, New: key + list + separator + value}}
 			return []spoor.Step{step}
 		}
 	}

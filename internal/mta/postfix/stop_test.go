@@ -174,3 +174,32 @@ func TestWhatAPanelWritesIsNotEdited(t *testing.T) {
 		}
 	}
 }
+
+// FuzzStop reads any configuration: what is proposed must fit it, once.
+func FuzzStop(f *testing.F) {
+	f.Add("smtpd_sender_restrictions =\n  permit\nmynetworks = 10.0.0.0/8\n", "submission inet n - n - - smtpd\n -o smtpd_sender_restrictions=permit\n")
+	f.Add("a = b\n\n# c\nauthorized_submit_users=\n", "x")
+	f.Fuzz(func(t *testing.T, main, master string) {
+		files := map[string]string{"etc/postfix/main.cf": main, "etc/postfix/master.cf": master}
+		root := hosttest.Tree(t, files)
+		conf, _ := ReadConfig(root, &host.Passwd{}, &spoor.Gaps{})
+		q := LogOnly(root, conf)
+		for _, source := range []string{"account:info@shop.test", "user:web1", "network:10.1.2.3"} {
+			parsed, err := spoor.ParseSource(source)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range q.Stop(&spoor.Culprit{Source: parsed, UID: 10003, Login: "web1"}).Steps {
+				if s.Edit == nil {
+					continue
+				}
+				text := files[strings.TrimPrefix(s.Edit.Path, "/")]
+				for _, c := range s.Edit.Changes {
+					if c.Old != "" && !strings.Contains("\n"+text+"\n", "\n"+c.Old+"\n") {
+						t.Fatalf("%s has no line %q", s.Edit.Path, c.Old)
+					}
+				}
+			}
+		}
+	})
+}
