@@ -14,7 +14,7 @@ func FuzzLineChanges(f *testing.F) {
 	f.Add([]byte("myhostname = mx\nmynetworks = 127.0.0.0/8"), "mynetworks = 127.0.0.0/8", "mynetworks =", []byte("# by hand"))
 	f.Add([]byte("a\nb\nc\n"), "b", "", []byte("d"))
 	f.Add([]byte(""), "", "info@shop.test REJECT", []byte("x"))
-	f.Add([]byte("a\na\n"), "a", "a\nb", []byte(""))
+	f.Add([]byte("x\ny\n"), "x", "x\nb", []byte(""))
 	f.Fuzz(func(t *testing.T, content []byte, from, to string, theirs []byte) {
 		if from == "" && to == "" || bytes.Contains(content, []byte(to)) && to != "" || bytes.Contains(theirs, []byte("\n")) ||
 			bytes.HasSuffix([]byte(from), []byte("\n")) || bytes.HasSuffix([]byte(to), []byte("\n")) || bytes.HasPrefix([]byte(to), []byte("\n")) || bytes.HasPrefix([]byte(from), []byte("\n")) {
