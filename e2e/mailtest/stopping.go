@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Stopping is a server on which sources are stopped, in a network of its own.
@@ -324,4 +325,27 @@ func CheckFix(s *Stopping) {
 	s.Same(before, s.Folders...)
 	s.Until("the messages to be back", func() bool { return len(s.IDs("source:"+source)) == len(mails) })
 	s.Until("the account to send", func() bool { return thief.Send(letter(Stolen)) == nil })
+	s.watches(thief)
+}
+
+// watches lets the thief try while fix watches.
+func (s *Stopping) watches(thief *Client) {
+	s.t.Helper()
+	source := "account:" + Stolen
+	ran := s.start([]string{"fix", source, "--yes", "--reason", "again", "--verify", "6s"})
+	// The log tells seconds: what is refused in the one in which the source was stopped
+	// is not counted.
+	refused, since := 0, time.Time{}
+	s.Until("attempts to be refused", func() bool {
+		if code(thief.Send(letter(Stolen))) >= 500 {
+			if refused++; refused == 1 {
+				since = time.Now()
+			}
+		}
+		return refused > 1 && time.Since(since) > 3*time.Second
+	})
+	got := ran()
+	if !strings.Contains(got.Out, "verified: nothing came of "+source) || strings.Contains(got.Out, " 0 attempts refused") {
+		s.t.Errorf("%d attempts were refused, and fix says\n%s%s", refused, got.Out, got.Err)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -257,5 +258,7 @@ func (o *options) inForce(s *server) ([]*remedy.Past, error) {
 	}
 	defer func() { _ = top.Close() }()
 	defer state.Close()
-	return state.Journal.InForce(), nil
+	return slices.DeleteFunc(state.Journal.InForce(), func(past *remedy.Past) bool {
+		return o.state != "" && past.Record.Root != s.root.Dir() // a folder that was named can be of several servers
+	}), nil
 }

@@ -149,7 +149,7 @@ func (o *options) expire(ctx context.Context, s *server, state *remedy.State, to
 		}
 		o.say("%s was over and is taken back: %s", past.Plan, cameTo(back, receipt))
 	}
-	if err := work.Renew(ctx); err != nil {
+	if err := work.Renew(ctx, s.root.Dir()); err != nil {
 		for _, one := range unjoined(err) {
 			o.say("%v", one)
 		}

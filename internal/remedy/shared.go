@@ -14,9 +14,10 @@ func (s *State) heir(step *spoor.Step, of spoor.StepRef) (*spoor.StepRef, error)
 	if step.Shared == "" {
 		return nil, nil
 	}
+	root := s.Journal.Of(of.Plan).Record.Root
 	for _, past := range s.Journal.InForce() {
-		if past.Plan == of.Plan {
-			continue
+		if past.Plan == of.Plan || past.Record.Root != root {
+			continue // of another one, it may be another server's
 		}
 		p, err := s.Plan(past.Plan)
 		if errors.Is(err, ErrNoPlan) || errors.Is(err, ErrPlanDamaged) {

@@ -204,14 +204,18 @@ func (s *State) Inverse(past *Past, p *spoor.Plan) *spoor.Plan {
 
 // Renew does again what other things than spoor may have ended of plans that are in
 // force: firewalls are empty after a restart, upgrades replace programs. The error
-// tells what could not be done; nothing is changed by half.
-func (w *Work) Renew(ctx context.Context) error {
+// tells what could not be done; nothing is changed by half. Plans of another root than
+// this one are another server's.
+func (w *Work) Renew(ctx context.Context, root string) error {
 	var problems error
 	for _, past := range w.State.Journal.InForce() {
 		left := w.State.Journal.StepsLeft(past)
 		p, err := w.State.Plan(past.Plan)
 		if err != nil {
 			problems = errors.Join(problems, err)
+			continue
+		}
+		if p.Root != root {
 			continue
 		}
 		for _, i := range left {

@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"spoor/internal/host/hosttest"
+)
+
+// later runs spoor on a server some time after the others, and wants a status.
+func later(t *testing.T, after time.Duration, status int, words ...string) string {
+	t.Helper()
+	var out, problems bytes.Buffer
+	env := testEnvironment(&out, &problems)
+	env.Now = func() time.Time { return at().Add(after) }
+	if got := Main(words, env); got != status {
+		t.Fatalf("spoor %q ends with %d, want %d:\n%s%s", words, got, status, out.String(), problems.String())
+	}
+	return out.String() + problems.String()
+}
+
+func TestAStopTakesItselfBack(t *testing.T) {
+	dir := hosttest.Unpack(t, "postfix")
+	main := filepath.Join(dir, "etc/postfix/main.cf")
+	before, err := os.ReadFile(main)
+	must(t, err)
+	same := func() bool {
+		now, err := os.ReadFile(main)
+		must(t, err)
+		return bytes.Equal(now, before)
+	}
+	root := func(words ...string) []string { return append([]string{"--root", dir}, words...) }
+	yes := []string{"--yes", "--reason", "test"}
+	stop := func(source, lasts string) {
+		later(t, 0, 0, append(root("stop", source, "--for", lasts), yes...)...)
+	}
+
+	stop("account:anna@example.com", "1h")
+	if text := later(t, 30*time.Minute, 0, root()...); !strings.Contains(text, "In force") || !strings.Contains(text, "until") {
+		t.Errorf("the answer does not tell of the stop:\n%s", text)
+	}
+	later(t, 30*time.Minute, 3, append(root("unstop", "--expired"), yes...)...)
+	if text := later(t, 2*time.Hour, 0, root()...); !strings.Contains(text, "its time is") || !strings.Contains(text, "unstop --expired") {
+		t.Errorf("the answer does not tell that it is over:\n%s", text)
+	}
+	if same() {
+		t.Error("it was taken back by a command that only reads")
+	}
+	if text := later(t, 2*time.Hour, 0, append(root("unstop", "--expired"), yes...)...); !strings.Contains(text, "was over and is taken back") {
+		t.Errorf("unstop --expired says\n%s", text)
+	}
+	if !same() {
+		t.Error("what is over is still there")
+	}
+
+	// Any other command that changes something does it too, and the journal says who.
+	stop("account:anna@example.com", "1h")
+	stop("account:carl@example.com", "7d")
+	later(t, 2*time.Hour, 0, append(root("queue", "hold", "from:@example.com"), yes...)...)
+	if text := later(t, 3*time.Hour, 0, root("journal")...); strings.Count(text, "its time was over") != 2 {
+		t.Errorf("the journal says\n%s", text)
+	}
+	table, err := os.ReadFile(filepath.Join(dir, "etc/postfix/spoor_sasl_access"))
+	must(t, err)
+	if strings.Contains(string(table), "anna") || !strings.Contains(string(table), "carl") {
+		t.Errorf("the table holds %q", table)
+	}
+	later(t, 8*24*time.Hour, 0, append(root("unstop", "--expired"), yes...)...)
+	if !same() {
+		t.Error("the hook is left when the last one is over")
+	}
+}
+
+// TestOneStateFolderOfTwoServers has the journals of two servers in one folder: a stop
+// on one is none on the other, and no hook of one is kept for the other.
+func TestOneStateFolderOfTwoServers(t *testing.T) {
+	state := filepath.Join(t.TempDir(), "state")
+	var dirs []string
+	for range 2 {
+		dirs = append(dirs, hosttest.Unpack(t, "postfix"))
+	}
+	run := func(dir string, words ...string) string {
+		return later(t, 0, 0, append([]string{"--root", dir, "--state", state, "--log", "none"}, append(words, "--yes", "--reason", "test")...)...)
+	}
+	before, err := os.ReadFile(filepath.Join(dirs[0], "etc/postfix/main.cf"))
+	must(t, err)
+	for _, dir := range dirs {
+		run(dir, "stop", "account:anna@example.com")
+	}
+	run(dirs[0], "unstop", "account:anna@example.com")
+	for i, dir := range dirs {
+		now, err := os.ReadFile(filepath.Join(dir, "etc/postfix/main.cf"))
+		must(t, err)
+		if bytes.Equal(now, before) != (i == 0) {
+			t.Errorf("server %d: main.cf is\n%s", i, now)
+		}
+	}
+	run(dirs[1], "unstop", "account:anna@example.com")
+}
