@@ -83,6 +83,35 @@ func (s *server) modPHP(t *testing.T, w *watching, opcache bool) {
 	_ = opcache
 }
 
+// CGI has the request in its environment, and passwords and cookies beside it.
+func TestWhoSendsThroughCGI(t *testing.T) {
+	s := start(t)
+	s.web(false)
+	w := watch(t, s)
+	s.post("forum.example", "/old/form.cgi?token=hunter2")
+	m := w.next(submission)
+	wants(t, "the source", m.Source, "site:forum.example")
+	wants(t, "the UID", *m.UID, mailtest.WWWData)
+	wants(t, "the script", m.Script, forumCGI)
+	wants(t, "its certainty", m.ScriptKnown.Certainty, "likely")
+	wants(t, "the client", m.Client, "127.0.0.1")
+	wants(t, "the request", m.Request, "POST /old/form.cgi")
+	claims := map[string]string{}
+	for _, claim := range m.Claims {
+		claims[claim.Key] = claim.Value
+	}
+	for key, value := range map[string]string{
+		"SCRIPT_FILENAME": forumCGI, "REMOTE_ADDR": "127.0.0.1", "REQUEST_METHOD": "POST", "REQUEST_URI": "/old/form.cgi",
+		"SERVER_NAME": "forum.example", "DOCUMENT_ROOT": forumFolder + "/httpdocs",
+	} {
+		wants(t, key, claims[key], value)
+	}
+	w.end()
+	if bytes.Contains(w.raw.Bytes(), []byte("hunter2")) {
+		t.Errorf("a secret is shown:\n%s", w.raw.Bytes())
+	}
+}
+
 // The article's own way, which needs nothing of the kernel.
 func TestWhichScriptsAreOpen(t *testing.T) {
 	s := start(t)

@@ -29,6 +29,7 @@ LoadModule status_module /usr/lib/apache2/modules/mod_status.so
 LoadModule mime_module /usr/lib/apache2/modules/mod_mime.so
 LoadModule proxy_module /usr/lib/apache2/modules/mod_proxy.so
 LoadModule proxy_fcgi_module /usr/lib/apache2/modules/mod_proxy_fcgi.so
+LoadModule cgi_module /usr/lib/apache2/modules/mod_cgi.so
 LoadModule php_module /usr/lib/apache2/modules/libphp8.2.so
 StartServers 2
 MinSpareServers 1
@@ -51,6 +52,10 @@ const modPHPSite = `<VirtualHost *:*>
   CustomLog /var/log/apache2/forum.log combined
   <FilesMatch "\.php$">
     SetHandler application/x-httpd-php
+  </FilesMatch>
+  <FilesMatch "\.cgi$">
+    Options +ExecCGI
+    SetHandler cgi-script
   </FilesMatch>
 </VirtualHost>
 `
@@ -97,12 +102,20 @@ usleep(300000);
 echo "sent\n";
 `
 
+// cgi is a script of the oldest kind.
+const cgi = `#!/bin/sh
+printf 'Content-Type: text/plain\n\n'
+printf 'Subject: offer\n\nbuy\n' | /usr/sbin/sendmail -i victim@takes.test
+echo sent
+`
+
 // Where things are on the server.
 const (
 	shopFolder  = "/var/www/vhosts/shop.example"
 	forumFolder = "/var/www/vhosts/forum.example"
 	shopScript  = shopFolder + "/httpdocs/forms/mailer.php"
 	forumScript = forumFolder + "/httpdocs/old/send.php"
+	forumCGI    = forumFolder + "/httpdocs/old/form.cgi"
 )
 
 // server is a web server with sites, and the part of Postfix that takes mail.
@@ -128,6 +141,8 @@ func start(t *testing.T) *server {
 	s.maildrop()
 	s.Write(shopScript, mailer)
 	s.Write(forumScript, mailer)
+	s.Write(forumCGI, cgi)
+	s.Own(forumCGI, 0o755, 0, 0)
 	s.Folder(shopFolder, 0o755, mailtest.Web1, mailtest.Web1)
 	s.Folder(shopFolder+"/httpdocs", 0o755, mailtest.Web1, mailtest.Web1)
 	return s

@@ -177,6 +177,8 @@ func (s *server) post(host, path string) string {
 		s.t.Fatal(err)
 	}
 	request.Host = host
+	request.Header.Set("Cookie", "session=hunter2")
+	request.Header.Set("Authorization", "Basic hunter2")
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
 		s.t.Fatal(err)

@@ -181,6 +181,24 @@ func TestServersSayWhatTheirProcessesDo(t *testing.T) {
 	}
 }
 
+// What a worker did last says nothing of what it does since.
+func TestAnOldAnswerIsNotTakenForANewRequest(t *testing.T) {
+	asked := 0
+	now := at()
+	s := pages([]Worker{{PID: 21, Server: "php-fpm", Script: "/www/shop.test/a.php", Ended: true}}, nil, &asked, nil)
+	s.now = func() time.Time { return now }
+	first := seenBelow("/usr/sbin/php-fpm", 21)
+	if w, ok := s.Of(t.Context(), first); !ok || !w.Ended {
+		t.Errorf("it is %+v, %v", w, ok)
+	}
+	second := seenBelow("/usr/sbin/php-fpm", 21)
+	second.Time = at().Add(askAgain / 2)
+	now = second.Time
+	if w, ok := s.Of(t.Context(), second); ok || asked != 1 {
+		t.Errorf("it is %+v, %v, asked %d times", w, ok, asked)
+	}
+}
+
 // Two clients ask for the same at once: either may be the one.
 func TestAnAmbiguousClientIsNotNamed(t *testing.T) {
 	asked := 0
@@ -230,9 +248,27 @@ func TestOneSubmissionIsToldOnce(t *testing.T) {
 	see(false, 10, 1)  // sendmail becomes exim
 	see(false, 11, 10) // sendmail starts postdrop
 	see(true, 12, 1)
+	far := &spoor.Sighting{Time: at(), Process: spoor.Process{PID: 14}, Parents: []spoor.Process{{PID: 13}, {PID: 12}}}
+	if f.first(far) {
+		t.Error("a wrapper's sendmail starts postdrop, and that is told")
+	}
+	see(true, 20, 13) // a child of a shell that a program that takes mail has not started
 	reused := &spoor.Sighting{Time: at(), Process: spoor.Process{PID: 10, Start: time.Second}}
 	if !f.first(reused) {
 		t.Error("another process with the same PID is taken for the first")
+	}
+}
+
+// A program that takes mail runs what its caller says.
+func TestAFamilyIsNoHidingPlace(t *testing.T) {
+	f, told := newFamily(), 0
+	for pid := range 100 {
+		if f.first(&spoor.Sighting{Time: at(), Process: spoor.Process{PID: 10 + pid}, Parents: []spoor.Process{{PID: 10}}}) {
+			told++
+		}
+	}
+	if told != 100-familyMore {
+		t.Errorf("%d of 100 are told", told)
 	}
 }
 

@@ -178,8 +178,8 @@ func loopback(listen string) (string, bool) {
 }
 
 const (
-	statusTime  = 300 * time.Millisecond // that a page may take
-	statusLimit = 4 << 20                // bytes
+	statusTime  = time.Second // that a page may take
+	statusLimit = 4 << 20     // bytes
 )
 
 // ask gets the status of the pool. A worker of the pool answers, unless it has a

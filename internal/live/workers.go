@@ -106,7 +106,9 @@ func (s *Servers) find(ctx context.Context, pages []*page, at time.Time, is func
 		if at.Sub(p.asked) > tooOld {
 			continue
 		}
-		if i := slices.IndexFunc(p.workers, func(w Worker) bool { return is(&w) }); i >= 0 {
+		before := p.asked.Before(at) // a request that had ended then is not the one
+		i := slices.IndexFunc(p.workers, func(w Worker) bool { return is(&w) && (!w.Ended || !before) })
+		if i >= 0 {
 			return p.workers[i], true
 		}
 	}
