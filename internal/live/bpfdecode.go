@@ -69,6 +69,13 @@ func decodeRecord(r []byte) (decoded, bool) {
 	d.args, rest = cut(rest, word(atArgs))
 	d.env, rest = cut(rest, word(atEnv))
 	d.process.Dir, rest = pathAt(rest)
+	d.process.Exe, rest = pathAt(rest)
+	for i := range maxExes {
+		var exe string
+		if exe, rest = pathAt(rest); i < len(d.parents) {
+			d.parents[i].process.Exe = exe
+		}
+	}
 	for i := range min(word(atFiles), maxOpen) {
 		entry := r[atOpen+i*openBytes:]
 		file := decodedFile{

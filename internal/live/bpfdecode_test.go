@@ -37,7 +37,7 @@ func recordOf(kind uint32, args, env string, names ...string) []byte {
 }
 
 func TestARecordIsTakenApart(t *testing.T) {
-	d, ok := decodeRecord(recordOf(recordExec, "sendmail\x00-t\x00", "PWD=/x\x00", "shop", "www", "", "mailer.php", "shop", "www", ""))
+	d, ok := decodeRecord(recordOf(recordExec, "sendmail\x00-t\x00", "PWD=/x\x00", "shop", "www", "", "sendmail", "sbin", "", "php-fpm", "", "/", "", "/", "", "mailer.php", "shop", "www", ""))
 	if !ok {
 		t.Fatal("no record")
 	}
@@ -47,7 +47,7 @@ func TestARecordIsTakenApart(t *testing.T) {
 	if d.at != time.Minute || d.process.Start != 59*time.Second {
 		t.Errorf("it was seen at %v and started at %v", d.at, d.process.Start)
 	}
-	if len(d.parents) != 1 || d.parents[0].process.PID != 900 || d.parents[0].process.UID != 33 || d.parents[0].process.Comm != "php-fpm8.2" {
+	if d.process.Exe != "/sbin/sendmail" || len(d.parents) != 1 || d.parents[0].process.Exe != "/php-fpm" || d.parents[0].process.PID != 900 || d.parents[0].process.UID != 33 || d.parents[0].process.Comm != "php-fpm8.2" {
 		t.Errorf("its parents are %+v", d.parents)
 	}
 	if string(d.args) != "sendmail\x00-t\x00" || string(d.env) != "PWD=/x\x00" {
@@ -60,7 +60,7 @@ func TestARecordIsTakenApart(t *testing.T) {
 }
 
 func TestAPathThatWasNotFollowedToItsEndIsUnknown(t *testing.T) {
-	d, ok := decodeRecord(recordOf(recordExec, "", "", "deep", "folder", "/", "", "mailer.php", ""))
+	d, ok := decodeRecord(recordOf(recordExec, "", "", "deep", "folder", "/", "", "", "", "", "", "mailer.php", ""))
 	if !ok || d.process.Dir != "" || d.files[0].path != "/mailer.php" {
 		t.Errorf("the folder is %q, the file %+v", d.process.Dir, d.files)
 	}

@@ -11,6 +11,27 @@ func (w *writer) folder() {
 	w.path()
 }
 
+// exes writes the path of the program, and of those of the nearest parents. Of one
+// that there is not, the path is broken or of another process, and not read.
+func (w *writer) exes() {
+	w.exe(atFile)
+	for i := range int16(maxExes) {
+		w.exe(atParents + i*parentBytes + parentFile)
+	}
+}
+
+func (w *writer) exe(place int16) {
+	w.add(asm.LoadMem(counter, scratch, place, asm.DWord))
+	w.filePath()
+}
+
+// filePath writes the path of an open file (counter).
+func (w *writer) filePath() {
+	w.read(subject, counter, w.fileDentry)
+	w.read(beside, counter, w.fileMount)
+	w.path()
+}
+
 // path writes the names from a dentry (subject) and a mount (beside) up to the
 // root of the mounts, as fs/d_path.c does. Each ends with a NUL; an empty one
 // ends the path. A path that could not be followed to its end has the name "/"
@@ -91,9 +112,7 @@ func (w *writer) files() {
 		w.read(asm.R0, counter, w.fileMode)
 		w.keep(entry+openMode, asm.R0, asm.Word)
 		w.identity(counter, scratch, entry+openFile)
-		w.read(subject, counter, w.fileDentry)
-		w.read(beside, counter, w.fileMount)
-		w.path()
+		w.filePath()
 	}
 	w.here(done)
 }

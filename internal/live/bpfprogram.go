@@ -178,6 +178,7 @@ func (w *writer) record() {
 	w.keep(atStart, asm.R0, asm.DWord)
 	w.copyField(atComm, w.taskComm, 16)
 	w.chain(beside, subject, w.taskMM, w.mmExe)
+	w.keep(atFile, beside, asm.DWord)
 	w.identity(beside, scratch, atExe)
 	w.parents()
 	w.task()
@@ -185,6 +186,7 @@ func (w *writer) record() {
 	w.user(userText{w.mmArgStart, w.mmArgEnd, maxArgs, atArgs, missedArgs})
 	w.user(userText{w.mmEnvStart, w.mmEnvEnd, maxEnv, atEnv, missedEnv})
 	w.folder()
+	w.exes()
 	w.files()
 }
 
@@ -207,6 +209,7 @@ func (w *writer) parents() {
 		w.keep(place+parentStart, asm.R0, asm.DWord)
 		w.copyField(int32(place)+parentComm, w.taskComm, 16)
 		w.chain(beside, subject, w.taskMM, w.mmExe)
+		w.keep(place+parentFile, beside, asm.DWord)
 		w.identity(beside, scratch, place+parentExe)
 	}
 	w.here(done)

@@ -3,7 +3,8 @@ package live
 // The record that the eBPF programs write, in the byte order of the machine. A
 // head of fixed places is followed by the arguments, the environment, and the
 // names of paths, each path from its last name up to the root and ended by an
-// empty name.
+// empty name: the working directory, the program, those of the nearest parents,
+// the open files.
 const (
 	atKind    = 0  // uint32: recordExec or recordConnect
 	atOffset  = 4  // uint32: length of the record; while it is made, where the next text goes
@@ -22,7 +23,8 @@ const (
 	atAddr    = 88 // 16 bytes
 	atPort    = 104
 	atArgsAll = 108 // uint32: bytes of arguments there were
-	atParents = 112 // maxParents entries
+	atFile    = 112 // uint64: address of the struct file of the program, while the record is made
+	atParents = 120 // maxParents entries
 	atOpen    = atParents + maxParents*parentBytes
 	atText    = atOpen + maxOpen*openBytes
 
@@ -31,7 +33,8 @@ const (
 	parentStart = 8  // uint64
 	parentComm  = 16 // char[16]
 	parentExe   = 32 // identity
-	parentBytes = 48
+	parentFile  = 48 // uint64: address of the struct file of its program, while the record is made
+	parentBytes = 56
 
 	openFD    = 0  // uint32
 	openMode  = 4  // uint32: f_mode
@@ -57,6 +60,7 @@ const (
 // Bounds of a record.
 const (
 	maxParents = 8
+	maxExes    = 3 // parents whose program is named
 	maxOpen    = 8
 	maxFD      = 256
 	maxDepth   = 32   // names of a path, and mounts that it crosses

@@ -82,23 +82,27 @@ func below(root, path string) string {
 	return rest
 }
 
+// maxExeNames is how many names are remembered.
+const maxExeNames = 4096
+
 // exeNames remembers the names of programs: of a process that has ended the
 // kernel has told the file, and a process before it told the name.
 type exeNames map[identity]string
 
-// maxExes is how many names are remembered.
-const maxExes = 4096
-
-// of is the program of a process, "" where it cannot be known.
+// of is the program of a process, "" where it cannot be known: as the kernel named
+// it, or as /proc does of a parent that is not near.
 func (e exeNames) of(process *spoor.Process, id identity) string {
 	if id.inode == 0 {
 		return "" // a thread of the kernel
+	}
+	if process.Exe != "" {
+		return process.Exe
 	}
 	name, err := os.Readlink(theProc.name(process.PID, "exe"))
 	if err != nil || !theProc.is(process) {
 		return e[id]
 	}
-	if len(e) >= maxExes {
+	if len(e) >= maxExeNames {
 		clear(e)
 	}
 	e[id] = name

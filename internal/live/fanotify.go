@@ -68,23 +68,39 @@ func (n *notifier) mark(file program) error {
 	return errors.Join(err, failed)
 }
 
-// run implements sensor.
+// drainEmpty is how long the queue must be empty, once ctx has ended, to be read to
+// its end.
+const drainEmpty = 20 * time.Millisecond
+
+// run implements sensor. What is in the kernel's queue when ctx ends is told too.
 func (n *notifier) run(ctx context.Context, out chan<- *spoor.Sighting) error {
 	stop := context.AfterFunc(ctx, func() { _ = n.file.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	buf := make([]byte, 64<<10)
-	for {
-		got, err := n.file.Read(buf)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
+	for ctx.Err() == nil {
+		if err := n.take(buf, out); err != nil && ctx.Err() == nil {
 			return fmt.Errorf("read fanotify: %w", err)
 		}
-		for _, event := range parseNotices(buf[:got]) {
-			n.event(event, out)
+	}
+	stop() // or it may come after the next deadline
+	for ended := time.Now(); time.Since(ended) < drainTime; {
+		if n.file.SetReadDeadline(time.Now().Add(drainEmpty)) != nil || n.take(buf, out) != nil {
+			break
 		}
 	}
+	return nil
+}
+
+// take reads some events and tells of them.
+func (n *notifier) take(buf []byte, out chan<- *spoor.Sighting) error {
+	got, err := n.file.Read(buf)
+	if err != nil {
+		return err
+	}
+	for _, event := range parseNotices(buf[:got]) {
+		n.event(event, out)
+	}
+	return nil
 }
 
 func (n *notifier) event(event notice, out chan<- *spoor.Sighting) {

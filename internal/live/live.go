@@ -42,7 +42,7 @@ type Config struct {
 	Mechanism  string                      // one of Mechanisms; "" is the best that works
 	Permission bool                        // fanotify holds each exec until its caller was looked at
 	InSite     func(path string) bool      // whether a path below the root lies in a site
-	Mail       func(p *spoor.Process) bool // whether a process is a part of the mail system
+	Mail       func(p *spoor.Process) bool // its Exe is below the root: whether a process is a part of the mail system
 	Now        func() time.Time
 }
 
@@ -252,7 +252,9 @@ func (w *Watch) tell(s *spoor.Sighting, each func(*spoor.Sighting)) {
 	if w.outside(s) {
 		return
 	}
-	if w.config.Mail(&s.Process) {
+	mail := s.Process
+	mail.Exe = below(w.top, mail.Exe)
+	if w.config.Mail(&mail) {
 		w.own[s.Process.UID]++
 		return
 	}
