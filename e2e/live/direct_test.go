@@ -3,7 +3,9 @@
 package live
 
 import (
+	"fmt"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -118,7 +120,8 @@ func TestConnectionsThatLast(t *testing.T) {
 		}
 		t.Cleanup(end)
 		s.Until("the connection", func() bool { return s.connected(command.Process.Pid) })
-		w := watch(t, s, "--mechanism", mechanism)
+		// It looks from another network, as from outside of a container.
+		w := watchBy(t, s, []string{"nsenter", fmt.Sprintf("--net=/proc/%d/ns/net", os.Getppid())}, "--mechanism", mechanism)
 		m := w.next(connection)
 		wants(t, "the mechanism", m.Mechanism, "proc")
 		wants(t, "the process", m.Process.PID, command.Process.Pid)

@@ -6,6 +6,7 @@ package live
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"spoor/e2e/mailtest"
@@ -109,6 +110,34 @@ func TestWhoSendsThroughCGI(t *testing.T) {
 	w.end()
 	if bytes.Contains(w.raw.Bytes(), []byte("hunter2")) {
 		t.Errorf("a secret is shown:\n%s", w.raw.Bytes())
+	}
+}
+
+// Without a status page the summary asks the access log.
+func TestTheAccessLogNamesTheClient(t *testing.T) {
+	s := start(t)
+	s.Write("/etc/apache2/apache2.conf", strings.ReplaceAll(s.Read("/etc/apache2/apache2.conf"), "SetHandler server-status", "Require all denied"))
+	s.web(true)
+	for range 3 {
+		s.post("forum.example", "/old/send.php")
+	}
+	w := watch(t, s)
+	s.post("forum.example", "/old/send.php")
+	m := w.next(submission)
+	wants(t, "the script", m.Script, forumFolder+"/httpdocs/old/") // opcache has it, and nobody is asked
+	wants(t, "the client", m.Client, "")
+	_, sum := w.end()
+	if len(sum.Sources) != 1 {
+		t.Fatalf("the summary has %+v", sum.Sources)
+	}
+	one := sum.Sources[0]
+	wants(t, "the source", one.Source, "site:forum.example")
+	wants(t, "the script in the end", one.Script, forumScript)
+	wants(t, "its certainty", one.ScriptKnown.Certainty, "likely")
+	wants(t, "the client in the end", one.Client, "127.0.0.1")
+	wants(t, "its certainty", one.ClientKnown.Certainty, "likely")
+	if !strings.Contains(one.ClientKnown.How, "/var/log/apache2/forum.log") {
+		t.Errorf("it is known by %q", one.ClientKnown.How)
 	}
 }
 

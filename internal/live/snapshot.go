@@ -71,7 +71,7 @@ func (s *snapshots) look(ctx context.Context, out chan<- *spoor.Sighting) {
 		s.gaps.Add("/proc", "cannot be listed: "+err.Error())
 		return
 	}
-	wanted := s.sockets()
+	wanted := sockets(pids)
 	connected, scripts := map[uint64]bool{}, map[opened]bool{}
 	self := os.Getpid()
 	for _, pid := range pids {
@@ -89,16 +89,27 @@ func (s *snapshots) look(ctx context.Context, out chan<- *spoor.Sighting) {
 	s.connected, s.opened, s.first = connected, scripts, false
 }
 
-// sockets are the connections to ports of mail, by inode.
-func (s *snapshots) sockets() map[uint64]socket {
-	wanted := map[uint64]socket{}
-	for _, name := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			continue // no IPv6 here
+// maxNetworks is how many networks are looked at: containers have their own.
+const maxNetworks = 256
+
+// sockets are the connections to ports of mail that processes have in any
+// network, by inode.
+func sockets(pids []int) map[uint64]socket {
+	wanted, seen := map[uint64]socket{}, map[string]bool{}
+	for _, pid := range pids {
+		network, err := os.Readlink(theProc.name(pid, "ns/net"))
+		if err != nil || seen[network] || len(seen) == maxNetworks {
+			continue
 		}
-		for _, one := range parseSockets(text) {
-			wanted[one.inode] = one
+		seen[network] = true
+		for _, name := range []string{"net/tcp", "net/tcp6"} {
+			text, err := os.ReadFile(theProc.name(pid, name))
+			if err != nil {
+				continue // no IPv6 here, or the process has ended
+			}
+			for _, one := range parseSockets(text) {
+				wanted[one.inode] = one
+			}
 		}
 	}
 	return wanted
