@@ -20,13 +20,18 @@ import (
 	"spoor/internal/shim"
 )
 
-// inDir names the variable under which this test binary is the shim.
-const inDir = "SPOOR_RECORDER_TEST"
+// inDir names the variable under which this test binary is the shim, and waiting how
+// long it waits for the recorder: a slow machine must not let messages pass.
+const (
+	inDir   = "SPOOR_RECORDER_TEST"
+	waiting = "SPOOR_RECORDER_WAIT"
+)
 
 func TestMain(m *testing.M) {
 	dir := os.Getenv(inDir)
 	if dir != "" {
-		os.Exit(shim.Main(os.Args, shim.Places{Socket: dir + "/run/socket", Spool: dir + "/spool/origin", Real: []string{dir + "/sendmail"}}))
+		wait, _ := time.ParseDuration(os.Getenv(waiting))
+		os.Exit(shim.Main(os.Args, shim.Places{Socket: dir + "/run/socket", Spool: dir + "/spool/origin", Wait: wait, Real: []string{dir + "/sendmail"}}))
 	}
 	if filepath.Base(os.Args[0]) == os.Args[0] && os.Args[0] != "recorder.test" {
 		os.Exit(shim.Main(os.Args, shim.Places{})) // a feeder, which has no environment
@@ -39,6 +44,7 @@ type stand struct {
 	t    *testing.T
 	dir  string
 	stop func()
+	wait time.Duration // of the shim; 0 is the usual
 	*Recorder
 }
 
@@ -46,7 +52,7 @@ const sendmail = "#!/bin/sh\ncat > \"$SPOOR_RECORDER_TEST/message\"\nexit ${STAT
 
 func newStand(t *testing.T, config string) *stand {
 	t.Helper()
-	s := &stand{t: t, dir: t.TempDir()}
+	s := &stand{t: t, dir: t.TempDir(), wait: time.Minute}
 	if err := os.Chmod(s.dir, 0o711); err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +136,7 @@ func (s *stand) send(uid int, text string, args ...string) (status int, said str
 	s.t.Helper()
 	c := exec.CommandContext(s.t.Context(), s.dir+"/shim")
 	c.Args = append([]string{"sendmail"}, args...)
-	c.Env = append(os.Environ(), inDir+"="+s.dir, "SCRIPT_FILENAME=/srv/claimed.php", "SECRET=hunter2")
+	c.Env = append(os.Environ(), inDir+"="+s.dir, waiting+"="+s.wait.String(), "SCRIPT_FILENAME=/srv/claimed.php", "SECRET=hunter2")
 	c.Dir = "/"
 	if uid != os.Getuid() {
 		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}}
@@ -226,6 +232,7 @@ func TestTheKeyStays(t *testing.T) {
 func TestMessagePassesWhateverTheRecorderDoes(t *testing.T) {
 	s := newStand(t, "")
 	s.stop()
+	s.wait = 0
 	const text = "To: a\n\nhello"
 	hang := func(full bool) func() {
 		l, err := net.ListenUnix("unixpacket", &net.UnixAddr{Net: "unixpacket", Name: s.places().Socket})

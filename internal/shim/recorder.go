@@ -21,13 +21,17 @@ const (
 
 // greet asks the recorder for an ID, and does not wait for it. From then on the
 // recorder looks at this process.
-func greet(socket string) *recorder {
+func greet(socket string, wait time.Duration) *recorder {
 	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_SEQPACKET|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return &recorder{fd: -1}
 	}
 	r := &recorder{fd: fd}
-	r.wait(greetWait, answerWait)
+	if wait > 0 {
+		r.wait(wait, wait)
+	} else {
+		r.wait(greetWait, answerWait)
+	}
 	if syscall.Connect(fd, &syscall.SockaddrUnix{Name: socket}) != nil || !r.send([]byte{PacketHello, Version[0]}) {
 		r.close()
 	}

@@ -32,6 +32,7 @@ const (
 type Places struct {
 	Socket string
 	Spool  string
+	Wait   time.Duration // for the recorder; 0 is the usual, which MaxWait bounds
 	Real   []string // programs to try, the first that is there
 }
 
@@ -49,7 +50,7 @@ func Main(args []string, at Places) int {
 	if !call.submits {
 		return sendmail.exec()
 	}
-	r := greet(at.Socket)
+	r := greet(at.Socket, at.Wait)
 	m := &message{in: syscall.Stdin}
 	m.fill()
 	v := r.verdict()
