@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/signal"
@@ -11,11 +12,13 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"spoor"
 	"spoor/internal/recorder"
+	"spoor/internal/report"
 )
 
 func shimCommand(o *options) *cobra.Command {
@@ -52,12 +55,7 @@ func (o *options) shimServe(ctx context.Context) error {
 		return usage(errors.New("spoor shim serve is for the running server: without --root"))
 	}
 	places := recorder.System(o.stateDir(), programsBeside().Shim)
-	var telling sync.Mutex
-	tell := func(err error) {
-		telling.Lock()
-		defer telling.Unlock()
-		fmt.Fprintln(o.env.Err, "spoor:", err)
-	}
+	tell := (&complaints{out: o.env.Err, now: o.env.Now}).tell
 	r, err := recorder.Open(places, o.env.Now, tell)
 	if err != nil {
 		return recorderProblem(err)
@@ -74,6 +72,28 @@ func (o *options) shimServe(ctx context.Context) error {
 	debug.SetGCPercent(recorderGC)
 	debug.SetMemoryLimit(recorderMemory)
 	return r.Serve(ctx, l)
+}
+
+// complaints tells what goes wrong, and not the same for each message.
+type complaints struct {
+	out io.Writer
+	now func() time.Time
+
+	mu   sync.Mutex
+	last string
+	told time.Time
+}
+
+// complaintGap is how long the same is not told again.
+const complaintGap = 10 * time.Second
+
+func (c *complaints) tell(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if text := err.Error(); text != c.last || c.now().Sub(c.told) > complaintGap {
+		c.last, c.told = text, c.now()
+		fmt.Fprintln(c.out, "spoor:", report.Escape(text))
+	}
 }
 
 // The recorder keeps little and throws away much: garbage is collected seldom, and

@@ -63,7 +63,7 @@ type Recorder struct {
 // spool and its store. Problem is told what goes wrong while it serves; it may be
 // called by several goroutines.
 func Open(places Places, now func() time.Time, problem func(error)) (*Recorder, error) {
-	r := &Recorder{places: places, now: now, problem: problem, counter: counter{now: now}, crowd: crowd{users: map[int]int{}}}
+	r := &Recorder{places: places, now: now, problem: problem, counter: counter{now: now}, crowd: crowd{now: now, users: map[int]*visitor{}}}
 	if err := r.open(); err != nil {
 		r.Close()
 		return nil, err
@@ -259,33 +259,5 @@ func pause(ctx context.Context, span time.Duration) {
 	select {
 	case <-ctx.Done():
 	case <-time.After(span):
-	}
-}
-
-// crowd counts connections by user.
-type crowd struct {
-	mu    sync.Mutex
-	users map[int]int
-}
-
-// maxConnections is how many connections a user has at most. A shim that is turned
-// away passes its message without an ID.
-const maxConnections = 64
-
-func (c *crowd) enter(uid int) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.users[uid] >= maxConnections {
-		return false
-	}
-	c.users[uid]++
-	return true
-}
-
-func (c *crowd) leave(uid int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.users[uid]--; c.users[uid] <= 0 {
-		delete(c.users, uid)
 	}
 }

@@ -33,7 +33,7 @@ type Places struct {
 	Socket string
 	Spool  string
 	Wait   time.Duration // for the recorder; 0 is the usual, which MaxWait bounds
-	Real   []string // programs to try, the first that is there
+	Real   []string      // programs to try, the first that is there
 }
 
 // Main runs the shim and returns its exit status. It does not return where the
