@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -15,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"spoor/internal/disk"
 	"spoor/internal/origin"
 	"spoor/internal/shim"
 )
@@ -276,144 +273,4 @@ func TestMessagePassesWhateverTheRecorderDoes(t *testing.T) {
 func dialAtOnce(name string) (net.Conn, error) {
 	d := net.Dialer{Timeout: 50 * time.Millisecond}
 	return d.Dial("unixpacket", name)
-}
-
-func TestOverTheLimitIsRefused(t *testing.T) {
-	s := newStand(t, fmt.Sprintf("[[limit]]\nuid = %d\nlimit = \"2/h\"\nover = \"refuse\"\n", os.Getuid()))
-	for i, want := range []int{0, 0, refusal, refusal} {
-		status, said := s.send(os.Getuid(), "To: a\n\nhello", "-t")
-		if status != want || want != 0 && !strings.Contains(said, "over the limit of 2/h") {
-			t.Errorf("message %d: %d %q", i, status, said)
-		}
-	}
-	if r := s.records(4); r[1].Over != "" || r[3].Over != string(OverRefuse) {
-		t.Errorf("%q %q", r[1].Over, r[3].Over)
-	}
-}
-
-func TestOverTheLimitIsHeld(t *testing.T) {
-	for answer, want := range map[string]int{"accepted": 0, "later": tryLater} {
-		s := newStand(t, fmt.Sprintf("[[limit]]\nuid = %d\nlimit = \"0/h\"\nover = \"hold\"\nanswer = %q\n", os.Getuid(), answer))
-		for _, text := range []string{"To: a\n\nhello", "To: a\n\n" + strings.Repeat("0123456789", 400_000)} {
-			if status, said := s.send(os.Getuid(), text, "-t", "-i", "x@y.test"); status != want || said != "" {
-				t.Errorf("%s: %d %q", answer, status, said)
-			}
-			list, _, err := s.store.List()
-			if err != nil || len(list) != 1 {
-				t.Fatalf("%v: %v", err, list)
-			}
-			h := list[0]
-			id, rest := marked(t, s.read("state/held/"+h.Name+".eml"))
-			if rest != text || h.ID != id || h.UID != os.Getuid() || strings.Join(h.Args, " ") != "sendmail -t -i x@y.test" || s.read("message") != "" {
-				t.Errorf("%+v, %d bytes of %d", h, len(rest), len(text))
-			}
-			if _, f, err := s.store.Take(h.Name, false); err != nil || f.Close() != nil || s.store.Done(h.Name) != nil {
-				t.Fatal(err)
-			}
-		}
-		if r := s.records(2); r[0].Over != string(OverHold) || r[0].Held == "" {
-			t.Errorf("%+v", r[0])
-		}
-	}
-}
-
-func TestHeldMessagesHaveABound(t *testing.T) {
-	s := newStand(t, fmt.Sprintf("[hold]\nmessages = 1\nbytes = 2000\n[[limit]]\nuid = %d\nlimit = \"0/h\"\nover = \"hold\"\n", os.Getuid()))
-	// Too large to be held, and here as a whole: it passes.
-	if status, _ := s.send(os.Getuid(), "To: a\n\n"+strings.Repeat("x", 3000), "-t"); status != 0 || !strings.Contains(s.read("message"), "xxx") {
-		t.Errorf("%d", status)
-	}
-	// Too large to be kept in memory too: its sender is told to try again.
-	if status, said := s.send(os.Getuid(), "To: a\n\n"+strings.Repeat("x", 300_000), "-t"); status != tryLater {
-		t.Errorf("%d %s", status, said)
-	}
-	s.write("message", "", 0o666)
-	if status, _ := s.send(os.Getuid(), "To: a\n\nfirst", "-t"); status != 0 || s.read("message") != "" {
-		t.Errorf("%d %q", status, s.read("message"))
-	}
-	if status, said := s.send(os.Getuid(), "To: a\n\nsecond", "-t"); status != tryLater || !strings.Contains(said, "too many") {
-		t.Errorf("%d %q", status, said)
-	}
-	if list, _, err := s.store.List(); err != nil || len(list) != 1 {
-		t.Errorf("%v %v", list, err)
-	}
-}
-
-// TestHeldOrPassed kills the store at each of its calls: a message that its sender
-// was told is kept is there, and whole. Where the disk takes nothing any more, not
-// even a removal, one may be there that its sender was told to send again.
-func TestHeldOrPassed(t *testing.T) {
-	for n := 1; ; n++ {
-		dir := t.TempDir()
-		calls, armed := 0, false
-		failed := errors.New("the disk is gone")
-		state, err := disk.Open(dir, func(disk.Op) error {
-			if calls++; armed && calls >= n {
-				return failed
-			}
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		store, err := OpenStore(state)
-		if err != nil {
-			t.Fatal(err)
-		}
-		calls, armed = 0, true
-		kept := keepOne(store) == nil
-		_ = store.Close()
-		_ = state.Close()
-		if kept && !look(t, dir) {
-			t.Errorf("call %d: said to be kept, and is not there", n)
-		}
-		if kept {
-			return
-		}
-	}
-}
-
-func keepOne(store *Store) error {
-	in, err := store.begin("one")
-	if err != nil {
-		return err
-	}
-	if _, err = in.Write([]byte("hello")); err == nil {
-		err = in.commit(&Held{UID: 7, Args: []string{"sendmail"}})
-	}
-	if err != nil {
-		in.abandon()
-	}
-	return err
-}
-
-func look(t *testing.T, dir string) bool {
-	t.Helper()
-	state, err := disk.Open(dir, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = state.Close() }()
-	store, err := OpenStore(state)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = store.Close() }()
-	if err := store.Sweep(); err != nil {
-		t.Fatal(err)
-	}
-	list, damaged, err := store.List()
-	if err != nil || damaged > 0 {
-		t.Fatal(err, damaged)
-	}
-	if len(list) == 0 {
-		return false
-	}
-	_, f, err := store.Take("one", false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = f.Close() }()
-	text, err := io.ReadAll(f)
-	return err == nil && string(text) == "hello"
 }

@@ -59,7 +59,12 @@ func Main(args []string, at Places) int {
 		complain(v.text)
 		return v.status
 	case replyHold:
-		return hold(r, m, &call, v, &sendmail)
+		m.mark(v.text)
+		if r.store(&call, m, sendmail.args) {
+			return v.status
+		}
+		r.close()
+		return failedHold(m, &sendmail)
 	}
 	if v.kind != replyPass {
 		v.text = noteInSpool(at.Spool, &call, m)
@@ -78,16 +83,10 @@ const (
 	exitTempFail    = 75
 )
 
-// hold hands the message to the recorder in place of the real sendmail. The
-// sender is told that it is accepted only after the recorder has said that it is
-// on disk. Where that fails, a message that is still here as a whole passes; the
-// sender of any other is told to try again.
-func hold(r *recorder, m *message, call *call, v verdict, sendmail *program) int {
-	m.mark(v.text)
-	if r.store(call, m, sendmail.args) {
-		return v.status
-	}
-	r.close()
+// failedHold is for a message that was to be held. Its sender is told that it is
+// accepted only after the recorder has said that it is on disk. Else one that is still
+// here as a whole passes; the sender of any other is told to try again.
+func failedHold(m *message, sendmail *program) int {
 	if m.whole {
 		return pass(m, sendmail)
 	}
