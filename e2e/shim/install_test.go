@@ -92,6 +92,24 @@ rm /usr/sbin/sendmail
 spoor shim remove --yes --reason "put right" || fail "remove after the conflict"
 manifest | sed 's/ [0-9.]* $/ /' | diff /tmp/before - || fail "not as it was before, after a conflict"
 
+mv /usr/bin/dpkg-divert /tmp/ # as where there is no dpkg: sendmail is a link of alternatives there
+mv /usr/sbin/sendmail /usr/sbin/sendmail.mta; mkdir -p /etc/alternatives; ln -s /usr/sbin/sendmail.mta /etc/alternatives/mta; ln -s /etc/alternatives/mta /usr/sbin/sendmail
+manifest > /tmp/before
+spoor shim install --yes --reason rename || fail "install by renaming"
+[ "$(readlink /usr/sbin/sendmail.spoor-real)" = /etc/alternatives/mta ] || fail "the real one is no link any more"
+set +e
+printf 'To: a\n\nhello' | /usr/sbin/sendmail -t -i > /tmp/out; status=$?
+set -e
+[ $status = 7 ] || fail "renamed: $status"
+spoor shim remove --yes --reason rename || fail "remove by renaming"
+manifest | diff /tmp/before - || fail "not as it was before the renaming"
+spoor shim install --yes --reason rename || fail "install by renaming again"
+ln -sfn /etc/alternatives/mta /usr/sbin/sendmail # as alternatives --auto does
+spoor shim status | grep -q 'another program has taken the place' || fail "status: $(spoor shim status)"
+rm /usr/sbin/sendmail; spoor shim remove --yes --reason rename || fail "remove what was replaced"
+manifest | diff /tmp/before - || fail "not as it was before it was replaced"
+mv /tmp/dpkg-divert /usr/bin/; rm /usr/sbin/sendmail; mv /usr/sbin/sendmail.mta /usr/sbin/sendmail
+
 mkdir -p /etc/php/8.2/fpm/conf.d; echo 'sendmail_path = "/usr/sbin/sendmail -t -i -fweb@shop.example"' > /etc/php/8.2/fpm/php.ini
 spoor shim install --php --yes --reason php || fail "install --php"
 grep -q '^sendmail_path = "/usr/lib/spoor/spoor-sendmail -t -i -fweb@shop.example"' /etc/php/8.2/fpm/conf.d/zz-spoor-shim.ini || fail "php: $(cat /etc/php/8.2/fpm/conf.d/*)"

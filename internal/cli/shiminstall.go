@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,7 +28,8 @@ func shimInstallCommand(o *options) *cobra.Command {
 		Use:   "install",
 		Short: "put the shim in front of sendmail",
 		Long: `install puts spoor-sendmail in place of /usr/sbin/sendmail, which gets another name
-by dpkg-divert: its package's next version goes under that name too. The recorder
+by dpkg-divert: its package's next version goes under that name too. Where there is no
+dpkg it is renamed, and a package's next version may take its name back. The recorder
 becomes a service of systemd, which starts with its socket. With --php nothing is
 replaced: files for PHP set sendmail_path, which PHP's mail() calls.
 
@@ -79,19 +79,12 @@ func (o *options) shimInstall(ctx context.Context, f *shimFlags) error {
 	}
 	proposal, err := propose(s.root, programs)
 	if err != nil {
-		return refuse(err.Error(), "nothing was changed", o.spoor(shimHint(err)))
+		return refuse(err.Error(), "nothing was changed", o.spoor("shim status"))
 	}
 	return o.carryOut(ctx, s, &spoor.Plan{
 		Action: spoor.ActionShim, Host: s.host, Root: s.root.Dir(), MTA: s.adapter.Name, Selector: selector,
 		Steps: proposal.Steps, Open: proposal.Open, ByHand: proposal.ByHand,
 	}, &f.changeFlags)
-}
-
-func shimHint(err error) string {
-	if errors.Is(err, recorder.ErrNoDivert) {
-		return "shim install --php"
-	}
-	return "shim status"
 }
 
 // programsBeside finds the shim beside the program that runs.

@@ -30,7 +30,7 @@ func (o *options) shimStatus(ctx context.Context) error {
 	programs := programsBeside()
 	state := recorder.Look(ctx, recorder.System(o.stateDir(), programs.Shim), programs)
 	page := &report.Shim{
-		Time: o.env.Now().UTC(), InFront: state.InFront, Current: state.Current, PHP: state.PHP, Answers: state.Answers, HasKey: state.HasKey,
+		Time: o.env.Now().UTC(), InFront: state.InFront, Replaced: state.Replaced, Current: state.Current, PHP: state.PHP, Answers: state.Answers, HasKey: state.HasKey,
 		LastLine: state.LastLine, LogBytes: state.LogBytes, Limits: state.Limits, Damaged: state.Damaged, Held: heldRows(state.Held),
 	}
 	if state.ConfigErr != nil {

@@ -34,27 +34,20 @@ const (
 
 // Errors of the proposals.
 var (
-	ErrNoDivert  = errors.New("there is no dpkg-divert: files of packages cannot be diverted here")
 	ErrNoMail    = errors.New("there is no " + sendmailPath)
 	ErrInstalled = errors.New("the shim is in front of " + sendmailPath + " already")
 	ErrNoPHP     = errors.New("no PHP was found that would read another configuration file")
 )
 
-// InFront proposes to put the shim in place of sendmail(8), by dpkg-divert(8): the
-// real one gets another name with all that it is, set-id bits and links, and the
-// package's next version is unpacked under that name too.
+// InFront proposes to put the shim in place of sendmail(8). The real one gets another
+// name with all that it is, set-id bits and links: by dpkg-divert(8), under which the
+// package's next version is unpacked too, else by mv(1).
 func InFront(root *host.Root, p Programs) (*Proposal, error) {
-	if !root.Exists("/usr/bin/dpkg-divert") {
-		return nil, ErrNoDivert
-	}
 	if root.Exists(realPath) {
 		return nil, fmt.Errorf("%w: %s is there", ErrInstalled, realPath)
 	}
 	if !root.Exists(sendmailPath) {
 		return nil, ErrNoMail
-	}
-	divert := func(what ...string) []string {
-		return append([]string{"/usr/bin/dpkg-divert", "--local", "--rename", "--divert", realPath}, what...)
 	}
 	proposal := &Proposal{Open: []string{
 		"for some thousandths of a second, between the last two steps, there is no " + sendmailPath,
@@ -65,21 +58,54 @@ func InFront(root *host.Root, p Programs) (*Proposal, error) {
 	proposal.Steps = append(proposal.Steps, spoor.Step{
 		Kind: spoor.StepCommand, What: "the shim is copied to " + copyPath, Inverse: copyPath + " is removed",
 		Command: &spoor.Command{Do: []string{"/usr/bin/install", "-m", "0755", "-o", "root", "-g", "root", p.Shim, copyPath}, Writes: []string{copyPath}},
-	}, spoor.Step{
+	})
+	if root.Exists("/usr/bin/dpkg-divert") {
+		proposal.Steps = append(proposal.Steps, diverted())
+	} else {
+		proposal.Steps = append(proposal.Steps, renamed())
+		proposal.Open = append(proposal.Open, "all, from when a package's next version or alternatives(8) takes the name "+sendmailPath+" again: spoor shim status tells")
+	}
+	proposal.Steps = append(proposal.Steps, spoor.Step{
+		Kind: spoor.StepCommand, What: sendmailPath + " is the shim", Inverse: sendmailPath + " is removed, if it is the shim still",
+		Command: &spoor.Command{
+			Do:   []string{"/usr/bin/ln", "-f", copyPath, sendmailPath},
+			Undo: inFolder("sendmail", "-samefile", copyPath, "-delete"),
+		},
+	})
+	return proposal, nil
+}
+
+// diverted is the step of dpkg-divert.
+func diverted() spoor.Step {
+	divert := func(what ...string) []string {
+		return append([]string{"/usr/bin/dpkg-divert", "--local", "--rename", "--divert", realPath}, what...)
+	}
+	return spoor.Step{
 		Kind: spoor.StepCommand, What: "the real sendmail is renamed to " + realPath + ", also in its package's next version (dpkg-divert)",
 		Inverse: "it gets its name back",
 		Command: &spoor.Command{
 			Do: divert("--add", sendmailPath), Undo: divert("--remove", sendmailPath),
 			Test: []string{"/usr/bin/dpkg-divert", "--list", sendmailPath}, Want: realPath,
 		},
-	}, spoor.Step{
-		Kind: spoor.StepCommand, What: sendmailPath + " is the shim", Inverse: sendmailPath + " is removed, if it is the shim still",
+	}
+}
+
+// renamed is the step of mv, where there is no dpkg. It moves nothing over anything,
+// and does nothing where it was done before.
+func renamed() spoor.Step {
+	return spoor.Step{
+		Kind: spoor.StepCommand, What: "the real sendmail is renamed to " + realPath, Inverse: "it gets its name back, if that is free",
 		Command: &spoor.Command{
-			Do:   []string{"/usr/bin/ln", "-f", copyPath, sendmailPath},
-			Undo: []string{"/usr/bin/find", sendmailPath, "-maxdepth", "0", "-samefile", copyPath, "-delete"},
+			Do:   inFolder("sendmail", "!", "-samefile", copyPath, "-exec", "/usr/bin/mv", "-T", "-n", "{}", realPath, ";"),
+			Undo: inFolder(path.Base(realPath), "-exec", "/usr/bin/mv", "-T", "-n", "{}", sendmailPath, ";"),
+			Test: inFolder(path.Base(realPath)), Want: realPath,
 		},
-	})
-	return proposal, nil
+	}
+}
+
+// inFolder is find(1) for one name beside sendmail, which need not be there.
+func inFolder(name string, what ...string) []string {
+	return append([]string{"/usr/bin/find", path.Dir(sendmailPath), "-maxdepth", "1", "-name", name}, what...)
 }
 
 // service adds the recorder, as a socket and a service of systemd.

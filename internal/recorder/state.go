@@ -15,7 +15,8 @@ import (
 
 // State is what can be seen of the shim on a server.
 type State struct {
-	InFront   bool      // /usr/sbin/sendmail is a shim: the real one is beside it
+	InFront   bool      // /usr/sbin/sendmail is a shim
+	Replaced  bool      // it was one: the real one that was behind it is still beside it
 	Current   bool      // and it is the same file as the program that would be installed
 	PHP       []string  // files that have PHP call the shim
 	Answers   bool      // somebody serves the socket
@@ -31,7 +32,8 @@ type State struct {
 // Look sees how things are, and changes nothing. A socket is tried, without asking
 // for an ID.
 func Look(ctx context.Context, places Places, programs Programs) State {
-	s := State{InFront: sameProgram(sendmailPath, copyPath) || exists(realPath)}
+	s := State{InFront: sameProgram(sendmailPath, copyPath)}
+	s.Replaced = !s.InFront && exists(realPath)
 	s.Current = s.InFront && sameContent(sendmailPath, programs.Shim)
 	dialer := net.Dialer{Timeout: time.Second}
 	if c, err := dialer.DialContext(ctx, "unixpacket", places.Socket); err == nil {

@@ -17,6 +17,7 @@ const (
 type Shim struct {
 	Time     time.Time
 	InFront  bool // of /usr/sbin/sendmail
+	Replaced bool // it was, and something else has taken its place
 	Current  bool // and of this spoor's version
 	PHP      []string
 	Answers  bool // the recorder does
@@ -53,7 +54,7 @@ func (s *Shim) Text(out io.Writer, style Style) error {
 	if s.Damaged > 0 {
 		p.row(detail, "", plural(s.Damaged, "message")+" cannot be read")
 	}
-	if !s.InFront && len(s.PHP) == 0 {
+	if !s.InFront && !s.Replaced && len(s.PHP) == 0 {
 		p.suggest(detail, "to put it in:", "spoor shim install -n")
 	}
 	return p.writeTo(out)
@@ -65,6 +66,8 @@ func (s *Shim) front() string {
 		return "the shim is in front of it"
 	case s.InFront:
 		return "a shim of another version is in front of it"
+	case s.Replaced:
+		return "another program has taken the place of the shim: nothing is recorded; spoor shim remove, then install it again"
 	case len(s.PHP) > 0:
 		return "the real one; PHP calls the shim"
 	}
@@ -85,6 +88,7 @@ type shimJSON struct {
 	Schema   string     `json:"schema"`
 	Time     string     `json:"time"`
 	InFront  bool       `json:"in_front"`
+	Replaced bool       `json:"replaced"`
 	Current  bool       `json:"current"`
 	PHP      []text     `json:"php"`
 	Answers  bool       `json:"recorder"`
@@ -100,7 +104,7 @@ type shimJSON struct {
 // JSON writes the state as one document.
 func (s *Shim) JSON(out io.Writer) error {
 	d := shimJSON{
-		Schema: ShimSchema, Time: jsonTime(s.Time), InFront: s.InFront, Current: s.Current, PHP: texts(s.PHP), Answers: s.Answers,
+		Schema: ShimSchema, Time: jsonTime(s.Time), InFront: s.InFront, Replaced: s.Replaced, Current: s.Current, PHP: texts(s.PHP), Answers: s.Answers,
 		HasKey: s.HasKey, LogBytes: s.LogBytes, Limits: s.Limits, Config: text(s.Config), Held: heldDocuments(s.Held), Damaged: s.Damaged,
 	}
 	if !s.LastLine.IsZero() {

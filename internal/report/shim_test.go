@@ -22,15 +22,17 @@ func sampleHeld() *Held {
 
 func TestShimPages(t *testing.T) {
 	none := &Shim{Time: now, Config: "/etc/spoor/shim.toml: limit 1: limit = \"x\""}
+	replaced := &Shim{Time: now, Replaced: true, Answers: true}
 	dead := &Shim{Time: now, InFront: true, LastLine: now}
 	for name, write := range map[string]func(io.Writer) error{
-		"shim":      func(w io.Writer) error { return sampleShim().Text(w, plainStyle) },
-		"shim-none": func(w io.Writer) error { return none.Text(w, plainStyle) },
-		"shim-dead": func(w io.Writer) error { return dead.Text(w, plainStyle) },
-		"shim-json": sampleShim().JSON,
-		"held":      func(w io.Writer) error { return sampleHeld().Text(w, plainStyle) },
-		"held-ids":  sampleHeld().IDs,
-		"held-json": sampleHeld().JSON,
+		"shim":          func(w io.Writer) error { return sampleShim().Text(w, plainStyle) },
+		"shim-none":     func(w io.Writer) error { return none.Text(w, plainStyle) },
+		"shim-dead":     func(w io.Writer) error { return dead.Text(w, plainStyle) },
+		"shim-replaced": func(w io.Writer) error { return replaced.Text(w, plainStyle) },
+		"shim-json":     sampleShim().JSON,
+		"held":          func(w io.Writer) error { return sampleHeld().Text(w, plainStyle) },
+		"held-ids":      sampleHeld().IDs,
+		"held-json":     sampleHeld().JSON,
 	} {
 		t.Run(name, func(t *testing.T) { golden(t, name, write) })
 	}
