@@ -434,7 +434,7 @@ func (o *options) statePlace(top *disk.Dir) (parent *disk.Dir, name string, err 
 }
 
 func (o *options) showReceipt(s *server, receipt *spoor.Receipt, format string) error {
-	page := &report.Receipt{Head: s.pageHead(o), Receipt: receipt}
+	page := &report.Receipt{Head: s.pageHead(o), Receipt: receipt, Overdue: o.overdueOf(s)}
 	if receipt.Undoable && (receipt.Done > 0 || receipt.StepsDone() > 0 || receipt.Total() == 0 && receipt.Failure == "") {
 		page.Undo = "spoor undo " + receipt.Plan
 	}

@@ -74,6 +74,13 @@ func (o *options) journalShow(s *server, state *remedy.State, plan, format strin
 	if i < 0 {
 		return nothing("there is no such plan in the journal", o.spoor("journal"))
 	}
+	if past[i].Action == string(remedy.EventRetention) { // it has no messages
+		page := &report.Journal{Head: s.pageHead(o), Entries: []report.JournalEntry{entryOf(past[i])}}
+		if format == "json" {
+			return page.JSON(o.env.Out)
+		}
+		return page.Text(o.env.Out, o.style())
+	}
 	p, err := state.Plan(plan)
 	if err != nil {
 		return err

@@ -182,7 +182,7 @@ func (s *server) givingUp(o *options, reason string) remedy.GivingUp {
 }
 
 func (o *options) showAbandoned(s *server, p *spoor.Plan, list []remedy.Located, format string) error {
-	page := &report.Abandoned{Head: s.pageHead(o), Plan: p.ID, Action: p.Action, Restore: o.spoor("vault restore --plan " + p.ID)}
+	page := &report.Abandoned{Head: s.pageHead(o), Plan: p.ID, Action: p.Action, Restore: "spoor vault restore --plan " + p.ID}
 	page.Beside = path.Join(firstPlace(s), "spoor", p.ID)
 	for i := range list {
 		l := &list[i]

@@ -95,6 +95,9 @@ func (o *options) inverseOf(ctx context.Context, s *server, args []string) (*rem
 	if err != nil {
 		return nil, nil, err
 	}
+	if past.Action == string(remedy.EventRetention) {
+		return nil, nil, refuse("a retention is not taken back, but set anew", "nothing was changed", o.spoor("vault retention --help"))
+	}
 	if !past.Finished {
 		return nil, nil, refuse(past.Plan+" was cut off: it has to be finished before it can be seen what there is to take back", "nothing was changed", "")
 	}

@@ -26,7 +26,7 @@ func vaultCommand(o *options) *cobra.Command {
 		Args:  noCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	command.AddCommand(vaultLsCommand(o), vaultCatCommand(o), vaultRestoreCommand(o), vaultExportCommand(o), vaultPurgeCommand(o),
+	command.AddCommand(vaultLsCommand(o), vaultCatCommand(o), vaultRestoreCommand(o), vaultExportCommand(o), vaultPurgeCommand(o), vaultRetentionCommand(o),
 		&cobra.Command{
 			Use: "check", Short: "read everything in the vault, and tell what is damaged", Args: noArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error { return o.vaultCheck(cmd.Context()) },
@@ -75,7 +75,7 @@ func (o *options) vaultLs(ctx context.Context, words []string, f *vaultFlags) er
 	if err != nil {
 		return usageTry(err, "spoor queue ls --help")
 	}
-	page := &report.Vault{Head: s.pageHead(o)}
+	page := &report.Vault{Head: s.pageHead(o), Overdue: o.overdue(state)}
 	indexed := !slices.ContainsFunc(words, func(word string) bool { return strings.Contains(word, "uid:") }) // not in the index
 	if indexed {
 		page.Messages, indexed = o.indexedMessages(ctx, state, selector, f)

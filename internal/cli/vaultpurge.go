@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"spoor/internal/remedy"
 	"spoor/internal/vault"
@@ -32,7 +33,8 @@ func vaultPurgeCommand(o *options) *cobra.Command {
 		Short: "give up messages for good",
 		Long: `purge removes messages from the vault: those that selectors and --plan match, or
 those that are older than --older, or the oldest ones until the vault is smaller
-than --size or --share. It cannot be undone, so it always asks; --yes answers in a
+than --size or --share. Without any of them, "spoor vault retention" says what
+goes. It cannot be undone, so it always asks; --yes answers in a
 script. What is in the queue again takes no room after the next purge either.`,
 		Example: `  spoor vault purge --older 30d
   spoor vault purge --size 2G --yes
@@ -42,21 +44,23 @@ script. What is in the queue again takes no room after the next purge either.`,
 	f.add(cmd)
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&f.older, "older", "", "what was stored more than `AGE` ago (30d, 12h)")
-	flags.StringVar(&f.most, "size", "", "the oldest, until the vault takes at most `SIZE` (500M, 2G)")
-	flags.Float64Var(&f.share, "share", 0, "the oldest, until the vault takes at most `PERCENT` of its disk")
+	f.addLimits(flags)
 	flags.BoolVarP(&f.dryRun, "dry-run", "n", false, "only say how much would go")
 	flags.BoolVar(&f.yes, "yes", false, "do not ask")
 	return cmd
+}
+
+// addLimits adds the flags of a retention.
+func (f *purgeFlags) addLimits(flags *pflag.FlagSet) {
+	flags.StringVar(&f.older, "older", "", "what was stored more than `AGE` ago (30d, 12h)")
+	flags.StringVar(&f.most, "size", "", "the oldest, until the vault takes at most `SIZE` (500M, 2G)")
+	flags.Float64Var(&f.share, "share", 0, "the oldest, until the vault takes at most `PERCENT` of its disk")
 }
 
 func (o *options) vaultPurge(ctx context.Context, words []string, f *purgeFlags) error {
 	retention, err := f.retention()
 	if err != nil {
 		return usageTry(err, "spoor vault purge --help")
-	}
-	if len(words) == 0 && f.plan == "" && retention == (vault.Retention{}) {
-		return usageTry(errors.New("say what may go: --older, --size, --share, --plan or selectors"), "spoor vault purge --help")
 	}
 	s, err := o.examine(ctx)
 	if err != nil {
@@ -74,6 +78,11 @@ func (o *options) vaultPurge(ctx context.Context, words []string, f *purgeFlags)
 		return err
 	}
 	defer state.Close()
+	if len(words) == 0 && f.plan == "" && retention == (vault.Retention{}) {
+		if retention = state.Retention(); retention == (vault.Retention{}) {
+			return usageTry(errors.New("say what may go: --older, --size, --share, --plan or selectors; or set a retention"), "spoor vault retention --help")
+		}
+	}
 	doomed, bytes, err := o.doomed(state, words, f, retention)
 	if err != nil {
 		return err

@@ -84,6 +84,7 @@ func (o *options) ask(ctx context.Context) (w *report.Who, done func(), err erro
 		Root: s.root.Dir(), Host: s.host, Time: o.env.Now().UTC(), MTA: s.queue.MTA(), Panel: s.panel.Name(),
 		Queue: a.count, Sources: a.sources, Minor: a.minor, MinorSources: a.minorSources, MinorMessages: a.minorMessages,
 		Log: s.coverage(), Obstacles: a.obstacles, Findings: a.findings, Complete: a.complete, Gaps: a.gaps, NoQueue: s.noQueue != nil, Unseen: s.adapter.Unseen,
+		Overdue: o.overdueOf(s),
 	}, s.close, nil
 }
 

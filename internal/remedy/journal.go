@@ -21,16 +21,17 @@ type Event string
 
 // The events, in the order in which a plan meets them.
 const (
-	EventPlanned  Event = "planned"  // the list of its messages is on disk
-	EventBegin    Event = "begin"    // a batch is about to be touched
-	EventStored   Event = "stored"   // what was taken of the batch is in the vault
-	EventDone     Event = "done"     // the batch is finished
-	EventFailed   Event = "failed"   // the plan was stopped by an error; every message is in the queue or in the vault
-	EventFinished Event = "finished" // the plan has come to its end
-	EventResumed  Event = "resumed"  // a run after one that was cut off
-	EventUndone   Event = "undone"   // another plan has taken it back
-	EventPurged   Event = "purged"   // its messages have left the vault for good
-	EventGivenUp  Event = "given-up" // somebody has ended it where it was: the rest is not done any more
+	EventPlanned   Event = "planned"   // the list of its messages is on disk
+	EventBegin     Event = "begin"     // a batch is about to be touched
+	EventStored    Event = "stored"    // what was taken of the batch is in the vault
+	EventDone      Event = "done"      // the batch is finished
+	EventFailed    Event = "failed"    // the plan was stopped by an error; every message is in the queue or in the vault
+	EventFinished  Event = "finished"  // the plan has come to its end
+	EventResumed   Event = "resumed"   // a run after one that was cut off
+	EventUndone    Event = "undone"    // another plan has taken it back
+	EventPurged    Event = "purged"    // its messages have left the vault for good
+	EventRetention Event = "retention" // it was set how long messages stay in the vault
+	EventGivenUp   Event = "given-up"  // somebody has ended it where it was: the rest is not done any more
 
 	EventStep       Event = "step"        // a step is about to be done, or to be taken back if the plan is an undo
 	EventStepDone   Event = "step-done"   // it was done, or was not: see Result
@@ -77,6 +78,9 @@ type Record struct {
 
 	// PutBack are the queue IDs of what a restore has put into the queue, of done.
 	PutBack []string `json:"put_back,omitempty"`
+
+	// Retention is of retention.
+	Retention *RetentionWords `json:"retention,omitempty"`
 
 	// By is the plan that took it back, of undone.
 	UndoneBy string `json:"undone_by,omitempty"`

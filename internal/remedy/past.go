@@ -108,6 +108,8 @@ func (p *Past) add(r *Record) {
 		p.rollback, p.rollbackWhy = true, r.Error
 	case EventFinished, EventFailed:
 		p.Finished, p.End, p.Failure = true, r.Time, r.Error
+	case EventRetention:
+		p.Planned, p.Finished, p.Record, p.Action, p.Start, p.End = true, true, *r, r.Action, r.Time, r.Time
 	case EventGivenUp:
 		p.Finished, p.GivenUp, p.End, p.Failure = true, true, r.Time, "given up by "+r.By+": "+r.Reason
 	case EventUndone:

@@ -60,7 +60,8 @@ func sampleStopped() *Receipt {
 func sampleAbandoned() *Abandoned {
 	targets := sampleTargets()
 	return &Abandoned{
-		Head: sampleHead(), Plan: "20261123T090000-rm", Action: spoor.ActionRemove, Restore: "spoor vault restore --plan 20261123T090000-rm", Beside: "/var/qmail/queue/spoor/20261123T090000-rm",
+		Head: sampleHead(), Plan: "20261123T090000-rm", Action: spoor.ActionRemove,
+		Restore: "spoor vault restore --plan 20261123T090000-rm", Beside: "/var/qmail/queue/spoor/20261123T090000-rm",
 		Messages: []LocatedMessage{
 			{Target: targets[0], Where: "vault", Left: true, Why: "input/output error \x1b[31m"}, {Target: targets[1], Where: "queue"}, {Target: targets[2], Where: "beside", Why: "input/output error"},
 		},

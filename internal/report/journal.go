@@ -71,7 +71,7 @@ func (j *Journal) Text(out io.Writer, style Style) error {
 func (e *JournalEntry) write(p *page) {
 	p.end()
 	p.put(e.Plan + "  ")
-	p.flow(e.State() + ": " + e.came())
+	p.flow(e.outcome())
 	p.end()
 	p.row(detail, "when", p.style.clock(e.Start))
 	p.row(detail, "by", clip(cmp.Or(e.By, "unknown"), maxQuote))
@@ -80,7 +80,7 @@ func (e *JournalEntry) write(p *page) {
 		selected = "source"
 	}
 	for _, pair := range [...][2]string{
-		{"reason", e.Reason}, {selected, joinWords(e.Selector)}, {"takes back", e.Undoes}, {"undone by", e.UndoneBy}, {"stopped", e.Failure},
+		{"reason", e.Reason}, {selected, e.selected()}, {"takes back", e.Undoes}, {"undone by", e.UndoneBy}, {"stopped", e.Failure},
 	} {
 		if pair[1] != "" {
 			p.row(detail, pair[0], clip(pair[1], maxQuote))
@@ -104,6 +104,20 @@ func (e *JournalEntry) came() string {
 		return stepsDone(e.StepsDone, e.Steps)
 	}
 	return stepsDone(e.StepsDone, e.Steps) + ", " + messages
+}
+
+func (e *JournalEntry) selected() string {
+	if e.Action == "retention" {
+		return ""
+	}
+	return joinWords(e.Selector)
+}
+
+func (e *JournalEntry) outcome() string {
+	if e.Action == "retention" {
+		return "how long messages stay in the vault was set to: " + cmp.Or(joinWords(e.Selector), "no limit")
+	}
+	return e.State() + ": " + e.came()
 }
 
 func joinWords(words []string) string {

@@ -13,7 +13,8 @@ const ReceiptSchema = "spoor.receipt/1"
 type Receipt struct {
 	Head
 	*spoor.Receipt
-	Undo string // the command that takes it back; "" where there is none
+	Undo    string  // the command that takes it back; "" where there is none
+	Overdue Overdue // of the vault
 }
 
 // maxSkippedShown bounds the messages that a receipt lists in text.
@@ -37,6 +38,7 @@ func (r *Receipt) Text(out io.Writer, style Style) error {
 		first := r.Moved[0]
 		p.row(detail, "new IDs", plural(r.Renamed, "message")+" with another queue ID, as the MTA demands: "+string(first.Old)+" is "+string(first.New)+" now")
 	}
+	r.Overdue.write(p, detail)
 	p.row(detail, "journal", r.Plan)
 	if r.Undo != "" {
 		p.label(detail, "undo")
@@ -124,6 +126,7 @@ type receiptJSON struct {
 	Resumed bool           `json:"resumed"`
 	Failure text           `json:"failure,omitempty"`
 	Undo    text           `json:"undo,omitempty"`
+	Overdue int64          `json:"overdue_bytes,omitempty"` // of the vault
 
 	Steps []stepOutcomeJSON `json:"steps,omitempty"`
 }
@@ -143,7 +146,7 @@ type movedJSON struct {
 func (r *Receipt) JSON(out io.Writer) error {
 	document := receiptJSON{
 		headJSON: r.json(ReceiptSchema), Plan: r.Plan, Action: r.Action.String(), Done: r.Done, Counts: map[string]int{},
-		Skipped: []skippedJSON{}, Moved: []movedJSON{}, Renamed: r.Renamed, Resumed: r.Resumed, Failure: text(r.Failure), Undo: text(r.Undo),
+		Skipped: []skippedJSON{}, Moved: []movedJSON{}, Renamed: r.Renamed, Resumed: r.Resumed, Failure: text(r.Failure), Undo: text(r.Undo), Overdue: r.Overdue.Bytes,
 	}
 	for result, n := range r.SkippedBy {
 		if n > 0 {

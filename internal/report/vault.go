@@ -16,6 +16,30 @@ type Vault struct {
 	Head
 	Messages []StoredMessage
 	Damage   []spoor.Gap
+	Overdue  Overdue
+}
+
+// Overdue is what of a vault is past its retention. Nothing purges it by itself.
+type Overdue struct {
+	Bytes int64  // 0 for none
+	Purge string // the command that purges it, and asks before
+}
+
+// label has a capital where the labels of the page have one.
+func (o Overdue) label(column int) string {
+	if column == 0 {
+		return "Vault"
+	}
+	return "vault"
+}
+
+func (o Overdue) write(p *page, column int) {
+	if o.Bytes <= 0 {
+		return
+	}
+	p.row(column, o.label(column), size(o.Bytes)+" past the retention")
+	p.label(column, "")
+	p.command(o.Purge)
 }
 
 // StoredMessage is one message of the vault.
@@ -67,6 +91,10 @@ func (v *Vault) Text(out io.Writer, style Style) error {
 		}
 		from = to
 	}
+	if v.Overdue.Bytes > 0 {
+		p.heading("Past the retention: " + size(v.Overdue.Bytes))
+		p.suggest(detail, "to purge it:", v.Overdue.Purge)
+	}
 	writeGaps(p, v.Damage, len(v.Damage) == 0)
 	return p.writeTo(out)
 }
@@ -108,6 +136,7 @@ func (m *StoredMessage) remarks() string {
 type vaultJSON struct {
 	headJSON
 	Messages []storedJSON `json:"messages"`
+	Overdue  int64        `json:"overdue_bytes,omitempty"`
 	Gaps     []gapJSON    `json:"gaps"`
 }
 
@@ -141,7 +170,7 @@ func (m *StoredMessage) json() storedJSON {
 
 // JSON writes the list as one document of the schema spoor.vault/1.
 func (v *Vault) JSON(out io.Writer) error {
-	document := vaultJSON{headJSON: v.json(VaultSchema), Messages: make([]storedJSON, 0, len(v.Messages)), Gaps: newGapsJSON(v.Damage)}
+	document := vaultJSON{headJSON: v.json(VaultSchema), Messages: make([]storedJSON, 0, len(v.Messages)), Overdue: v.Overdue.Bytes, Gaps: newGapsJSON(v.Damage)}
 	for i := range v.Messages {
 		document.Messages = append(document.Messages, v.Messages[i].json())
 	}

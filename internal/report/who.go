@@ -31,7 +31,8 @@ type Who struct {
 	Log       *spoor.Coverage            // nil where no log was read
 	Obstacles []spoor.Obstacle
 	Findings  []spoor.Finding
-	Complete  bool // false: something that bears on the ranking could not be read
+	Overdue   Overdue // of the vault
+	Complete  bool    // false: something that bears on the ranking could not be read
 	Gaps      []spoor.Gap
 }
 
@@ -54,6 +55,7 @@ func (w *Who) Text(out io.Writer, style Style, top int) error {
 	w.writeHeading(p)
 	w.writeQueue(p)
 	w.writeLog(p)
+	w.Overdue.write(p, 0)
 	writeObstacles(p, w.Obstacles, maxObstacles)
 	w.writeSources(p, top)
 	w.writeInForce(p)

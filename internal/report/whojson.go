@@ -27,6 +27,7 @@ type whoTail struct {
 	Slow     []obstacleJSON `json:"slow"`
 	Log      *coverageJSON  `json:"log,omitempty"`
 	Findings []findingJSON  `json:"findings"`
+	Overdue  int64          `json:"overdue_bytes,omitempty"` // of the vault
 	InForce  []inForceJSON  `json:"in_force,omitempty"`
 	Complete bool           `json:"complete"`
 	Gaps     []gapJSON      `json:"gaps"`
@@ -69,7 +70,7 @@ func (w *Who) JSON(out io.Writer) error {
 			Queue: newQueueJSON(&w.Queue),
 		},
 		name: "sources", elements: w.sourcesJSON(),
-		tail: whoTail{Slow: newObstaclesJSON(w.Obstacles), Log: w.logJSON(), Findings: newFindingsJSON(w.Findings), InForce: w.inForce(), Complete: w.Complete, Gaps: newGapsJSON(w.Gaps)},
+		tail: whoTail{Slow: newObstaclesJSON(w.Obstacles), Log: w.logJSON(), Findings: newFindingsJSON(w.Findings), InForce: w.inForce(), Overdue: w.Overdue.Bytes, Complete: w.Complete, Gaps: newGapsJSON(w.Gaps)},
 	})
 }
 

@@ -31,7 +31,7 @@ type candidate struct {
 // their marks the fate alone.
 func (v *Vault) Expired(r Retention, now time.Time, finished func(plan string) bool) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		over, err := v.over(r)
+		over, err := v.Over(r)
 		if err != nil {
 			yield(Entry{}, err)
 			return
@@ -60,8 +60,9 @@ func (v *Vault) Expired(r Retention, now time.Time, finished func(plan string) b
 	}
 }
 
-// over is by how many bytes the containers are above the limits.
-func (v *Vault) over(r Retention) (int64, error) {
+// Over is by how many bytes the containers are above the limits of size; negative
+// where they are below, or where there is none.
+func (v *Vault) Over(r Retention) (int64, error) {
 	limit := int64(math.MaxInt64)
 	if r.MaxBytes > 0 {
 		limit = r.MaxBytes
