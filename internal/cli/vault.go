@@ -139,6 +139,12 @@ func (o *options) stored(state *remedy.State, words []string, f *vaultFlags) (en
 	}
 	var gaps spoor.Gaps
 	for _, plan := range plans {
+		var to recipients
+		if selector.NeedsAddresses() {
+			if to, err = storedRecipients(state, plan); err != nil {
+				return nil, nil, err
+			}
+		}
 		for entry, err := range state.Vault.Entries(plan) {
 			if errors.Is(err, vault.ErrDamaged) {
 				gaps.Add("vault/"+plan, err.Error())
@@ -147,7 +153,9 @@ func (o *options) stored(state *remedy.State, words []string, f *vaultFlags) (en
 			if err != nil {
 				return nil, nil, err
 			}
-			if (f.all || waits(&entry)) && selector.Match(messageOf(&entry), entry.Source, entry.CallerUID) {
+			m := messageOf(&entry)
+			to.addTo(m, entry.Sequence)
+			if (f.all || waits(&entry)) && selector.Match(m, entry.Source, entry.CallerUID) {
 				entries = append(entries, entry)
 			}
 		}

@@ -107,18 +107,43 @@ func (o *options) indexedMessages(ctx context.Context, state *remedy.State, sele
 		return nil, false
 	}
 	defer func() { _ = x.Close() }()
+	to := map[string]recipients{}
+	if selector.NeedsAddresses() {
+		if to, err = allRecipients(ctx, x, state, f.plan); err != nil {
+			return nil, false
+		}
+	}
 	for row, err := range x.Query(ctx, store.Filter{Plan: f.plan}) {
 		if err != nil {
 			return nil, false
 		}
-		m := storedRow(&row)
 		fate, _ := vault.ParseFate(row.Fate)
 		waiting := fate == vault.FateStored || fate == vault.FateRestoring
-		if (f.all || waiting) && selector.Match(messageOfRow(&row), row.Source, -1) {
-			list = append(list, m)
+		m := messageOfRow(&row)
+		to[row.Plan].addTo(m, row.Sequence)
+		if (f.all || waiting) && selector.Match(m, row.Source, -1) {
+			list = append(list, storedRow(&row))
 		}
 	}
 	return list, true
+}
+
+// allRecipients are the recipients of one plan, or of all that are indexed.
+func allRecipients(ctx context.Context, x *store.Index, state *remedy.State, plan string) (map[string]recipients, error) {
+	plans, err := x.Plans(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]recipients{}
+	for _, one := range plans {
+		if plan != "" && one != plan {
+			continue
+		}
+		if all[one], err = indexedRecipients(ctx, x, state, one); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }
 
 func storedRow(r *store.Row) report.StoredMessage {

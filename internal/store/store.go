@@ -35,7 +35,7 @@ type Index struct {
 }
 
 // schemaVersion changes with the schema: an index of another one is made anew.
-const schemaVersion = 1
+const schemaVersion = 2
 
 const schema = `
 CREATE TABLE message (
@@ -50,7 +50,8 @@ CREATE TABLE message (
 CREATE INDEX message_id ON message (id);
 CREATE INDEX message_source ON message (kind, name);
 CREATE INDEX message_stored ON message (stored);
-CREATE TABLE container (plan TEXT PRIMARY KEY, size INTEGER NOT NULL, modified INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE envelope (plan TEXT NOT NULL, sequence INTEGER NOT NULL, text BLOB NOT NULL, PRIMARY KEY (plan, sequence)) WITHOUT ROWID;
+CREATE TABLE container (plan TEXT PRIMARY KEY, size INTEGER NOT NULL, modified INTEGER NOT NULL, envelopes INTEGER NOT NULL) WITHOUT ROWID;
 `
 
 // Open opens the index at a path, or makes it, readable by its owner alone. A
@@ -207,7 +208,7 @@ func (x *Index) Known(ctx context.Context, plan string) (stamp Stamp, ok bool, e
 // It is called after the last Put, with what was seen before the first.
 func (x *Index) SetKnown(ctx context.Context, plan string, stamp Stamp) error {
 	err := x.change(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO container VALUES (?, ?, ?)", plan, stamp.SizeBytes, ticks(stamp.Modified))
+		_, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO container VALUES (?, ?, ?, 0)", plan, stamp.SizeBytes, ticks(stamp.Modified))
 		return err
 	})
 	if err != nil {
@@ -222,6 +223,9 @@ func (x *Index) Forget(ctx context.Context, plan string) error {
 		_, err := tx.ExecContext(ctx, "DELETE FROM container WHERE plan = ?", plan)
 		if err == nil {
 			_, err = tx.ExecContext(ctx, "DELETE FROM message WHERE plan = ?", plan)
+		}
+		if err == nil {
+			_, err = tx.ExecContext(ctx, "DELETE FROM envelope WHERE plan = ?", plan)
 		}
 		return err
 	})
