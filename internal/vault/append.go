@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
+	"slices"
 
 	"spoor/internal/disk"
 )
@@ -110,8 +112,11 @@ func (w *Writer) begin() error {
 		w.synced = w.flushed
 		return nil
 	}
+	if err := w.markAgain(s, tail.unmarked); err != nil {
+		return err
+	}
 	for _, sequence := range tail.torn {
-		if _, marked := w.fates[sequence]; marked {
+		if _, marked := w.fates[sequence]; marked && !tail.unmarked[sequence] {
 			continue
 		}
 		if err := w.putFate(sequence, Mark{Fate: FateVoid}); err != nil {
@@ -120,6 +125,26 @@ func (w *Writer) begin() error {
 	}
 	// What an earlier run wrote and did not sync is relied upon from here on.
 	return w.Sync()
+}
+
+// markAgain gives messages back the mark that they had before the last one, which
+// is torn. That one was never durable, so nothing was done on the strength of it:
+// what was about to be put back is not in the queue, and what was put back is noted
+// again.
+func (w *Writer) markAgain(s *scanner, unmarked map[uint64]bool) error {
+	for _, sequence := range slices.Sorted(maps.Keys(unmarked)) {
+		before, err := s.mark(w.fates, sequence)
+		if unreadable(err) {
+			return err
+		}
+		if err != nil {
+			continue // that one is damaged too: somebody has to look
+		}
+		if err := w.putFate(sequence, before); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // makeHead writes the head of a new container, or of one that a crash left
@@ -150,6 +175,8 @@ type tail struct {
 	whole  int64    // where the last frame ends that nothing is missing of
 	synced bool     // all of that is durable
 	torn   []uint64 // messages before it that are not whole
+
+	unmarked map[uint64]bool // messages whose last mark before it is torn
 }
 
 // recover walks a container. Frames before the last kindSynced were durable
@@ -172,7 +199,7 @@ func (w *Writer) recover(s *scanner) (tail, error) {
 
 // checkTail walks a container once more, and reads the frames that may be torn.
 func (w *Writer) checkTail(s *scanner, synced int64) (tail, error) {
-	t := tail{whole: headSize}
+	t := tail{whole: headSize, unmarked: map[uint64]bool{}}
 	parts := chain{}
 	var torn []frame // since the last whole one
 	for {
@@ -198,7 +225,8 @@ func (w *Writer) checkTail(s *scanner, synced int64) (tail, error) {
 			t.torn = append(t.torn, f.sequence)
 		}
 		parts.add(&f)
-		w.note(append(torn, f))
+		w.note(torn, t.unmarked, true)
+		w.note([]frame{f}, t.unmarked, false)
 		torn = torn[:0]
 		if f.completes() {
 			t.whole = f.end()
@@ -206,12 +234,18 @@ func (w *Writer) checkTail(s *scanner, synced int64) (tail, error) {
 	}
 }
 
-// note takes from frames that stay what the writer has to know.
-func (w *Writer) note(frames []frame) {
+// note takes from frames that stay what the writer has to know. Of marks that are
+// torn, which all are behind the last kindSynced, the one before counts.
+func (w *Writer) note(frames []frame, unmarked map[uint64]bool, torn bool) {
 	for i := range frames {
 		f := &frames[i]
 		w.next = max(w.next, f.sequence+1)
-		if f.kind == kindFate {
+		switch {
+		case f.kind != kindFate:
+		case torn:
+			unmarked[f.sequence] = true
+		default:
+			delete(unmarked, f.sequence)
 			w.fates[f.sequence] = fatePlace{fate: f.fate, offset: f.offset}
 		}
 	}
