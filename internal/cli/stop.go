@@ -180,10 +180,11 @@ func (o *options) withQueue(ctx context.Context, s *server, p *spoor.Plan, sourc
 	if s.noQueue != nil {
 		return s.noQueue
 	}
-	all, err := s.plan(ctx, o, spoor.ActionRemove, []string{"source:" + source.String()})
+	all, err := s.plan(ctx, o, spoor.ActionRemove, []string{"age:>0s"}) // a name may have signs that mean something in a selector
 	if err != nil {
 		return err
 	}
+	all.Targets = slices.DeleteFunc(all.Targets, func(t spoor.Target) bool { return t.Source != source })
 	p.Targets, p.QueueMessages = all.Targets, all.QueueMessages
 	if f.keepLegit {
 		p.Targets = o.doubtless(s, all.Targets)

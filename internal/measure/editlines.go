@@ -95,6 +95,8 @@ func takeBackOne(content, before []byte, c spoor.LineChange) ([]byte, error) {
 		switch {
 		case times == 1:
 			return swap(content, c.New, c.Old)
+		case times > 1 && c.Old == "":
+			return cut(content, c.New), nil // one of them is ours, and they are all the same
 		case times > 1:
 			return nil, fmt.Errorf("the line %q is there %d times", firstLine(c.New), times)
 		case c.Old == "":
@@ -108,6 +110,25 @@ func takeBackOne(content, before []byte, c spoor.LineChange) ([]byte, error) {
 		return nil, fmt.Errorf("neither the line %q nor the one that was there before is in it", firstLine(c.New))
 	}
 	return reinsert(content, before, c.Old), nil
+}
+
+// cut takes the last of several lines of the same text out.
+func cut(content []byte, lines string) []byte {
+	last := 0
+	for from := 0; ; {
+		at, times := find(content[from:], lines)
+		if times == 0 {
+			break
+		}
+		last = from + at
+		from = last + len(lines)
+		if from >= len(content) {
+			break
+		}
+		from++ // behind the line end
+	}
+	end := min(last+len(lines)+1, len(content))
+	return append(bytes.Clone(content[:last]), content[end:]...)
 }
 
 // reinsert puts lines back behind the line that they stood behind, or at the end.

@@ -32,7 +32,9 @@ func served(t *testing.T) (*exec.Cmd, spoor.Session) {
 	cmd := exec.CommandContext(t.Context(), "/bin/sleep", "600")
 	cmd.Stdin = file
 	must(t, cmd.Start())
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	reaped := make(chan error, 1) // as init does
+	go func() { reaped <- cmd.Wait() }()
+	t.Cleanup(func() { _ = cmd.Process.Kill(); <-reaped })
 	_, _ = server.Close(), file.Close()
 	list, err := LookAtSession(cmd.Process.Pid)
 	must(t, err)
@@ -60,7 +62,6 @@ func TestASessionIsEndedAndNoOther(t *testing.T) {
 		}
 	}
 	must(t, unix.Kill(cmd.Process.Pid, 0))
-	go func() { _ = cmd.Wait() }() // as init does
 	remark, err := s.do(&spoor.Step{Kind: spoor.StepSessions, Sessions: &spoor.Sessions{List: []spoor.Session{session}}})
 	if err != nil || remark != "1 ended" {
 		t.Errorf("%q, %v", remark, err)
