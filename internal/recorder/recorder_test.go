@@ -38,10 +38,11 @@ func TestMain(m *testing.M) {
 
 // stand is a recorder with a shim in front of a sendmail that keeps what it gets.
 type stand struct {
-	t    *testing.T
-	dir  string
-	stop func()
-	wait time.Duration // of the shim; 0 is the usual
+	t     *testing.T
+	dir   string
+	stop  func()
+	wait  time.Duration // of the shim; 0 is the usual
+	fault func(error)   // what the recorder complains of
 	*Recorder
 }
 
@@ -50,6 +51,7 @@ const sendmail = "#!/bin/sh\ncat > \"$SPOOR_RECORDER_TEST/message\"\nexit ${STAT
 func newStand(t *testing.T, config string) *stand {
 	t.Helper()
 	s := &stand{t: t, dir: t.TempDir(), wait: time.Minute}
+	s.fault = func(err error) { t.Error("recorder:", err) }
 	if err := os.Chmod(s.dir, 0o711); err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +84,7 @@ func (s *stand) places() Places {
 
 func (s *stand) start() {
 	s.t.Helper()
-	r, err := Open(s.places(), time.Now, func(err error) { s.t.Error("recorder:", err) })
+	r, err := Open(s.places(), time.Now, func(err error) { s.fault(err) })
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -266,6 +268,36 @@ func TestMessagePassesWhateverTheRecorderDoes(t *testing.T) {
 		if got := s.read("message"); status != 0 || !strings.HasSuffix(got, text) {
 			t.Errorf("%s: %d %s %q", what, status, said, got)
 		}
+	}
+}
+
+// TestFullDisk wants a message to pass, signed, while nothing can be written.
+func TestFullDisk(t *testing.T) {
+	s := newStand(t, "")
+	faults := make(chan error, 10)
+	s.fault = func(err error) { faults <- err }
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Recorder.log.mu.Lock()
+	_ = s.Recorder.log.file.Close()
+	s.Recorder.log.file = full
+	s.Recorder.log.mu.Unlock()
+	if status, said := s.send(os.Getuid(), "To: a\n\nhello", "-t"); status != 0 || said != "" {
+		t.Errorf("%d %s", status, said)
+	}
+	id, _ := marked(t, s.read("message"))
+	if _, err := s.key.Verify(id); err != nil {
+		t.Error(err)
+	}
+	select {
+	case err := <-faults:
+		if !errors.Is(err, syscall.ENOSPC) {
+			t.Error(err)
+		}
+	case <-time.After(time.Minute):
+		t.Error("the recorder says nothing of the full disk")
 	}
 }
 
