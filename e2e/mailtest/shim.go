@@ -180,7 +180,7 @@ var changing = regexp.MustCompile(`[0-9A-Fa-f]{8,}|[0-9A-Za-z]{6}-[0-9A-Za-z]{6,
 
 // strip takes out of a text what is another each time: IDs, times, numbers.
 func strip(text string) string {
-	text = strings.NewReplacer(".shim@", ".@", ".real@", ".@", realPath, shimPath).Replace(text)
+	text = strings.NewReplacer(realPath, shimPath, ".shim", ".", ".real", ".").Replace(text)
 	return changing.ReplaceAllString(text, "#")
 }
 

@@ -28,35 +28,53 @@ func letters() []string {
 }
 
 // sameMessages sends each letter with and without the shim, and wants the same in
-// the queue but for the one line.
+// the queue but for the one line. Where the machine is so busy that the recorder is
+// not waited for, a letter is sent again.
 func (s *Server) sameMessages() {
 	s.t.Helper()
 	for i, letter := range letters() {
-		for _, way := range []struct{ name, program string }{{"real", realPath}, {"shim", shimPath}} {
-			if status, out := s.sendmail(way.program, Web1, letter, "-i", fmt.Sprintf("r%d.%s@%s", i, way.name, SlowDomain)); status != 0 {
-				s.t.Fatalf("letter %d: %d %s", i, status, out)
-			}
+		direct, _ := s.queued(realPath, letter, fmt.Sprintf("r%d.real0", i))
+		want := !strings.HasPrefix(letter, " ") && !strings.HasPrefix(letter, "From Bob")
+		shimmed, field := "", false
+		for try := 0; try < 5 && (try == 0 || want && !field); try++ {
+			shimmed, field = s.queued(shimPath, letter, fmt.Sprintf("r%d.shim%d", i, try))
 		}
-	}
-	s.Until("all letters", func() bool { return len(s.Messages()) == 2*len(letters()) })
-	ids := map[string]string{}
-	for _, m := range s.Messages() {
-		ids[strings.TrimSuffix(m.Recipients[0].Address, "@"+SlowDomain)] = m.ID
-	}
-	for i, letter := range letters() {
-		direct, _ := s.content(ids[fmt.Sprintf("r%d.real", i)])
-		shimmed, field := s.content(ids[fmt.Sprintf("r%d.shim", i)])
 		if direct != shimmed {
 			s.t.Errorf("letter %q\n--- direct\n%s\n--- with the shim\n%s", letter[:min(len(letter), 80)], direct, shimmed)
 		}
-		if want := !strings.HasPrefix(letter, " ") && !strings.HasPrefix(letter, "From Bob"); field != want {
+		if field != want {
 			s.t.Errorf("letter %q: the field is there: %v", letter[:min(len(letter), 80)], field)
 		}
 	}
 	s.clearQueue()
 }
 
+// settled reports whether a message is past what the MTA adds to it on its way in.
+func (m *Message) settled() bool { return m.State == "deferred" || m.State == "queued" }
+
+// queued sends a letter, and returns what is in the queue then.
+func (s *Server) queued(program, letter, to string) (text string, field bool) {
+	s.t.Helper()
+	to += "@" + SlowDomain
+	if status, out := s.sendmail(program, Web1, letter, "-i", to); status != 0 {
+		s.t.Fatalf("%q: %d %s", letter[:min(len(letter), 80)], status, out)
+	}
+	id := ""
+	s.Until("the letter to "+to, func() bool {
+		for _, m := range s.Messages() {
+			if m.Recipients[0].Address == to && m.settled() {
+				id = m.ID
+			}
+		}
+		return id != ""
+	})
+	return s.content(id)
+}
+
 var ownField = regexp.MustCompile(`(?m)^.*X-Spoor-Origin: 1\..*\n`)
+
+// comparedBytes is how much is compared: spoor shows the beginning of a message.
+const comparedBytes = 6000
 
 // content is a message in the queue as spoor reads it, without the shim's field and
 // what is another each time.
@@ -64,7 +82,9 @@ func (s *Server) content(id string) (text string, field bool) {
 	s.t.Helper()
 	_, text, _ = strings.Cut(s.Spoor("queue", "cat", id), "Content, escaped\n")
 	text, _, _ = strings.Cut(text, "  not shown: ")
-	return strip(ownField.ReplaceAllString(text, "")), ownField.MatchString(text)
+	field = ownField.MatchString(text)
+	text = strip(ownField.ReplaceAllString(text, ""))
+	return text[:min(len(text), comparedBytes)], field
 }
 
 // hugeMessage sends 100 MB, which fit into no pipe and should fit into no memory.
@@ -78,7 +98,10 @@ func (s *Server) hugeMessage() {
 		if status, out := s.sendmail(program, Web1, letter, "-i", "huge@"+SlowDomain); status != 0 {
 			s.t.Fatalf("%d %s", status, out)
 		}
-		s.Until("the huge message", func() bool { return len(s.Messages()) == 1 })
+		s.Until("the huge message", func() bool {
+			m := s.Messages()
+			return len(m) == 1 && m[0].settled()
+		})
 		sizes = append(sizes, s.sizes()...)
 		s.clearQueue()
 	}
