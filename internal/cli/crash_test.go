@@ -291,7 +291,7 @@ func (r *run) do(makes func(o *opened, state *remedy.State) (*spoor.Plan, error)
 }
 
 func (r *run) apply(o *opened, top *disk.Dir, state *remedy.State, p *spoor.Plan) error {
-	c, err := o.adapter.Control(o.server, mta.Control{Top: top, Plan: p.ID, Run: programs{}})
+	c, err := o.adapter.Control(o.server, mta.Control{Top: top, Plan: p.ID, Run: programs{}, State: state.Dir()})
 	if err != nil {
 		return err
 	}

@@ -110,20 +110,18 @@ func (o *options) cutOffPlan(s *server, id string) (*spoor.Plan, error) {
 	return p, nil
 }
 
-// located tells where the messages of a plan are, and changes nothing.
-func (o *options) located(ctx context.Context, s *server, p *spoor.Plan) ([]remedy.Located, error) {
-	state, top, err := o.lookState(s)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = top.Close() }()
-	defer state.Close()
-	c, err := s.control(nil, top, p.ID, false)
-	if err != nil {
-		return nil, err
-	}
-	list, err := (&remedy.Work{State: state, Controller: c, Now: o.env.Now}).Locate(ctx, p, s.givingUp(o, ""))
-	return list, errors.Join(err, c.Close())
+// located tells where the messages of a plan are, and changes nothing. The locks
+// prove that nobody is carrying it out.
+func (o *options) located(ctx context.Context, s *server, p *spoor.Plan) (list []remedy.Located, err error) {
+	err = o.underLock(s, func(state *remedy.State, top *disk.Dir) error {
+		c, err := s.control(nil, top, p.ID, false)
+		if err != nil {
+			return err
+		}
+		list, err = (&remedy.Work{State: state, Controller: c, Now: o.env.Now}).Locate(ctx, p, s.givingUp(o, ""))
+		return errors.Join(err, c.Close())
+	})
+	return list, err
 }
 
 // giveUp ends a plan with the locks taken.

@@ -30,7 +30,8 @@ type Control struct {
 	Stop bool      // the MTA is to be stopped if it runs, and started again by Close
 
 	// State is where it is recorded what is stopped, so that a later run can start
-	// it; nil if nothing is to be changed, and then nothing is stopped.
+	// it; nil if nothing is to be changed, and then nothing is stopped. Where there
+	// is one, no other spoor is at work on the queue.
 	State *disk.Dir
 }
 

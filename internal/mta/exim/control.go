@@ -134,6 +134,9 @@ func (c *Controller) Settle() error { return c.spool.SyncAll() }
 // Close closes the spool and removes the holding place where it is empty.
 func (c *Controller) Close() error {
 	var failed error
+	if len(c.homes) > 0 && c.control.State != nil {
+		failed = c.sweepAll()
+	}
 	for _, p := range c.places {
 		p.close()
 	}
@@ -141,7 +144,7 @@ func (c *Controller) Close() error {
 		_ = dir.Close()
 	}
 	if len(c.homes) > 0 {
-		failed = errors.Join(sweep(c.homes[0]), removeEmpty(c.spool, holding))
+		failed = errors.Join(failed, sweep(c.homes[0]), removeEmpty(c.spool, holding))
 	}
 	for _, dir := range c.homes {
 		_ = dir.Close()

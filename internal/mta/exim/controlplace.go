@@ -43,7 +43,7 @@ func (s spot) shelf() string {
 	if s == flat {
 		return "flat"
 	}
-	return "split"
+	return splitSpotName
 }
 
 // ready is the shelf of messages that wait to be published.

@@ -31,6 +31,7 @@ type controller struct {
 	service *daemon    // the running qmail-send; nil where it does not run, or is not to be asked
 	outage  *outage    // of a qmail-send that was stopped
 	halt    bool       // it is to be stopped
+	alone   bool       // no other spoor is at work on the queue
 	users   systemUsers
 	births  map[string]time.Time // of what Prepare wrote, by tag: when it was preprocessed
 	known   [shardCount]map[uint64]known
@@ -67,7 +68,7 @@ func openControl(s *mta.Server, c mta.Control) (mta.Controller, error) {
 		return nil, err
 	}
 	ctl := &controller{
-		queue: q, live: c.Live, now: time.Now, births: map[string]time.Time{},
+		queue: q, live: c.Live, alone: c.State != nil, now: time.Now, births: map[string]time.Time{},
 		patience: patience{preprocess: 5 * time.Second, deliveries: 400 * time.Millisecond, pause: 20 * time.Millisecond},
 	}
 	for i := range ctl.known {
@@ -199,7 +200,13 @@ func (c *controller) Retry(ctx context.Context, batch []spoor.Target) ([]spoor.O
 }
 
 // Close implements mta.Controller.
-func (c *controller) Close() error { return errors.Join(c.held.tidy(), c.closeAll()) }
+func (c *controller) Close() error {
+	var err error
+	if c.alone {
+		err = c.sweepStrays()
+	}
+	return errors.Join(err, c.held.tidy(), c.closeAll())
+}
 
 // resume starts a qmail-send that was stopped. The mutex is free by now.
 func (c *controller) resume() error {
