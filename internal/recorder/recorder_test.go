@@ -280,10 +280,10 @@ func TestFullDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Recorder.log.mu.Lock()
-	_ = s.Recorder.log.file.Close()
-	s.Recorder.log.file = full
-	s.Recorder.log.mu.Unlock()
+	s.log.mu.Lock()
+	_ = s.log.file.Close()
+	s.log.file = full
+	s.log.mu.Unlock()
 	if status, said := s.send(os.Getuid(), "To: a\n\nhello", "-t"); status != 0 || said != "" {
 		t.Errorf("%d %s", status, said)
 	}
