@@ -86,12 +86,12 @@ const maxReceivers = 256
 // sender counts an envelope sender.
 func (b *book) sender(f *flight, address []byte) {
 	if b.senders.count > 0 && string(address) == b.senders.first { // mostly
-		f.own = b.firstOwn && !f.nullSender && !f.foreign
+		f.own = b.firstOwn && !f.nullSender
 		b.senders.count++
 		return
 	}
-	own := b.source.Kind != spoor.KindNetwork && b.owns(string(address))
-	f.own = own && !f.nullSender && !f.foreign
+	own := b.source.Kind != spoor.KindNetwork && b.owns(string(address), !f.foreign)
+	f.own = own && !f.nullSender
 	if b.senders.count == 0 {
 		b.firstOwn = own
 	}
@@ -107,12 +107,14 @@ func addSender(c *census[string], address []byte) {
 	c.add(string(address), 1)
 }
 
-func (b *book) owns(sender string) bool {
+// owns reports whether a sender is one that the source may use, as the ledger has
+// it: an account's own domain need not be served here.
+func (b *book) owns(sender string, served bool) bool {
 	r := ruling{source: b.source}
 	if b.owner != nil {
 		r.owner = *b.owner
 	}
-	return owns(r, sender, domainOf(sender), true)
+	return owns(r, sender, domainOf(sender), served)
 }
 
 // loggedIn counts a login in order to send.
