@@ -83,8 +83,8 @@ func TestOneStateFolderOfTwoServers(t *testing.T) {
 	for range 2 {
 		dirs = append(dirs, hosttest.Unpack(t, "postfix"))
 	}
-	run := func(dir string, words ...string) string {
-		return later(t, 0, 0, append([]string{"--root", dir, "--state", state, "--log", "none"}, append(words, "--yes", "--reason", "test")...)...)
+	run := func(dir string, words ...string) {
+		later(t, 0, 0, append([]string{"--root", dir, "--state", state, "--log", "none"}, append(words, "--yes", "--reason", "test")...)...)
 	}
 	before, err := os.ReadFile(filepath.Join(dirs[0], "etc/postfix/main.cf"))
 	must(t, err)

@@ -204,7 +204,7 @@ func TestWhatSomebodyElseHasEditedStays(t *testing.T) {
 		"a line that was taken out":  {spoor.Edit{Changes: []spoor.LineChange{{Old: "b"}}}, "a\nb\nc\n", "a\nc\nd\n", "a\nb\nc\nd\n", false},
 		"the first line":             {spoor.Edit{Changes: []spoor.LineChange{{Old: "a"}}}, "a\nb\n", "b\nc\n", "a\nb\nc\n", false},
 		"where it was nobody knows":  {spoor.Edit{Changes: []spoor.LineChange{{Old: "b"}}}, "a\nb\n", "c\n", "c\nb\n", false},
-		"two plans, one line":        {spoor.Edit{Changes: []spoor.LineChange{{New: "web1"}}}, "a\nweb1\n", "a\nweb1\nweb1\nb\n", "a\nweb1\nb\n", false},
+		"two plans, one line":        {spoor.Edit{Changes: []spoor.LineChange{{New: "web1"}}}, "a\nweb1\n", "a\n" + strings.Repeat("web1\n", 2) + "b\n", "a\nweb1\nb\n", false},
 		"both lines are gone":        {spoor.Edit{Changes: []spoor.LineChange{{Old: "a", New: "b"}}}, "a\n", "x\n", "x\n", true},
 		"the whole content was ours": {spoor.Edit{Content: &content, Was: sum([]byte("a\n"))}, "a\n", "new\nx\n", "new\nx\n", true},
 	} {

@@ -32,8 +32,8 @@ func served(t *testing.T) (*exec.Cmd, spoor.Session) {
 	cmd := exec.CommandContext(t.Context(), "/bin/sleep", "600")
 	cmd.Stdin = file
 	must(t, cmd.Start())
-	reaped := make(chan error, 1) // as init does
-	go func() { reaped <- cmd.Wait() }()
+	reaped := make(chan struct{}) // as init does
+	go func() { defer close(reaped); _ = cmd.Wait() }()
 	t.Cleanup(func() { _ = cmd.Process.Kill(); <-reaped })
 	_, _ = server.Close(), file.Close()
 	list, err := LookAtSession(cmd.Process.Pid)
