@@ -116,6 +116,9 @@ func (s *server) measures(ctx context.Context, c *spoor.Culprit) (spoor.Measures
 	if q, ok := s.queue.(mta.Stopper); ok {
 		m.Add(q.Stop(c))
 	}
+	if c.WebServer {
+		m.Open = append([]string{"nothing is spared: all sites whose scripts run as " + c.Login + " send no more mail, not one of them alone"}, m.Open...)
+	}
 	if c.LockLogin {
 		m.Add(mta.LockLogin(s.root, s.passwd, c))
 	}

@@ -276,3 +276,26 @@ func TestStepsForTheRunningMachineAreRefusedElsewhere(t *testing.T) {
 		}
 	}
 }
+
+// TestAFileThatIsNamedStays: without the file that main.cf names, Postfix takes no
+// mail at all.
+func TestAFileThatIsNamedStays(t *testing.T) {
+	s := newStand(t)
+	s.write("etc/postfix/main.cf", "authorized_submit_users = !/etc/postfix/spoor_submit_users, static:anyone\n", 0o644)
+	step := &spoor.Step{Kind: spoor.StepEdit, Edit: &spoor.Edit{
+		Path: "/etc/postfix/spoor_submit_users", Mode: 0o644, Ours: true, NamedIn: []string{"/etc/postfix/main.cf"}, Changes: []spoor.LineChange{{New: "web1"}},
+	}}
+	_, err := s.do(step)
+	must(t, err)
+	remark, err := s.undo(step)
+	must(t, err)
+	if got := s.read("etc/postfix/spoor_submit_users"); got != "" || !strings.Contains(remark, "main.cf names it") {
+		t.Errorf("it holds %q, and spoor says %q", got, remark)
+	}
+	must(t, os.WriteFile(filepath.Join(s.dir, "etc/postfix/main.cf"), []byte("authorized_submit_users = static:anyone\n"), 0o644))
+	_, err = s.undo(step)
+	must(t, err)
+	if _, err := os.Stat(filepath.Join(s.dir, "etc/postfix/spoor_submit_users")); err == nil {
+		t.Error("it stays although nothing names it any more")
+	}
+}
