@@ -44,7 +44,7 @@ func (q *Queue) Stop(c *spoor.Culprit) spoor.Measures {
 	case spoor.KindNetwork:
 		return s.network()
 	case spoor.KindForward:
-		return spoor.Measures{Refused: []string{"spoor does not edit the alias files of Exim"}, ByHand: []string{"take " + c.Source.Name + " out of its alias file"}}
+		return q.stopForward(c)
 	default:
 		return spoor.Measures{}
 	}
