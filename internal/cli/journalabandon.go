@@ -106,6 +106,8 @@ func (o *options) cutOffPlan(s *server, id string) (*spoor.Plan, error) {
 		return nil, refuse("plan "+p.ID+" is of "+p.MTA, "nothing was changed", o.spoor("--mta "+p.MTA+" journal abandon "+p.ID))
 	case oneStep(p.Action.String()):
 		return nil, refuse(p.Action.String()+" is one step, and cannot be given up in the middle", "nothing was changed", "")
+	case len(p.Targets) == 0:
+		return nil, refuse(p.ID+" has no messages that a disk could hold up", "nothing was changed: the next command that changes something does its steps, or takes them back", "")
 	}
 	return p, nil
 }
