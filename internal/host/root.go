@@ -15,6 +15,7 @@ import (
 	"path"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -44,18 +45,24 @@ type Root struct {
 	root    *os.Root
 	handle  *os.File // of the same directory, for openat2(2)
 	refused spoor.Gaps
-	seen    func(name, target string)
+	seen    atomic.Pointer[func(name, target string)]
 }
 
 // Observe has every path that is found from now on told to seen: without symbolic
 // links and relative to the root, and each link on the way with its target, which
 // is "" for all else. Files that are opened by a Dir are not told. seen is called
-// by several goroutines at once.
-func (r *Root) Observe(seen func(name, target string)) { r.seen = seen }
+// by several goroutines at once; nil ends it.
+func (r *Root) Observe(seen func(name, target string)) {
+	if seen == nil {
+		r.seen.Store(nil)
+		return
+	}
+	r.seen.Store(&seen)
+}
 
 func (r *Root) tell(name, target string) {
-	if r.seen != nil {
-		r.seen(name, target)
+	if seen := r.seen.Load(); seen != nil {
+		(*seen)(name, target)
 	}
 }
 
