@@ -161,7 +161,9 @@ type Command struct {
 	Test []string `json:"test,omitempty"`
 	Want string   `json:"want,omitempty"`
 	// Writes are the files that Do makes of others, a map's database for example:
-	// they are kept, and Undo puts them back as they were where it can.
+	// they are kept, and Undo puts them back as they were where it can. Without a Do it
+	// is Undo that makes them, of what the steps behind this one have left when they
+	// were taken back; it is not run where they are as they were before.
 	Writes []string `json:"writes,omitempty"` // absolute below the root
 }
 

@@ -153,6 +153,9 @@ func (c *command) undo(ctx context.Context, records *disk.Dir) (string, error) {
 	}
 	if len(c.spec.Writes) > 0 {
 		back, err := c.putBack(record, records)
+		if err == nil && !back && len(c.spec.Do) == 0 {
+			back, err = c.asBefore(record)
+		}
 		if err != nil || back {
 			return "", err
 		}
@@ -162,6 +165,18 @@ func (c *command) undo(ctx context.Context, records *disk.Dir) (string, error) {
 	}
 	_, err := c.run(ctx, c.spec.Undo, records)
 	return "", err
+}
+
+// asBefore reports whether all files are as they were: then there is nothing to make
+// anew of what was taken back.
+func (c *command) asBefore(record *commandRecord) (bool, error) {
+	for i := range record.Writes {
+		now, err := c.look(record.Writes[i].Path)
+		if err != nil || now.File.Absent != record.Writes[i].File.Absent || now.File.SHA256 != record.Writes[i].File.SHA256 {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // putBack restores the files that the program has written, if all of them are

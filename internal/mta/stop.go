@@ -112,3 +112,16 @@ func Reloads(c *spoor.Culprit, pidFile, exe string) (before, after []spoor.Step)
 	}}
 	return before, after
 }
+
+// Remade are two steps around others for files that a program makes of those: it
+// makes them when the others are done, and when they are taken back, unless the files
+// are then as they were before. shared is spoor.Step.Shared, of a program that makes
+// one thing of all that several plans have done; else "".
+func Remade(argv, writes []string, inverse, shared string) (before, after spoor.Step) {
+	before = spoor.Step{Kind: spoor.StepCommand, Command: &spoor.Command{Undo: argv, Writes: writes}}
+	after = spoor.Step{
+		Kind: spoor.StepCommand, Command: &spoor.Command{Do: argv, Writes: writes}, Shared: shared,
+		What: strings.Join(argv, " "), Inverse: inverse,
+	}
+	return before, after
+}

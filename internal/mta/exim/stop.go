@@ -210,11 +210,9 @@ func (s *stopper) rawLine(l confLine) (string, bool) {
 func (s *stopper) around(steps []spoor.Step, open []string) spoor.Measures {
 	before, after := mta.Reloads(s.culprit, s.pidFile(), s.daemon())
 	if s.queue.conf.File == generated {
-		update := []string{"/usr/sbin/update-exim4.conf"}
-		after = append([]spoor.Step{{
-			Kind: spoor.StepCommand, Command: &spoor.Command{Do: update, Undo: update, Writes: []string{generated}},
-			What: update[0] + " makes the configuration anew", Inverse: generated + " is as it was",
-		}}, after...)
+		anew, made := mta.Remade([]string{"/usr/sbin/update-exim4.conf"}, []string{generated}, generated+" is as it was", "exim "+generated)
+		made.What += " makes the configuration anew"
+		before, after = append(before, anew), append([]spoor.Step{made}, after...)
 	}
 	m := spoor.Measures{Steps: slices.Concat(before, steps, after), Open: open}
 	if !s.culprit.Live {

@@ -32,7 +32,7 @@ func stepWords(s *spoor.Step) (words []string) {
 			words = append(words, s.Edit.Path+": "+c.Old+" -> "+c.New)
 		}
 	case s.Command != nil:
-		words = append(words, strings.Join(s.Command.Do, " "))
+		words = append(words, strings.Join(append([]string{s.Command.Writes[0] + ":"}, s.Command.Do...), " "))
 	default:
 		words = append(words, s.Kind.String()+" "+s.Subject())
 	}
@@ -142,7 +142,7 @@ func TestHowPostfixStopsAForward(t *testing.T) {
 	forward := &spoor.Culprit{Source: spoor.Source{Kind: spoor.KindForward, Name: "@club.test"}}
 	words, _ := proposed(t, files, forward)
 	want := []string{
-		"/etc/postfix/virtual: @club.test owner@out.test,\n  other@out.test -> ", "/usr/sbin/postmap -c /etc/postfix hash:/etc/postfix/virtual",
+		"/etc/postfix/virtual.db:", "/etc/postfix/virtual: @club.test owner@out.test,\n  other@out.test -> ", "/etc/postfix/virtual.db: /usr/sbin/postmap -c /etc/postfix hash:/etc/postfix/virtual",
 		"/etc/postfix/more: @club.test z@out.test -> ",
 	}
 	if !slices.Equal(words, want) {
@@ -150,7 +150,7 @@ func TestHowPostfixStopsAForward(t *testing.T) {
 	}
 	forward.Source.Name = "info@shop.test"
 	words, _ = proposed(t, files, forward)
-	if want := []string{"/etc/aliases: info: me@out.test -> ", "/usr/sbin/postalias -c /etc/postfix hash:/etc/aliases"}; !slices.Equal(words, want) {
+	if want := []string{"/etc/aliases.db:", "/etc/aliases: info: me@out.test -> ", "/etc/aliases.db: /usr/sbin/postalias -c /etc/postfix hash:/etc/aliases"}; !slices.Equal(words, want) {
 		t.Errorf("an alias:\n%q", words)
 	}
 	forward.Source.Name = "none@shop.test"

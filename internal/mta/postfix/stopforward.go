@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"spoor"
+	"spoor/internal/mta"
 )
 
 // stopForward takes the entry of an alias or of a catch-all out of its table.
@@ -45,11 +46,12 @@ func (c *MainCF) without(parameter, key, tool string) []spoor.Step {
 		if !ok {
 			continue
 		}
-		steps = append(steps, spoor.Step{
+		before, after := c.rebuilt(spec, file, tool)
+		steps = append(append(steps, before...), spoor.Step{
 			Kind: spoor.StepEdit, Edit: &spoor.Edit{Path: file, Changes: []spoor.LineChange{{Old: block}}},
 			What: "the entry " + key + " is taken out of " + file, Inverse: "it is put back where it stood",
 		})
-		steps = append(steps, c.rebuilt(spec, file, tool)...)
+		steps = append(steps, after...)
 	}
 	return steps
 }
@@ -72,17 +74,14 @@ func (c *MainCF) block(name string, number int) (string, bool) {
 // databases are the files in which Postfix keeps a table (DATABASE_README).
 var databases = map[string]string{"hash": ".db", "btree": ".db", "lmdb": ".lmdb", "cdb": ".cdb"}
 
-// rebuilt is the step that makes the database of a table anew.
-func (c *MainCF) rebuilt(spec, file, tool string) []spoor.Step {
+// rebuilt are the steps around a change of a table that make its database anew.
+func (c *MainCF) rebuilt(spec, file, tool string) (before, after []spoor.Step) {
 	kind, _, _ := strings.Cut(strings.TrimPrefix(spec, "proxy:"), ":")
 	suffix, ok := databases[kind]
 	if !ok {
-		return nil // texthash is read as it is
+		return nil, nil // texthash is read as it is
 	}
-	program := path.Join(c.Get("command_directory"), tool)
-	argv := []string{program, "-c", c.folder, kind + ":" + file}
-	return []spoor.Step{{
-		Kind: spoor.StepCommand, Command: &spoor.Command{Do: argv, Undo: argv, Writes: []string{file + suffix}},
-		What: strings.Join(argv, " "), Inverse: file + suffix + " is as it was",
-	}}
+	argv := []string{path.Join(c.Get("command_directory"), tool), "-c", c.folder, kind + ":" + file}
+	anew, made := mta.Remade(argv, []string{file + suffix}, file+suffix+" is as it was", "")
+	return []spoor.Step{anew}, []spoor.Step{made}
 }
