@@ -165,6 +165,9 @@ type Command struct {
 	// is Undo that makes them, of what the steps behind this one have left when they
 	// were taken back; it is not run where they are as they were before.
 	Writes []string `json:"writes,omitempty"` // absolute below the root
+	// Lenient is set where an Undo that fails is told and not tried again: what it ends
+	// may have ended by itself, as a timer does that has run or that a restart has lost.
+	Lenient bool `json:"lenient,omitempty"`
 }
 
 // Reload sends SIGHUP to a daemon, if it runs: after the steps before it when they

@@ -57,7 +57,8 @@ func (o *options) timer(s *server, at time.Time) (spoor.Step, bool) {
 	if err != nil {
 		return spoor.Step{}, false
 	}
-	unit := "spoor-expire-" + strconv.FormatInt(at.Unix(), 10)
+	// Stops that end in the same second have a timer each.
+	unit := "spoor-expire-" + strconv.FormatInt(at.Unix(), 10) + "-" + strconv.FormatInt(o.env.Now().UnixNano(), 36)
 	do := []string{
 		systemdRun, "--unit=" + unit, "--on-calendar=" + at.UTC().Format("2006-01-02 15:04:05") + " UTC", "--timer-property=AccuracySec=1s", program,
 	}
@@ -68,6 +69,6 @@ func (o *options) timer(s *server, at time.Time) (spoor.Step, bool) {
 	return spoor.Step{
 		Kind: spoor.StepCommand, Optional: true, What: "a timer of systemd takes it back at " + at.UTC().Format("2006-01-02 15:04 MST") + " (" + unit + ")",
 		Inverse: "the timer is removed",
-		Command: &spoor.Command{Do: do, Undo: []string{systemctl, "stop", unit + ".timer"}},
+		Command: &spoor.Command{Do: do, Undo: []string{systemctl, "stop", unit + ".timer"}, Lenient: true},
 	}, true
 }

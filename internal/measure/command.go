@@ -164,6 +164,9 @@ func (c *command) undo(ctx context.Context, records *disk.Dir) (string, error) {
 		return "", nil
 	}
 	_, err := c.run(ctx, c.spec.Undo, records)
+	if err != nil && c.spec.Lenient {
+		return err.Error(), nil
+	}
 	return "", err
 }
 

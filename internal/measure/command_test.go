@@ -54,6 +54,19 @@ func TestAFailureNamesTheCommandAndWhatItSaid(t *testing.T) {
 	}
 }
 
+func TestAnInverseThatHasNothingToDoMayFail(t *testing.T) {
+	for _, lenient := range []bool{false, true} {
+		s := newStand(t)
+		step := &spoor.Step{Kind: spoor.StepCommand, Command: &spoor.Command{Do: []string{"/bin/true"}, Undo: []string{"/bin/ls", "/nonexistent"}, Lenient: lenient}}
+		_, err := s.do(step)
+		must(t, err)
+		remark, err := s.undo(step)
+		if (err == nil) != lenient || strings.Contains(remark, "No such file") != lenient {
+			t.Errorf("lenient %t: %q, %v", lenient, remark, err)
+		}
+	}
+}
+
 func TestWhatACommandWritesComesBack(t *testing.T) {
 	s := newStand(t)
 	s.write("etc/aliases.db", "old", 0o640)

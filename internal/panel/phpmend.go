@@ -175,8 +175,8 @@ func (p *phpMender) finish(m spoor.Measures, file string) spoor.Measures {
 		m.ByHand = append(m.ByHand, "have PHP read its configuration again: reload PHP-FPM, or the web server")
 		return m
 	}
-	reload := []string{"systemctl", "reload-or-restart", unit}
-	before := spoor.Step{Kind: spoor.StepCommand, Command: &spoor.Command{Undo: reload}, Optional: true}
+	reload := []string{"/usr/bin/systemctl", "reload-or-restart", unit}
+	before := spoor.Step{Kind: spoor.StepCommand, Command: &spoor.Command{Undo: reload, Lenient: true}, Optional: true}
 	after := spoor.Step{
 		Kind: spoor.StepCommand, Command: &spoor.Command{Do: reload}, Optional: true,
 		What: strings.Join(reload, " "), Inverse: "the same, once the configuration is as it was",
