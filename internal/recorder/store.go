@@ -139,6 +139,16 @@ func (i *incoming) commit(h *Held) error {
 	return i.file.Close()
 }
 
+// withdraw removes a message that was committed and that its sender was not told of.
+func (i *incoming) withdraw() error {
+	for _, end := range [...]string{envelopeEnd, messageEnd} {
+		if err := i.store.dir.Remove(i.name + end); err != nil {
+			return err
+		}
+	}
+	return i.store.dir.Sync()
+}
+
 func (s *Store) writeDurably(name string, text []byte) error {
 	f, err := s.dir.Create(name, 0o600)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -149,4 +150,33 @@ func look(t *testing.T, dir string) bool {
 	defer func() { _ = f.Close() }()
 	text, err := io.ReadAll(f)
 	return err == nil && string(text) == "hello"
+}
+
+// A shim that does not wait any longer for the word that its message is kept passes it
+// on: it must not be in the store too, to be sent a second time.
+func TestWhatNobodyWaitsForIsNotKept(t *testing.T) {
+	s := newStand(t, fmt.Sprintf("[[limit]]\nuid = %d\nlimit = \"0/h\"\nover = \"hold\"\n", os.Getuid()))
+	conn, err := net.DialUnix("unixpacket", nil, &net.UnixAddr{Net: "unixpacket", Name: s.places().Socket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	for _, packet := range []string{"H1", "Asendmail", "MTo: a\n\nhello"} {
+		if _, err := conn.Write([]byte(packet)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := conn.Read(make([]byte, 512)); err != nil || n == 0 {
+		t.Fatalf("no answer: %v", err)
+	}
+	if err := conn.CloseRead(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Write([]byte("E")); err != nil {
+		t.Fatal(err)
+	}
+	r := s.records(1)[0]
+	if list, _, err := s.store.List(); err != nil || len(list) != 0 || r.Held != "" {
+		t.Errorf("%v: held as %q, %+v in the store", err, r.Held, list)
+	}
 }

@@ -176,7 +176,8 @@ func told(c *origin.Claims, d *shim.Details) {
 
 func (v *visit) write() error { return v.recorder.log.write(&v.record) }
 
-// hold takes the message in. Only when it is on disk is the shim told so.
+// hold takes the message in. Only when it is on disk is the shim told so, and it stays
+// there only if the shim can be told: one that has waited too long passes it on.
 func (v *visit) hold() error {
 	room, err := v.recorder.roomFor(v.peer.uid)
 	if err != nil || room <= 0 {
@@ -199,11 +200,7 @@ func (v *visit) hold() error {
 	if errors.Is(err, errBroken) || errors.Is(err, errRoom) {
 		err = nil // the visitor's doing: his own message is concerned
 	}
-	err = errors.Join(err, v.write())
-	if v.record.Held != "" {
-		v.send(shim.PacketStored, "")
-	}
-	return err
+	return errors.Join(err, v.write())
 }
 
 // Errors of keeping a message. The shim then passes it, or lets its sender try again.
@@ -231,6 +228,9 @@ func (v *visit) keep(name string, room int64) error {
 	if err := in.commit(&h); err != nil {
 		in.abandon()
 		return err
+	}
+	if !v.send(shim.PacketStored, "") {
+		return cmp.Or(in.withdraw(), errBroken)
 	}
 	v.recorder.usage.add(h.UID, h.SizeBytes)
 	return nil

@@ -60,6 +60,9 @@ func copyAll(from, to int) {
 	fds := [2]pollFD{{fd: int32(from), events: pollIn}, {fd: int32(to)}}
 	for poll(fds[:], -1) && fds[1].revents&pollErr == 0 {
 		n, err := read(from, buf)
+		if err == syscall.EAGAIN { //nolint:errorlint // a bare number, of this very call
+			continue
+		}
 		if n == 0 || err != nil || write(to, buf[:n]) != nil {
 			return
 		}

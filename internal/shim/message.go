@@ -39,7 +39,7 @@ func (m *message) fill() {
 		if headSeen && !ready(m.in) {
 			break
 		}
-		got, err := read(m.in, buf[n:])
+		got, err := readOn(m.in, buf[n:])
 		n += got
 		if got == 0 || err != nil {
 			m.whole = true // an error of reading is for the real sendmail's end of file
@@ -106,7 +106,7 @@ func (m *message) fillPipe(to int) (whole bool, err error) {
 	}
 	buf := m.head[:cap(m.head)]
 	for room := int64(pipeRoom); m.bytes < room && ready(m.in); {
-		n, err := read(m.in, buf[:min(int64(len(buf)), room-m.bytes)])
+		n, err := readOn(m.in, buf[:min(int64(len(buf)), room-m.bytes)])
 		if n == 0 || err != nil {
 			m.whole = true
 			return true, nil //nolint:nilerr // the real sendmail sees the end of the file
@@ -130,7 +130,7 @@ func (m *message) rest(buf []byte) (int, error) {
 	if m.whole {
 		return 0, io.EOF
 	}
-	n, err := read(m.in, buf)
+	n, err := readOn(m.in, buf)
 	m.bytes += int64(n)
 	if n == 0 && err == nil {
 		m.whole, err = true, io.EOF
@@ -145,6 +145,18 @@ func read(fd int, buf []byte) (int, error) {
 		if err != syscall.EINTR {
 			return max(n, 0), err
 		}
+	}
+}
+
+// readOn is read on standard input, which somebody else may have made one that does
+// not wait (O_NONBLOCK): that there is nothing yet is not the end of a message.
+func readOn(fd int, buf []byte) (int, error) {
+	for {
+		n, err := read(fd, buf)
+		if err != syscall.EAGAIN { //nolint:errorlint // a bare number, of this very call
+			return n, err
+		}
+		poll([]pollFD{{fd: int32(fd), events: pollIn}}, -1)
 	}
 }
 

@@ -181,8 +181,21 @@ func (r *recorder) store(c *call, m *message, args []string) bool {
 		}
 	}
 	r.tell(c, m)
-	answer := buf[:1]
-	return r.send([]byte{PacketEnd}) && r.receive(answer) == 1 && answer[0] == PacketStored
+	return r.send([]byte{PacketEnd}) && r.stored()
+}
+
+// stored waits for the word that the message is on disk. Where none comes in time, none
+// can come any more: the recorder learns so when it tries, and keeps nothing that is
+// passed on here.
+func (r *recorder) stored() bool {
+	answer := make([]byte, 1)
+	if r.receive(answer) != 1 {
+		_ = syscall.Shutdown(r.fd, syscall.SHUT_RD)
+		if r.receive(answer) != 1 {
+			return false
+		}
+	}
+	return answer[0] == PacketStored
 }
 
 // sendMessage sends a part of the message in packets.

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 // inDir names the variable under which this test binary is the shim itself.
@@ -257,4 +258,43 @@ func TestNoRealSendmail(t *testing.T) {
 	if status := r.send(strings.NewReader("To: a\n\n")); status != exitTempFail {
 		t.Errorf("status %d", status)
 	}
+}
+
+// A standard input that does not wait has no end where there is nothing yet.
+func TestInputThatDoesNotWait(t *testing.T) {
+	r := newRun(t)
+	var ends [2]int
+	if err := syscall.Pipe2(ends[:], syscall.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	in, out := os.NewFile(uintptr(ends[0]), "in"), os.NewFile(uintptr(ends[1]), "out")
+	defer func() { _ = errors.Join(in.Close(), out.Close()) }()
+	c := r.command()
+	c.Stdin = in
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.SetNonblock(ends[0], true); err != nil {
+		t.Fatal(err)
+	}
+	for _, piece := range []string{"To: a\n", "Subject: b\n", "\nhello\n"} {
+		_, _ = io.WriteString(out, piece)
+		for deadline := time.Now().Add(time.Minute); !r.waits(c, ends[0]) && r.read("args") == "" && time.Now().Before(deadline); <-time.After(time.Millisecond) { // it has read all there is
+		}
+	}
+	_ = out.Close()
+	if err := c.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.read("message"); got != "To: a\nSubject: b\n\nhello\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// waits reports whether the shim has read all of a pipe, and sleeps.
+func (r *run) waits(c *exec.Cmd, pipe int) bool {
+	var left int32
+	_, _, e := syscall.Syscall(syscall.SYS_IOCTL, uintptr(pipe), syscall.TIOCINQ, uintptr(unsafe.Pointer(&left)))
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(c.Process.Pid) + "/stat")
+	return e == 0 && left == 0 && err == nil && strings.Contains(string(stat), ") S ")
 }
