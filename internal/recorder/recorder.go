@@ -88,9 +88,6 @@ func (r *Recorder) open() error {
 	if r.store, err = OpenStore(r.state); err != nil {
 		return err
 	}
-	if err := r.store.Sweep(); err != nil {
-		return fmt.Errorf("clean the store of held messages: %w", err)
-	}
 	if r.log, err = openLog(r.places.Log, r.now); err != nil {
 		return err
 	}
@@ -199,9 +196,14 @@ func Listen(name string) (*net.UnixListener, error) {
 // ErrRunning is returned where another recorder serves the socket.
 var ErrRunning = errors.New("another recorder serves this socket")
 
-// Serve answers shims until the context ends. It closes the listener.
+// Serve answers shims until the context ends. It closes the listener. What an earlier
+// recorder has left unfinished goes only now: as long as another one serves the socket,
+// it is at work on that.
 func (r *Recorder) Serve(ctx context.Context, l *net.UnixListener) error {
 	defer context.AfterFunc(ctx, func() { _ = l.Close() })()
+	if err := r.store.Sweep(); err != nil {
+		return errors.Join(fmt.Errorf("clean the store of held messages: %w", err), l.Close())
+	}
 	var group sync.WaitGroup
 	defer group.Wait()
 	group.Go(func() { r.collectOften(ctx) })

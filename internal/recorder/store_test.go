@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"spoor/internal/disk"
 )
@@ -178,5 +179,35 @@ func TestWhatNobodyWaitsForIsNotKept(t *testing.T) {
 	r := s.records(1)[0]
 	if list, _, err := s.store.List(); err != nil || len(list) != 0 || r.Held != "" {
 		t.Errorf("%v: held as %q, %+v in the store", err, r.Held, list)
+	}
+}
+
+// A second recorder, started by mistake, leaves alone what the first is taking in.
+func TestASecondRecorderTakesNothingAway(t *testing.T) {
+	s := newStand(t, "")
+	if status, said := s.send(os.Getuid(), "To: a\n\nhello", "-t"); status != 0 { // it serves
+		t.Fatal(said)
+	}
+	s.records(1)
+	in, err := s.store.begin("20261126T101500-9f86d081884c7d65")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := in.Write([]byte("To: a\n\nhello")); err != nil {
+		t.Fatal(err)
+	}
+	second, err := Open(s.places(), time.Now, func(err error) { t.Error(err) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	if _, err := Listen(s.places().Socket); !errors.Is(err, ErrRunning) {
+		t.Errorf("it may serve too: %v", err)
+	}
+	if err := in.commit(&Held{ID: "x", Args: []string{"sendmail"}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, f, err := s.store.Take(in.name, false); err != nil || f.Close() != nil {
+		t.Errorf("what was said to be kept is gone: %v", err)
 	}
 }
