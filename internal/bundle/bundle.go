@@ -172,9 +172,11 @@ func (w *Writer) head(name string, info fs.FileInfo, kind byte) *tar.Header {
 // addFile adds a regular file in the way that suits what it holds.
 func (w *Writer) addFile(name string, info fs.FileInfo) error {
 	switch {
+	case isSecret(name):
+		return w.write(name, info, nil)
 	case slices.Contains(w.source.Logs, name):
 		return w.addLog(name, info)
-	case below(name, w.source.Private), info.Mode()&0o111 != 0 && !below(name, w.source.Queue), isSecret(name):
+	case below(name, w.source.Private) && !below(name, w.source.Queue), info.Mode()&0o111 != 0 && !below(name, w.source.Queue):
 		return w.write(name, info, nil)
 	case info.Size() > maxFile:
 		w.Gaps.Add("/"+name, fmt.Sprintf("was left out: it is larger than %d MB", maxFile>>20))
@@ -211,6 +213,10 @@ func (w *Writer) write(name string, info fs.FileInfo, text []byte) error {
 
 // addLog writes a log as text: a packed one is unpacked, and its name with it.
 func (w *Writer) addLog(name string, info fs.FileInfo) error {
+	if now, err := w.source.Root.Resolve("/" + name); err == nil && now != name {
+		w.Gaps.Add("/"+name, "was left out: a link stands in its place")
+		return nil
+	}
 	in, err := w.source.OpenLog("/" + name)
 	if err != nil {
 		w.Gaps.Add("/"+name, "was left out: "+err.Error())

@@ -108,6 +108,30 @@ func TestSecretsAreNotInTheArchive(t *testing.T) {
 	}
 }
 
+func TestSecretsWithinSettingsAreNotInTheArchive(t *testing.T) {
+	root := hosttest.Tree(t, map[string]string{
+		"etc/exim4/exim4.conf":    "primary_hostname = mx\nhide mysql_servers = localhost/mail/exim/geheim1\n  client_send = : relay : geheim2\n",
+		"etc/dovecot/sql.conf":    "driver = mysql\nconnect = host=db user=mail password=geheim3 dbname=mail\nuri = mysql://mail:geheim4@db/mail\n",
+		"etc/php/pool.conf":       "[www]\nenv[DB_PASS] = geheim5\n",
+		"home/ada/.forward":       "-----BEGIN OPENSSH PRIVATE KEY-----\ngeheim6\n",
+		"etc/exim4/passwd.client": "smtp.relay.test:relay:geheim7\n", "etc/shadow": "ada:geheim8:1\n",
+	})
+	source := plainSource(root)
+	source.Logs = []string{"etc/shadow"} // where a customer's link has led
+	files, _ := written(t, source, "etc/exim4/exim4.conf", "etc/dovecot/sql.conf", "etc/php/pool.conf", "home/ada/.forward", "etc/exim4/passwd.client", "etc/shadow")
+	for name, text := range files {
+		if strings.Contains(text, "geheim") {
+			t.Errorf("a secret is in %s: %q", name, text)
+		}
+	}
+	if text := files["etc/dovecot/sql.conf"]; !strings.Contains(text, "connect = host=db user=mail password=xxxxxxx dbname=mail\n") {
+		t.Errorf("more is gone than the secret: %q", text)
+	}
+	if len(files) < 6 {
+		t.Errorf("only %d files", len(files))
+	}
+}
+
 func TestLogsAreUnpackedAndReplaced(t *testing.T) {
 	var packed bytes.Buffer
 	zip := gzip.NewWriter(&packed)

@@ -40,7 +40,7 @@ func (w *Writer) setting(name string, text []byte) []byte {
 	switch {
 	case strings.HasPrefix(name, "usr/share/zoneinfo/"):
 		return text
-	case bytes.IndexByte(text[:min(len(text), 8<<10)], 0) >= 0:
+	case bytes.IndexByte(text[:min(len(text), 8<<10)], 0) >= 0, bytes.Contains(text, []byte("PRIVATE KEY-----")):
 		return nil
 	}
 	for line := range bytes.Lines(text) {
@@ -73,7 +73,7 @@ func accounts(text []byte) []byte {
 }
 
 // secretNames are files that hold nothing but secrets.
-var secretNames = []string{"shadow", "gshadow", ".psa.shadow", "my.cnf", ".my.cnf", "sasldb2", "passwd.db", "passwd_db_key", "poppasswd", "cram-md5.pwd", "users"}
+var secretNames = []string{"shadow", "gshadow", ".psa.shadow", "my.cnf", ".my.cnf", "sasldb2", "passwd.db", "passwd_db_key", "poppasswd", "cram-md5.pwd", "users", "passwd.client", "sasl_passwd", "sasl_password"}
 
 func isSecret(name string) bool {
 	base := path.Base(name)
@@ -89,20 +89,61 @@ func isSecret(name string) bool {
 // hideSecret overwrites a password in a line with x: a hash in the form of
 // crypt(5), or the value of a setting whose name says so.
 func hideSecret(line []byte) {
-	text := bytes.TrimLeft(line, " \t")
-	if end := bytes.IndexAny(text, "=: \t"); end > 0 {
-		key := bytes.ToLower(text[:end])
-		for _, word := range [...]string{"password", "passwd", "passphrase", "secret", "api_key", "apikey", "token"} {
-			if bytes.Contains(key, []byte(word)) {
-				blank(text[end:])
-				return
-			}
-		}
+	text := bytes.TrimPrefix(bytes.TrimLeft(line, " \t"), []byte("hide ")) // Exim
+	if end := bytes.IndexAny(text, "=: \t"); end > 0 && isSecretKey(bytes.ToLower(text[:end])) {
+		blank(text[end:])
+		return
 	}
+	hideInside(line)
 	for i := 0; i+3 < len(line); i++ {
 		if line[i] == '$' && isHashMark(line[i+1:]) {
 			blankTo(line[i:], ": \t\r\n,\"'")
 			return
+		}
+	}
+}
+
+// isSecretKey reports whether the value of a setting of this name is a secret, or has
+// one in it: servers of databases in Exim's are host/database/user/password.
+func isSecretKey(key []byte) bool {
+	for _, word := range [...]string{
+		"password", "passwd", "passphrase", "secret", "api_key", "apikey", "token", "_pass", "pwd",
+		"mysql_servers", "pgsql_servers", "oracle_servers", "redis_servers", "ldap_default_servers", "client_send",
+	} {
+		if bytes.Contains(key, []byte(word)) {
+			return true
+		}
+	}
+	return string(key) == "pass"
+}
+
+// hideInside overwrites passwords within a value: password=… as in the connect of
+// Dovecot's SQL, and user:password@ of a URL.
+func hideInside(line []byte) {
+	lower := bytes.ToLower(line)
+	for _, mark := range [...]string{"password=", "passwd=", "pass=", "pwd=", "secret=", "token="} {
+		for at := 0; ; {
+			i := bytes.Index(lower[at:], []byte(mark))
+			if i < 0 {
+				break
+			}
+			at += i + len(mark)
+			blankTo(line[at:], " \t\r\n;,&\"'")
+		}
+	}
+	for at := 0; ; {
+		i := bytes.Index(line[at:], []byte("://"))
+		if i < 0 {
+			return
+		}
+		at += i + len("://")
+		word := line[at:]
+		if end := bytes.IndexAny(word, " \t\r\n/\"'"); end >= 0 {
+			word = word[:end]
+		}
+		user, behind := bytes.IndexByte(word, ':'), bytes.LastIndexByte(word, '@')
+		if user >= 0 && user < behind {
+			blankTo(word[user+1:behind], "")
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -149,10 +150,36 @@ func (o *options) writeBundle(ctx context.Context, s *server, met *metPaths, out
 		return nil, nil, err
 	}
 	s.root.Observe(nil)
+	for _, name := range ledTo(s.root, met.links) {
+		source.Private = append(source.Private, name)
+		w.Gaps.Add("/"+name, "was left out: a link that is not root's leads there")
+	}
 	if err := s.addAll(ctx, w, source, met); err != nil {
 		return nil, nil, err
 	}
 	return w, source.Names, errors.Join(w.Close(), packed.Close(), buffered.Flush())
+}
+
+// ledTo are the files that links of others than root lead to: what is in them a
+// customer has chosen, who may want to see it in other hands.
+func ledTo(root *host.Root, links map[string]string) []string {
+	var places []string
+	for link, target := range links {
+		var st syscall.Stat_t
+		if err := syscall.Lstat(path.Join(root.Dir(), link), &st); err == nil && st.Uid == 0 {
+			continue
+		}
+		if !path.IsAbs(target) {
+			target = path.Join("/", path.Dir(link), target)
+		}
+		for _, name := range [...]string{target, link} {
+			linkFree, err := root.Resolve(name)
+			if info, gone := root.Stat(name); err == nil && gone == nil && info.Mode().IsRegular() && !slices.Contains(places, linkFree) {
+				places = append(places, linkFree)
+			}
+		}
+	}
+	return places
 }
 
 // addAll adds links first, then what was met, then the queue and the logs whole.
@@ -255,16 +282,36 @@ func (s *server) logPaths() []string {
 			paths = append(paths, file.Path)
 		}
 	}
-	for _, site := range s.panel.Sites() {
-		paths = append(paths, site.AccessLogs...)
-	}
 	var found []string
+	add := func(name string) {
+		if !slices.Contains(found, name) {
+			found = append(found, name)
+		}
+	}
 	for _, name := range paths {
-		if linkFree, err := s.root.Resolve(name); err == nil && !slices.Contains(found, linkFree) {
-			found = append(found, linkFree)
+		if linkFree, err := s.root.Resolve(name); err == nil {
+			add(linkFree)
+		}
+	}
+	for _, site := range s.panel.Sites() {
+		for _, name := range site.AccessLogs {
+			if linkFree, ok := ownLog(s.root, name); ok {
+				add(linkFree)
+			}
 		}
 	}
 	return found
+}
+
+// ownLog is an access log without links on the way. Where the log itself is one, it may
+// be a customer's, and lead to any file of the server: that is no log.
+func ownLog(root *host.Root, name string) (linkFree string, ok bool) {
+	folder, err := root.Resolve(path.Dir(name))
+	if err != nil {
+		return "", false
+	}
+	linkFree, err = root.Resolve(name)
+	return linkFree, err == nil && linkFree == path.Join(folder, path.Base(name))
 }
 
 // deepest bounds how deep a queue is walked.
