@@ -66,6 +66,15 @@ func TestHowPostfixStopsAnAccount(t *testing.T) {
 		"another account is stopped": {
 			"smtpd_sender_restrictions = " + hook + ", permit\n", "", []string{line, "/etc/postfix/main.cf stays"},
 		},
+		"a service has its own in braces, and twice": {
+			"myhostname = mx\n",
+			"submission inet n - n - - smtpd\n  -o smtpd_sender_restrictions=none\n  -o { smtpd_sender_restrictions = permit_sasl_authenticated, reject }\n",
+			[]string{
+				line, "/etc/postfix/main.cf:  -> smtpd_sender_restrictions = " + hook,
+				"/etc/postfix/master.cf: submission inet n - n - - smtpd\n  -o smtpd_sender_restrictions=none\n  -o { smtpd_sender_restrictions = permit_sasl_authenticated, reject }" +
+					" -> submission inet n - n - - smtpd\n  -o smtpd_sender_restrictions=none\n  -o { smtpd_sender_restrictions = check_sasl_access,texthash:/etc/postfix/spoor_sasl_access,permit_sasl_authenticated, reject }",
+			},
+		},
 		"a service has its own": {
 			"myhostname = mx\n",
 			"smtp inet n - n - - smtpd\nsubmission inet n - n - - smtpd\n  -o smtpd_sasl_auth_enable=yes\n  # -o smtpd_sender_restrictions=none\n  -o smtpd_sender_restrictions=permit_sasl_authenticated,reject\npickup unix n - n 60 1 pickup\n",

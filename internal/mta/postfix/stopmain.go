@@ -107,23 +107,37 @@ func (c *MainCF) serviceHook(setting Setting, parameter, joined string) (spoor.L
 		end++
 	}
 	old := strings.Join(lines[begin:end], "\n")
-	at := strings.Index(old, parameter+"=")
-	for at >= 0 && isCommented(old, at) {
-		next := strings.Index(old[at+1:], parameter+"=")
-		if next < 0 {
-			return spoor.LineChange{}, false
-		}
-		at += 1 + next
-	}
+	at := valueOf(old, parameter)
 	if at < 0 {
 		return spoor.LineChange{}, false
 	}
-	at += len(parameter) + 1
 	separator := ","
 	if setting.Value == "" {
 		separator = ""
 	}
 	return spoor.LineChange{Old: old, New: old[:at] + joined + separator + old[at:]}, true
+}
+
+// valueOf returns where the value of a parameter begins in the lines of a service, or
+// -1: -o name=value, or -o { name = value }. Of several the last one counts (master(5)).
+func valueOf(service, parameter string) int {
+	last := -1
+	for at := 0; ; at++ {
+		next := strings.Index(service[at:], parameter)
+		if next < 0 {
+			return last
+		}
+		at += next
+		behind := at + len(parameter)
+		value := behind + len(service[behind:]) - len(strings.TrimLeft(service[behind:], " \t"))
+		before := service[:at]
+		begins := at > 0 && strings.IndexByte(" \t\n{", before[at-1]) >= 0 || strings.HasSuffix(before, "-o")
+		if !begins || value == len(service) || service[value] != '=' || isCommented(service, at) {
+			continue
+		}
+		value++
+		last = value + len(service[value:]) - len(strings.TrimLeft(service[value:], " \t"))
+	}
 }
 
 // isCommented reports whether a place is in a line that begins with #.
