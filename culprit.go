@@ -9,16 +9,16 @@ import (
 // Culprit is a source that is to be kept from sending, with what is known of it.
 type Culprit struct {
 	Source    Source
-	UID       int    // of the processes behind it; -1 where there are none or that is not known
-	Login     string // of UID; ""
-	WebServer bool   // UID runs the web server, and so the scripts of many sites
-	Addresses []netip.Addr
-	Now       time.Time // of the plan
-	Until     time.Time // zero: until it is taken back
-	Home      string    // of a script: the folder of its site, absolute below the root, without links
-	LockLogin bool      // an account shall not be able to log in either
-	Live      bool      // the server is the running machine
-	Managed   bool      // a panel writes the configuration of the MTA, and would undo other people's changes
+	UID       int          // of the processes behind it; -1 where there are none or that is not known
+	Login     string       // of UID; ""
+	WebServer bool         // UID runs the web server, and so the scripts of many sites
+	Addresses []netip.Addr // of the running machine itself, where the source is a network
+	Now       time.Time    // of the plan
+	Until     time.Time    // zero: until it is taken back
+	Home      string       // of a script: the folder of its site, absolute below the root, without links
+	LockLogin bool         // an account shall not be able to log in either
+	Live      bool         // the server is the running machine
+	Managed   bool         // a panel writes the configuration of the MTA, and would undo other people's changes
 }
 
 // Network is the network of a source of that kind. ok is false for others.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"net"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -27,7 +28,12 @@ func (s *server) culprit(ctx context.Context, o *options, source spoor.Source) (
 		c.UID = s.userUID(source.Name)
 	case spoor.KindScript:
 		return c, s.homeOf(c)
-	case spoor.KindAccount, spoor.KindNetwork, spoor.KindForward:
+	case spoor.KindNetwork:
+		if c.Live {
+			c.Addresses = ownAddresses()
+		}
+		return c, nil
+	case spoor.KindAccount, spoor.KindForward:
 		return c, nil
 	default:
 		return nil, refuse(source.Kind.String()+" is no source that can be stopped", stoppable(source.Kind), o.spoor("show "+source.String()))
@@ -50,6 +56,28 @@ func (s *server) culprit(ctx context.Context, o *options, source spoor.Source) (
 		return nil, refuse(source.String()+" is the mail system itself, or root: all mail of this server would stop", "nothing was changed", "")
 	}
 	return c, nil
+}
+
+// ownAddresses are those of this machine's network devices. One that cannot be read
+// is passed over: a network that is named is stopped all the same.
+func ownAddresses() []netip.Addr {
+	devices, err := net.Interfaces()
+	if err != nil {
+		return nil
+	}
+	var list []netip.Addr
+	for _, device := range devices {
+		addresses, err := device.Addrs()
+		if err != nil || device.Flags&net.FlagLoopback != 0 {
+			continue
+		}
+		for _, one := range addresses {
+			if prefix, err := netip.ParsePrefix(one.String()); err == nil {
+				list = append(list, prefix.Addr().Unmap().WithZone(""))
+			}
+		}
+	}
+	return list
 }
 
 // stoppable says what to do about a source that nothing stops.

@@ -2,6 +2,8 @@ package mta
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 
 	"spoor"
@@ -78,19 +80,26 @@ func BarNetwork(c *spoor.Culprit) spoor.Measures {
 	switch {
 	case !ok:
 		return spoor.Measures{}
-	case prefix.Addr().IsLoopback():
-		return spoor.Measures{Refused: []string{"the mail comes from this machine itself: its programs are to be stopped, not its address"}}
+	case ofThisMachine(prefix, c.Addresses):
+		return spoor.Measures{Refused: []string{"the mail comes from this machine itself, or the network has it in it: its programs are to be stopped, not its address"}}
 	case !c.Live:
 		return spoor.Measures{ByHand: []string{"nft add rule inet filter input ip saddr " + prefix.String() + " tcp dport { 25, 465, 587 } reject"}}
 	}
 	return spoor.Measures{
 		Steps: []spoor.Step{{
-			Kind: spoor.StepFirewall, Firewall: &spoor.Firewall{Prefix: prefix, Until: c.Until}, Optional: true,
+			Kind: spoor.StepFirewall, Firewall: &spoor.Firewall{Prefix: prefix, Until: c.Until}, Optional: true, Shared: "firewall " + prefix.String(),
 			What:    prefix.String() + " cannot connect to the ports 25, 465 and 587 of this machine, logged in or not (nftables, table inet spoor)",
 			Inverse: "the address is taken out of the set",
 		}},
 		Open: []string{"the firewall forgets its rules when the machine is restarted; the next spoor command that changes something puts them back"},
 	}
+}
+
+// ofThisMachine reports whether a network has an address of the machine that it would
+// be kept from: the mail system talks to itself by these, and so do its filters.
+func ofThisMachine(prefix netip.Prefix, own []netip.Addr) bool {
+	return prefix.Overlaps(netip.PrefixFrom(netip.AddrFrom4([4]byte{127, 0, 0, 0}), 8)) || prefix.Contains(netip.IPv6Loopback()) ||
+		slices.ContainsFunc(own, func(addr netip.Addr) bool { return prefix.Contains(addr.Unmap()) })
 }
 
 // PlainWord reports whether a login, address or name can stand in a line of a
