@@ -125,15 +125,16 @@ func (a *acl) undo(_ context.Context, records *disk.Dir) (string, error) {
 	if err != nil || !there {
 		return "", err
 	}
+	mode := st.Mode
 	if bytes.Equal(data, record.After) {
 		err = a.set(f, record.Before, record.Had)
 	} else {
-		err = a.takeOut(f, data, record)
+		mode, err = a.takeOut(f, data, record, mode)
 	}
 	if err != nil {
 		return "", err
 	}
-	return "", a.keepMode(f, st.Mode)
+	return "", a.keepMode(f, mode)
 }
 
 func (a *acl) set(f *disk.File, data []byte, there bool) error {
@@ -143,14 +144,16 @@ func (a *acl) set(f *disk.File, data []byte, there bool) error {
 	return f.SetAttr(disk.ACLName, data)
 }
 
-// takeOut restores what the user had, in a list that others have changed since.
-func (a *acl) takeOut(f *disk.File, data []byte, record *aclRecord) error {
+// takeOut restores what the user had, in a list that others have changed since. It
+// returns the mode that the program is to have: without a list the bits of the group
+// are its own again and not the mask, which may allow more.
+func (a *acl) takeOut(f *disk.File, data []byte, record *aclRecord, mode uint32) (uint32, error) {
 	entries, err := decodeACL(data)
 	if err != nil {
-		return fmt.Errorf("%s %w: %w", a.spec.Path, spoor.ErrConflict, err)
+		return mode, fmt.Errorf("%s %w: %w", a.spec.Path, spoor.ErrConflict, err)
 	}
 	if perm, there := permOf(entries, a.spec.UID); !there || perm != 0 {
-		return nil // somebody has taken it out
+		return mode, nil // somebody has taken it out
 	}
 	entries = withoutUser(entries, a.spec.UID)
 	if before, err := decodeACL(record.Before); err == nil {
@@ -158,5 +161,8 @@ func (a *acl) takeOut(f *disk.File, data []byte, record *aclRecord) error {
 			entries = withUser(entries, a.spec.UID, perm)
 		}
 	}
-	return a.set(f, encodeACL(entries), named(entries))
+	if !named(entries) {
+		mode = mode&^0o070 | uint32(groupOf(entries))<<3
+	}
+	return mode, a.set(f, encodeACL(entries), named(entries))
 }

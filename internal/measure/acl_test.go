@@ -103,6 +103,22 @@ func TestAListThatWasChangedSinceKeepsTheChange(t *testing.T) {
 	}
 }
 
+// A mask that somebody has widened for a user who is gone again is no right of the group.
+func TestTheGroupGainsNothing(t *testing.T) {
+	s, name := program(t)
+	must(t, os.Chmod(name, 0o700))
+	step := &spoor.Step{Kind: spoor.StepACL, ACL: &spoor.ACL{Path: "/usr/sbin/postdrop", UID: tenant}}
+	_, err := s.do(step)
+	must(t, err)
+	must(t, exec.CommandContext(t.Context(), need(t, "setfacl"), "-m", "u:33:r-x", name).Run())
+	must(t, exec.CommandContext(t.Context(), need(t, "setfacl"), "-n", "-x", "u:33", name).Run())
+	_, err = s.undo(step)
+	must(t, err)
+	if st, err := os.Stat(name); err != nil || st.Mode() != 0o700 {
+		t.Errorf("%v: the mode is %v", err, st.Mode())
+	}
+}
+
 func TestAnUpgradeIsCaughtUpWith(t *testing.T) {
 	s, name := program(t)
 	step := &spoor.Step{Kind: spoor.StepACL, ACL: &spoor.ACL{Path: "/usr/sbin/postdrop", UID: tenant}}

@@ -109,3 +109,14 @@ func permOf(entries []aclEntry, uid int) (perm uint16, ok bool) {
 	}
 	return 0, false
 }
+
+// groupOf is what the group of a file may, as far as the mask lets it.
+func groupOf(entries []aclEntry) uint16 {
+	perm := uint16(7)
+	for _, e := range entries {
+		if e.tag == aclGroupObj || e.tag == aclMask {
+			perm &= e.perm
+		}
+	}
+	return perm
+}
