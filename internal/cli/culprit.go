@@ -227,28 +227,49 @@ func (s *server) sessions(ctx context.Context, o *options, account string) ([]sp
 	if err != nil || len(open) == 0 {
 		return nil, err
 	}
-	pids, clients := map[int]bool{}, map[netip.Addr]bool{}
+	seen := logins{served: map[served]bool{}, clients: map[netip.Addr]bool{}}
 	since := spoor.StampOf(o.env.Now().Add(-recent))
 	_, err = s.scanLog(ctx, o, func(b *spoor.Block) error {
 		for i := range b.Events {
-			e := &b.Events[i]
-			if e.Time < since || !ofAccount(e, account) {
-				continue
-			}
-			if e.PID > 0 {
-				pids[int(e.PID)] = true
-			}
-			if addr, err := netip.ParseAddr(string(e.Client)); err == nil {
-				clients[addr.Unmap()] = true
+			if e := &b.Events[i]; e.Time >= since && ofAccount(e, account) {
+				seen.add(e)
 			}
 		}
 		return nil
 	})
-	// Mail of programs of this machine, a webmail's for example, has its address.
-	local := []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback()}
-	return slices.DeleteFunc(open, func(one spoor.Session) bool {
-		return !pids[one.PID] && (!clients[one.Client] || slices.Contains(local, one.Client))
-	}), err
+	return slices.DeleteFunc(open, func(one spoor.Session) bool { return !seen.has(one) }), err
+}
+
+// logins are the sessions in which an account was used.
+type logins struct {
+	served  map[served]bool
+	clients map[netip.Addr]bool
+}
+
+// served is a client of a process. A process serves one after the other, of other
+// accounts too.
+type served struct {
+	pid    int
+	client netip.Addr
+}
+
+func (l *logins) add(e *spoor.Event) {
+	addr, err := netip.ParseAddr(string(e.Client))
+	if err != nil {
+		return
+	}
+	l.clients[addr.Unmap()] = true
+	if e.PID > 0 {
+		l.served[served{int(e.PID), addr.Unmap()}] = true
+	}
+}
+
+// has reports whether a session is one of them: by its process and client, or by the
+// client alone, unless that is this machine. Mail of its programs, a webmail's for
+// example, has its address.
+func (l *logins) has(one spoor.Session) bool {
+	client := one.Client.Unmap()
+	return l.served[served{one.PID, client}] || l.clients[client] && !client.IsLoopback()
 }
 
 // ofAccount reports whether an event is of a session with a login.
