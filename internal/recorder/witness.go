@@ -3,6 +3,7 @@ package recorder
 import (
 	"errors"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -182,5 +183,6 @@ func claim(c *origin.Claims, requests []map[string]string) {
 		}
 		return ""
 	}
-	c.Script, c.URI, c.Remote, c.Host, c.PWD = first("SCRIPT_FILENAME"), first("REQUEST_URI"), first("REMOTE_ADDR"), first("HTTP_HOST"), first("PWD")
+	uri, _, _ := strings.Cut(first("REQUEST_URI"), "?") // behind it stand passwords and sessions
+	c.Script, c.URI, c.Remote, c.Host, c.PWD = first("SCRIPT_FILENAME"), uri, first("REMOTE_ADDR"), first("HTTP_HOST"), first("PWD")
 }
