@@ -157,23 +157,38 @@ func (s *seal) record(f *disk.File, st *disk.Stat, records *disk.Dir) (*sealReco
 // close shuts the open file, and looks whether it is still the one that the path
 // leads to, with the content that was kept.
 func (s *seal) close(f *disk.File, record *sealRecord) (remark string, err error) {
-	if flags, ok, err := f.Flags(); err != nil {
-		return "", err
-	} else if !ok || flags&disk.Immutable == 0 {
-		if err := f.Chown(0, 0); err != nil {
+	if shut, err := isShut(f); err != nil || shut {
+		return "", errors.Join(err, s.stillThere(record))
+	}
+	if record.HasFlags { // somebody may have made it unchangeable as it was
+		if _, err := f.SetFlags(record.Flags &^ disk.Immutable); err != nil && !errors.Is(err, unix.EPERM) {
 			return "", err
-		}
-		if err := f.Chmod(0); err != nil {
-			return "", err
-		}
-		if ok, err = f.SetFlags(record.Flags | disk.Immutable); err != nil && !errors.Is(err, unix.EPERM) {
-			return "", err
-		}
-		if !ok || err != nil {
-			remark = "this file system cannot make a file unchangeable: the owner of the folder can remove it and put another in its place"
 		}
 	}
+	if err := f.Chown(0, 0); err != nil {
+		return "", err
+	}
+	if err := f.Chmod(0); err != nil {
+		return "", err
+	}
+	ok, err := f.SetFlags(record.Flags | disk.Immutable)
+	if err != nil && !errors.Is(err, unix.EPERM) {
+		return "", err
+	}
+	if !ok || err != nil {
+		remark = "this file system cannot make a file unchangeable: the owner of the folder can remove it and put another in its place"
+	}
 	return remark, s.stillThere(record)
+}
+
+// isShut reports whether an earlier run has done all that can be done.
+func isShut(f *disk.File) (bool, error) {
+	flags, ok, err := f.Flags()
+	if err != nil || !ok || flags&disk.Immutable == 0 {
+		return false, err
+	}
+	st, err := f.Stat()
+	return err == nil && st.UID == 0 && st.GID == 0 && st.Mode&0o7777 == 0, err
 }
 
 func (s *seal) stillThere(record *sealRecord) error {

@@ -240,3 +240,33 @@ func TestALateWriteIsNoticed(t *testing.T) {
 		t.Errorf("the script is %v of uid %d", st.Mode(), sys.Uid)
 	}
 }
+
+// A script that somebody has made unchangeable as it is, an intruder perhaps, is shut
+// like any other.
+func TestAnImmutableScriptIsSealedToo(t *testing.T) {
+	s := site(t)
+	name := filepath.Join(s.dir, "var/www/web1/htdocs/mailer.php")
+	f, err := os.Open(name)
+	must(t, err)
+	defer func() { _ = f.Close() }()
+	if err := unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS, disk.Immutable); err != nil {
+		t.Skip("no file can be made unchangeable here: ", err)
+	}
+	before, step := s.manifest(), s.seal()
+	for range 2 { // also where an earlier run has done it
+		_, err = s.do(step)
+		must(t, err)
+		var st unix.Stat_t
+		must(t, unix.Stat(name, &st))
+		if st.Uid != 0 || st.Mode&0o7777 != 0 {
+			t.Fatalf("it belongs to %d and has mode %o", st.Uid, st.Mode)
+		}
+	}
+	_, err = s.undo(step)
+	must(t, err)
+	s.same(before)
+	flags, err := unix.IoctlGetInt(int(f.Fd()), unix.FS_IOC_GETFLAGS)
+	if must(t, err); flags&disk.Immutable == 0 {
+		t.Error("it was unchangeable, and is not any more")
+	}
+}
