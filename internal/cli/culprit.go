@@ -269,7 +269,7 @@ func (l *logins) add(e *spoor.Event) {
 // example, has its address.
 func (l *logins) has(one spoor.Session) bool {
 	client := one.Client.Unmap()
-	return l.served[served{one.PID, client}] || l.clients[client] && !client.IsLoopback()
+	return l.served[served{one.PID, client}] || l.clients[client] && client != netip.AddrFrom4([4]byte{127, 0, 0, 1}) && client != netip.IPv6Loopback()
 }
 
 // ofAccount reports whether an event is of a session with a login.
