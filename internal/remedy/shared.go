@@ -27,7 +27,7 @@ func (s *State) heir(step *spoor.Step, of spoor.StepRef) (*spoor.StepRef, error)
 			return nil, err
 		}
 		for _, i := range s.Journal.StepsLeft(past) {
-			if i < len(p.Steps) && p.Steps[i].Shared == step.Shared {
+			if i < len(p.Steps) && p.Steps[i].Shared == step.Shared && !s.Journal.overtaken(past.Plan, i) {
 				return &spoor.StepRef{Plan: past.Plan, Number: i}, nil
 			}
 		}

@@ -80,6 +80,17 @@ func (j *Journal) StepsLeft(past *Past) []int {
 	return slices.Sorted(maps.Keys(left))
 }
 
+// overtaken reports whether the last undo of a step has found that somebody else had
+// changed what it did.
+func (j *Journal) overtaken(plan string, number int) bool {
+	for i := len(j.records) - 1; i >= 0; i-- {
+		if r := &j.records[i]; r.Event == EventStepDone && r.Of != nil && r.Of.Plan == plan && r.Of.Number == number {
+			return r.Result == spoor.ResultChanged.String()
+		}
+	}
+	return false
+}
+
 // StepsDone is how many steps were done as planned, of those with words.
 func (p *Past) StepsDone() (done int) {
 	for _, s := range p.steps {

@@ -236,10 +236,12 @@ func (j *Journal) Expired(now time.Time) []*Past {
 	return slices.DeleteFunc(j.InForce(), func(p *Past) bool { return p.Record.Expires.IsZero() || p.Record.Expires.After(now) })
 }
 
-// InForce are the plans whose steps are still done, oldest first.
+// InForce are the plans whose steps are still done, oldest first. One is not of which
+// nothing is left but steps that an undo has found changed by somebody else: what they
+// did is not there any more, and to try again is for people.
 func (j *Journal) InForce() []*Past {
 	return slices.DeleteFunc(j.Plans(), func(p *Past) bool {
 		action, ok := spoor.ParseAction(p.Action)
-		return !ok || !action.Stepwise() || action == spoor.ActionUndo || !p.Finished || p.UndoneBy != "" || len(j.StepsLeft(p)) == 0
+		return !ok || !action.Stepwise() || action == spoor.ActionUndo || !p.Finished || p.UndoneBy != "" || !slices.ContainsFunc(j.StepsLeft(p), func(number int) bool { return !j.overtaken(p.Plan, number) })
 	})
 }
