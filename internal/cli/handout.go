@@ -118,6 +118,9 @@ func masker(source spoor.Source, t *spoor.Traffic) func(string) string {
 		return redact.Addresses(text, func(address string) bool {
 			address = strings.ToLower(strings.Trim(address, "<>"))
 			local, domain, _ := strings.Cut(address, "@")
+			if strings.ContainsAny(local, "=%!") {
+				return address == own // it may hold somebody else's: VERP, SRS, source routes
+			}
 			return address == own || domain == own || login != "" && local == login
 		})
 	}
