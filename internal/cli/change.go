@@ -283,14 +283,31 @@ func isYes(line string) bool {
 func (o *options) apply(ctx context.Context, s *server, p *spoor.Plan) (*spoor.Receipt, error) {
 	debug.SetGCPercent(400) // the survey's bound is for surveys; what is garbage here is small
 	debug.SetMemoryLimit(math.MaxInt64)
-	return o.locked(ctx, s, func(state *remedy.State, top *disk.Dir) (*spoor.Receipt, error) {
+	do := func(state *remedy.State, top *disk.Dir) (*spoor.Receipt, error) {
 		p.Time = o.env.Now().UTC()
 		work := &remedy.Work{State: state, Now: o.env.Now}
 		if err := work.Propose(p); err != nil {
 			return nil, err
 		}
 		return o.work(ctx, s, work, top, p)
+	}
+	if p.Action.Stepwise() && p.Action != spoor.ActionUndo {
+		return o.lockedBefore(ctx, s, do)
+	}
+	return o.locked(ctx, s, do)
+}
+
+// lockedBefore is locked for a plan whose steps may rest on what a stop has done that is
+// over by now: that is taken back behind them, when it stays for the plan.
+func (o *options) lockedBefore(ctx context.Context, s *server, do func(state *remedy.State, top *disk.Dir) (*spoor.Receipt, error)) (receipt *spoor.Receipt, err error) {
+	err = o.underLock(s, func(state *remedy.State, top *disk.Dir) error {
+		if _, err := o.finishOld(ctx, s, state, top); err != nil {
+			return err
+		}
+		receipt, err = do(state, top)
+		return errors.Join(err, o.expire(context.WithoutCancel(ctx), s, state, top))
 	})
+	return receipt, err
 }
 
 // locked takes the locks, finishes what was cut off before, and does something.

@@ -75,6 +75,32 @@ func TestAStopTakesItselfBack(t *testing.T) {
 	}
 }
 
+// TestAStopAfterOneThatIsOver stops another source, and the same one again, when the
+// time of a stop is over that nobody has taken back yet: what both need stays.
+func TestAStopAfterOneThatIsOver(t *testing.T) {
+	for _, source := range []string{"account:carl@example.com", "account:anna@example.com"} {
+		dir := hosttest.Unpack(t, "postfix")
+		main := filepath.Join(dir, "etc/postfix/main.cf")
+		before, err := os.ReadFile(main)
+		must(t, err)
+		yes := []string{"--yes", "--reason", "test"}
+		later(t, 0, 0, append([]string{"--root", dir, "stop", "account:anna@example.com", "--for", "1h"}, yes...)...)
+		later(t, 2*time.Hour, 0, append([]string{"--root", dir, "stop", source}, yes...)...)
+		now, err := os.ReadFile(main)
+		must(t, err)
+		table, err := os.ReadFile(filepath.Join(dir, "etc/postfix/spoor_sasl_access"))
+		must(t, err)
+		_, name, _ := strings.Cut(source, ":")
+		if !strings.Contains(string(now), "check_sasl_access") || !strings.Contains(string(table), name) || strings.Count(string(table), "\n") != 1 {
+			t.Errorf("%s sends: the table has %q, main.cf\n%s", source, table, now)
+		}
+		later(t, 3*time.Hour, 0, append([]string{"--root", dir, "unstop", source}, yes...)...)
+		if now, err = os.ReadFile(main); err != nil || !bytes.Equal(now, before) {
+			t.Errorf("%v: main.cf is\n%s", err, now)
+		}
+	}
+}
+
 // TestOneStateFolderOfTwoServers has the journals of two servers in one folder: a stop
 // on one is none on the other, and no hook of one is kept for the other.
 func TestOneStateFolderOfTwoServers(t *testing.T) {

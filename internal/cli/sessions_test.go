@@ -19,8 +19,13 @@ func TestWhoseSessionsEnd(t *testing.T) {
 		client string
 		ends   bool
 	}{
-		{700, "192.0.2.1", true}, {800, "192.0.2.1", true}, {800, "::ffff:192.0.2.1", true}, {701, "127.0.0.1", true},
-		{700, "198.51.100.7", false}, {800, "127.0.0.1", false}, {702, "198.51.100.7", false},
+		{700, "192.0.2.1", true},
+		{800, "192.0.2.1", true},
+		{800, "::ffff:192.0.2.1", true},
+		{701, "127.0.0.1", true},
+		{700, "198.51.100.7", false},
+		{800, "127.0.0.1", false},
+		{702, "198.51.100.7", false},
 	} {
 		if got := l.has(spoor.Session{PID: c.pid, Client: netip.MustParseAddr(c.client)}); got != c.ends {
 			t.Errorf("process %d with %s: ends %t", c.pid, c.client, got)

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"spoor"
+	"spoor/internal/disk"
 	"spoor/internal/remedy"
 	"spoor/internal/report"
 )
@@ -65,14 +66,11 @@ func (o *options) stop(ctx context.Context, action spoor.Action, name string, f 
 	if err != nil {
 		return usageTry(err, o.spoor(""))
 	}
-	s, err := o.examine(ctx)
+	s, err := o.examineForStop(ctx, &f.changeFlags)
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	if _, err := o.finishCutOff(ctx, s, &f.changeFlags); err != nil {
-		return err
-	}
 	if err := o.notStopped(s, source); err != nil {
 		return err
 	}
@@ -84,6 +82,31 @@ func (o *options) stop(ctx context.Context, action spoor.Action, name string, f 
 		return o.carryOut(ctx, s, p, &f.changeFlags)
 	}
 	return o.fix(ctx, s, p, f)
+}
+
+// examineForStop examines a server on which nothing waits to be finished, and no stop
+// whose time is over stands in the way of another one.
+func (o *options) examineForStop(ctx context.Context, f *changeFlags) (*server, error) {
+	s, err := o.examine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err = o.finishCutOff(ctx, s, f); err != nil {
+		s.close()
+		return nil, err
+	}
+	over, err := o.anyOver(s)
+	if err == nil && (!over || f.dryRun || o.answerable(f) != nil) {
+		return s, nil
+	}
+	if err == nil {
+		_, err = o.locked(ctx, s, func(*remedy.State, *disk.Dir) (*spoor.Receipt, error) { return nil, nil })
+	}
+	s.close()
+	if err != nil {
+		return nil, err
+	}
+	return o.examine(ctx) // the configuration is another one now
 }
 
 // stopPlan is the plan against a source.

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -100,17 +101,11 @@ func (o *options) unstopExpired(ctx context.Context, f *changeFlags) error {
 		return err
 	}
 	defer s.close()
-	inForce, err := o.inForce(s)
+	over, err := o.anyOver(s)
 	if err != nil {
 		return err
 	}
-	over := 0
-	for _, past := range inForce {
-		if !past.Record.Expires.IsZero() && !past.Record.Expires.After(o.env.Now()) {
-			over++
-		}
-	}
-	if over == 0 {
+	if !over {
 		return nothing("no stop is over", o.spoor("journal"))
 	}
 	if f.dryRun {
@@ -121,6 +116,14 @@ func (o *options) unstopExpired(ctx context.Context, f *changeFlags) error {
 	}
 	_, err = o.locked(ctx, s, func(*remedy.State, *disk.Dir) (*spoor.Receipt, error) { return nil, nil })
 	return err
+}
+
+// anyOver reports whether the time of a stop is over that is still in force.
+func (o *options) anyOver(s *server) (bool, error) {
+	inForce, err := o.inForce(s)
+	return slices.ContainsFunc(inForce, func(past *remedy.Past) bool {
+		return !past.Record.Expires.IsZero() && !past.Record.Expires.After(o.env.Now())
+	}), err
 }
 
 // expire takes back the stops whose time is over, and does again what a restart or
