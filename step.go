@@ -120,6 +120,9 @@ type Edit struct {
 	// Mode, UID and GID are of a file that has to be made.
 	Mode     uint32 `json:"mode,omitempty"`
 	UID, GID int    `json:",omitempty"`
+	// Want is text that must be in the file when the step is done; "" for any. A step
+	// without changes, for which another plan has made them, fails where they are gone.
+	Want string `json:"want,omitempty"`
 }
 
 // LineChange changes one line, or several in a row, of a file. Lines are without

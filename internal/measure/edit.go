@@ -105,6 +105,9 @@ func (e *edit) after(now *fileState) (*fileState, error) {
 		}
 		after.content = content
 	}
+	if !bytes.Contains(after.content, []byte(e.spec.Want)) {
+		return nil, fmt.Errorf("%s was changed since the plan was made: %q is not in it any more: %w", e.spec.Path, e.spec.Want, ErrUnsafe)
+	}
 	after.SHA256 = sum(after.content)
 	return &after, nil
 }

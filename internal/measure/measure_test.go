@@ -299,3 +299,14 @@ func TestAFileThatIsNamedStays(t *testing.T) {
 		t.Error("it stays although nothing names it any more")
 	}
 }
+
+// A step for which another plan has done the work fails where that is gone.
+func TestAStepThatRestsOnAnotherPlanLooksWhetherItDoes(t *testing.T) {
+	for content, fits := range map[string]bool{"a = hook\n": true, "a =\n": false} {
+		s := newStand(t)
+		s.write("etc/main.cf", content, 0o644)
+		if _, err := s.do(&spoor.Step{Kind: spoor.StepEdit, Edit: &spoor.Edit{Path: "/etc/main.cf", Want: "hook"}}); errors.Is(err, ErrUnsafe) == fits {
+			t.Errorf("%q: %v", content, err)
+		}
+	}
+}

@@ -122,7 +122,7 @@ func (s *stopper) aclStep(acl, logins, configuration string) spoor.Step {
 	lines = append(lines, "accept")
 	step := spoor.Step{
 		Kind: spoor.StepEdit, Shared: "exim " + acl, What: acl + ": an ACL that looks there", Inverse: "the file goes",
-		Edit: &spoor.Edit{Path: acl, Mode: 0o644, Ours: true, NamedIn: []string{configuration}},
+		Edit: &spoor.Edit{Path: acl, Mode: 0o644, Ours: true, Want: logins, NamedIn: []string{configuration}},
 	}
 	if !s.queue.root.Exists(acl) {
 		step.Edit.Changes = []spoor.LineChange{{New: strings.Join(lines, "\n")}}
@@ -142,7 +142,7 @@ func (s *stopper) aclHook() (spoor.Step, bool) {
 		file = s.resolve(option.file)
 	}
 	step := spoor.Step{
-		Kind: spoor.StepEdit, Edit: &spoor.Edit{Path: file}, Shared: "exim " + file + " acl_smtp_mail",
+		Kind: spoor.StepEdit, Edit: &spoor.Edit{Path: file, Want: acl}, Shared: "exim " + file + " acl_smtp_mail",
 		What: file + ": acl_smtp_mail is " + acl, Inverse: "it is as it was",
 	}
 	switch {
@@ -173,7 +173,7 @@ func (s *stopper) macroHook(macro, value string) (spoor.Step, bool) {
 	}
 	file = s.resolve(file)
 	step := spoor.Step{
-		Kind: spoor.StepEdit, Edit: &spoor.Edit{Path: file, Mode: 0o644}, Shared: "exim " + file + " " + macro,
+		Kind: spoor.StepEdit, Edit: &spoor.Edit{Path: file, Mode: 0o644, Want: value}, Shared: "exim " + file + " " + macro,
 		What: file + ": " + macro + " is " + value, Inverse: "it is as it was",
 	}
 	local, err := s.queue.root.ReadFile(file, configBytes)
@@ -290,7 +290,7 @@ func (s *stopper) hostLists(prefix netip.Prefix) []spoor.Step {
 		}
 		conf := s.resolve(list.file)
 		step := spoor.Step{
-			Kind: spoor.StepEdit, Edit: &spoor.Edit{Path: conf}, Shared: "exim " + conf + " hostlist " + name,
+			Kind: spoor.StepEdit, Edit: &spoor.Edit{Path: conf, Want: "!" + file}, Shared: "exim " + conf + " hostlist " + name,
 			What: conf + ": hostlist " + name + " begins with !" + file, Inverse: "the list is as it was",
 		}
 		if strings.Contains(list.text, "!"+file) {
@@ -348,7 +348,7 @@ func (s *stopper) relayNets() []spoor.Step {
 		return nil
 	}
 	step := spoor.Step{
-		Kind: spoor.StepEdit, Edit: &spoor.Edit{Path: file}, Shared: "exim " + file + " dc_relay_nets",
+		Kind: spoor.StepEdit, Edit: &spoor.Edit{Path: file, Want: list}, Shared: "exim " + file + " dc_relay_nets",
 		What: file + ": dc_relay_nets begins with " + list, Inverse: "it is as it was",
 	}
 	for line := range strings.Lines(string(data)) {

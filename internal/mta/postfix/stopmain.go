@@ -14,7 +14,7 @@ import (
 func (c *MainCF) hook(parameter, first string) []spoor.Step {
 	file := c.resolve(path.Join(c.folder, "main.cf"))
 	step := spoor.Step{
-		Kind: spoor.StepEdit, Edit: &spoor.Edit{Path: file}, Shared: "postfix " + file + " " + parameter,
+		Kind: spoor.StepEdit, Edit: &spoor.Edit{Path: file, Want: first}, Shared: "postfix " + file + " " + parameter,
 		What: file + ": " + parameter + " begins with " + first, Inverse: "the parameter is as it was",
 	}
 	setting, set := c.Setting(parameter)
