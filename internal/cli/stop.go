@@ -96,11 +96,12 @@ func (o *options) examineForStop(ctx context.Context, f *changeFlags) (*server, 
 		return nil, err
 	}
 	over, err := o.anyOver(s)
-	if err == nil && (!over || f.dryRun || o.answerable(f) != nil) {
+	if err == nil && over && !f.dryRun {
+		if err = o.answerable(f); err == nil {
+			_, err = o.locked(ctx, s, func(*remedy.State, *disk.Dir) (*spoor.Receipt, error) { return nil, nil })
+		}
+	} else if err == nil {
 		return s, nil
-	}
-	if err == nil {
-		_, err = o.locked(ctx, s, func(*remedy.State, *disk.Dir) (*spoor.Receipt, error) { return nil, nil })
 	}
 	s.close()
 	if err != nil {
