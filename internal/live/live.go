@@ -1,6 +1,6 @@
 // Package live is what processes do now. Processes that run a program which
 // takes mail, that connect to a port of SMTP, or that have a script open enter
-// through it, from the kernel (eBPF, fanotify) and from /proc; what leaves is a
+// through it, from the kernel (eBPF, audit, fanotify) and from /proc; what leaves is a
 // spoor.Sighting of each, with the source, the script and the client that it
 // comes from and how each of these is known.
 //
@@ -24,12 +24,13 @@ import (
 // The mechanisms, as they are called on the command line.
 const (
 	EBPF     = "ebpf"
+	Audit    = "audit"
 	Fanotify = "fanotify"
 	Proc     = "proc"
 )
 
 // Mechanisms lists them, the best first.
-func Mechanisms() []string { return []string{EBPF, Fanotify, Proc} }
+func Mechanisms() []string { return []string{EBPF, Audit, Fanotify, Proc} }
 
 // ErrNoMechanism is returned where the mechanism that was asked for does not work
 // here.
@@ -85,7 +86,7 @@ func Open(config Config) (*Watch, error) {
 	w := &Watch{config: config, top: folderOf(config.Root), programs: newPrograms(config.Root, config.Programs), family: newFamily(), own: map[int]int{}}
 	w.programs.refresh()
 	for _, mechanism := range Mechanisms() {
-		if config.Mechanism != "" && config.Mechanism != mechanism || config.Permission && mechanism == EBPF {
+		if config.Mechanism != "" && config.Mechanism != mechanism || config.Permission && mechanism != Fanotify {
 			continue
 		}
 		main, err := w.sensor(mechanism)
@@ -129,6 +130,8 @@ func (w *Watch) sensor(mechanism string) (sensor, error) {
 	switch mechanism {
 	case EBPF:
 		made, err = newTracer(w)
+	case Audit:
+		made, err = newAuditor(w)
 	case Fanotify:
 		made, err = newNotifier(w)
 	default:
@@ -188,6 +191,10 @@ func (w *Watch) Misses() string {
 	switch w.mechanism {
 	case EBPF:
 		return "sees every exec of these programs and every new connection to ports 25, 465 and 587, however short. What a burst makes it lose is counted"
+	case Audit:
+		if a, ok := w.main.(*auditor); ok {
+			return a.misses()
+		}
 	case Fanotify:
 		if w.config.Permission {
 			return "sees every exec of these programs and holds its caller for at most 5 ms. Arguments are not known; connections that live for less than a second can be missed"
