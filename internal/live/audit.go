@@ -24,9 +24,10 @@ type auditor struct {
 	narrow   string // which processes the rules leave out; "" for none
 	events   *auditEvents
 	serials  *serials
-	recent   recentMail
+	recent   recentExecs
 	lostAt   uint32 // auditState.lost at the beginning
 	asked    time.Time
+	hurry    bool // what is told is what the records say
 
 	full    atomic.Int64 // times that the socket was full
 	missed  atomic.Int64 // events that never came
@@ -44,7 +45,7 @@ const (
 )
 
 func newAuditor(w *Watch) (*auditor, error) {
-	a := &auditor{observed: w, events: newAuditEvents(), serials: newSerials(), recent: recentMail{}}
+	a := &auditor{observed: w, events: newAuditEvents(), serials: newSerials(), recent: recentExecs{}}
 	if err := a.open(); err != nil {
 		_ = a.close()
 		return nil, fmt.Errorf("audit: %w", err)
@@ -111,13 +112,21 @@ func (a *auditor) run(ctx context.Context, out chan<- *spoor.Sighting) error {
 		}
 		a.tick(out)
 	}
-	for ended := time.Now(); time.Since(ended) < drainTime; {
-		if a.file.SetReadDeadline(time.Now().Add(drainEmpty)) != nil || a.read(buf, out) != nil {
-			break
-		}
-	}
+	a.drain(buf, out)
 	a.end(out)
 	return nil
+}
+
+// drain tells of what waits to be read. When that takes long nobody is looked at
+// any more, which takes a hundred times longer than to read of him.
+func (a *auditor) drain(buf []byte, out chan<- *spoor.Sighting) {
+	for ended := time.Now(); time.Since(ended) < 3*drainTime; {
+		a.hurry = time.Since(ended) > drainTime
+		if a.file.SetReadDeadline(time.Now().Add(drainEmpty)) != nil || a.read(buf, out) != nil {
+			return
+		}
+	}
+	a.full.Add(1)
 }
 
 // readFor reads for a time.
@@ -239,7 +248,7 @@ func (a *auditor) lost() []spoor.Gap {
 		count  int64
 		reason string
 	}{
-		{a.full.Load(), "records came faster than they could be read: times that the buffer was full"},
+		{a.full.Load(), "records came faster than they could be read: times that some were lost by it"},
 		{a.missed.Load(), "events of audit that never came, of whatever kind"},
 		{a.dropped.Load(), "records that audit dropped itself, over its rate or its backlog"},
 		{a.partial.Load(), "execs of which records are missing: not told"},

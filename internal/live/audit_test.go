@@ -314,7 +314,7 @@ func told(t *testing.T) (*auditor, *auditEvent) {
 		stamp:        auditStamp{1, time.Now()}, known: true, exec: true, ended: true, dir: filepath.Join(w.top, "var/www"),
 		args: auditArgs{0: "sendmail", 1: "-t", 2: "v@x.test"}, paths: []auditPath{{0, name, id}},
 	}
-	return &auditor{observed: w, events: newAuditEvents(), serials: newSerials(), recent: recentMail{}}, e
+	return &auditor{observed: w, events: newAuditEvents(), serials: newSerials(), recent: recentExecs{}}, e
 }
 
 func TestAnExecOfAProcessThatHasEnded(t *testing.T) {
@@ -340,6 +340,17 @@ func TestAnExecOfAProcessThatHasEnded(t *testing.T) {
 	}
 	if a.gone.Load() != 1 || len(a.lost()) != 1 {
 		t.Errorf("what is lost is %+v", a.lost())
+	}
+
+	// A shell that has ended, and ran another one before.
+	shell, sendmail := *e, *e
+	shell.pid, shell.ppid, shell.comm, shell.paths = 1<<22+7, os.Getpid(), "sh", []auditPath{{item: 0, name: "/bin/sh"}}
+	sendmail.pid, sendmail.ppid = 1<<22+8, shell.pid
+	if a.sighting(&shell) != nil {
+		t.Error("a shell takes mail")
+	}
+	if s := a.sighting(&sendmail); len(s.Parents) < 2 || s.Parents[0].Comm != "sh" || s.Parents[1].PID != os.Getpid() || len(s.Parents) > maxParents {
+		t.Errorf("its parents are %+v", s.Parents)
 	}
 
 	// It handed its mail to another one, that has ended too: one submission.
@@ -405,10 +416,10 @@ func TestWhereAnExecIs(t *testing.T) {
 	f("/srv/root", "/usr/bin/dash", "", "")
 }
 
-func TestRecentMailIsBounded(t *testing.T) {
-	r, now := recentMail{}, time.Now()
+func TestRecentExecsAreBounded(t *testing.T) {
+	r, now := recentExecs{}, time.Now()
 	for n := range 3 * recentSize {
-		r.add(&spoor.Sighting{Time: now, Process: spoor.Process{PID: n}})
+		r.add(&auditEvent{stamp: auditStamp{at: now}}, spoor.Process{PID: n})
 	}
 	if len(r) > recentSize {
 		t.Errorf("%d are remembered", len(r))

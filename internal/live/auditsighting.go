@@ -1,6 +1,7 @@
 package live
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"time"
@@ -17,7 +18,12 @@ func (a *auditor) sighting(e *auditEvent) *spoor.Sighting {
 		return nil
 	}
 	found, ok := a.program(e)
-	if !ok || e.pid == os.Getpid() {
+	if !ok {
+		exe, dir := e.place(a.observed.top, program{})
+		a.recent.add(e, spoor.Process{PID: e.pid, UID: e.uid, GID: e.gid, Comm: e.comm, Exe: exe, Dir: dir})
+		return nil
+	}
+	if e.pid == os.Getpid() {
 		return nil
 	}
 	s := &spoor.Sighting{Time: e.stamp.at, Mechanism: Audit, Program: found.path}
@@ -31,8 +37,8 @@ func (a *auditor) sighting(e *auditEvent) *spoor.Sighting {
 	if !a.beside(s, e) {
 		a.gone.Add(1)
 	}
-	a.parents(s, e)
-	a.recent.add(s)
+	a.parents(s, e.ppid)
+	a.recent.add(e, s.Process)
 	return s
 }
 
@@ -57,16 +63,28 @@ func (e *auditEvent) place(top string, found program) (exe, dir string) {
 	switch {
 	case top == "/", below(top, e.exe) != "":
 		return e.exe, below(top, e.dir)
-	case filepath.Join(top, e.exe) == found.full:
+	case found.full != "" && filepath.Join(top, e.exe) == found.full:
 		return found.full, e.dir
 	}
 	return "", ""
 }
 
+// errHurry is returned where there is no time to look.
+var errHurry = errors.New("no time to look")
+
+// process is what /proc says of a process.
+func (a *auditor) process(pid int) (spoor.Process, error) {
+	if a.hurry {
+		return spoor.Process{}, errHurry
+	}
+	process, _, err := theProc.process(pid)
+	return process, err
+}
+
 // beside adds what /proc still knows, and reports whether the process had not
 // ended.
 func (a *auditor) beside(s *spoor.Sighting, e *auditEvent) bool {
-	now, _, err := theProc.process(e.pid)
+	now, err := a.process(e.pid)
 	if err != nil || !startedBefore(now.Start, e.stamp.at, a.observed.config.Now()) {
 		s.Process.Start = a.recent.start(s, a.observed.config.Now())
 		return false
@@ -88,13 +106,23 @@ func (a *auditor) beside(s *spoor.Sighting, e *auditEvent) bool {
 	return err == nil
 }
 
-// parents adds those that the process descends from.
-func (a *auditor) parents(s *spoor.Sighting, e *auditEvent) {
-	list := theProc.parents(e.ppid)
-	if len(list) > 0 && startedBefore(list[0].Start, e.stamp.at, a.observed.config.Now()) {
-		s.Parents = list
-	} else if parent, ok := a.recent.near(e.ppid, s.Time); ok {
-		s.Parents = []spoor.Process{parent}
+// parents adds those that the process descends from: as /proc has them, and of one
+// that has ended as its own exec was told a moment before.
+func (a *auditor) parents(s *spoor.Sighting, parent int) {
+	for len(s.Parents) < maxParents {
+		var list []spoor.Process
+		if !a.hurry {
+			list = theProc.parents(parent)
+		}
+		if len(list) > 0 && !startedBefore(list[0].Start, s.Time, a.observed.config.Now()) {
+			list = nil
+		}
+		before, ok := a.recent.near(parent, s.Time)
+		if !ok || len(list) > 0 && list[0].Exe != "" {
+			s.Parents = append(s.Parents, list[:min(len(list), maxParents-len(s.Parents))]...)
+			return
+		}
+		s.Parents, parent = append(s.Parents, before.process), before.parent
 	}
 }
 
@@ -104,13 +132,14 @@ func startedBefore(start time.Duration, at, now time.Time) bool {
 	return start <= at.Sub(bootTime(now))+2*tick
 }
 
-// recentMail are the processes that were told of a moment ago, by PID. One that had
-// ended is not in /proc, and the program that it handed its mail to must be known
-// as the same submission.
-type recentMail map[int]recentProcess
+// recentExecs are the processes that ran a program a moment ago, by PID. What has
+// ended is not in /proc: its parents are found by it, and the program that it
+// handed its mail to is known as the same submission.
+type recentExecs map[int]recentExec
 
-type recentProcess struct {
+type recentExec struct {
 	process spoor.Process
+	parent  int
 	at      time.Time
 }
 
@@ -120,10 +149,10 @@ const (
 	recentSize = 4096
 )
 
-func (r recentMail) add(s *spoor.Sighting) {
+func (r recentExecs) add(e *auditEvent, process spoor.Process) {
 	if len(r) >= recentSize {
 		for pid, one := range r {
-			if s.Time.Sub(one.at) > recentTime {
+			if e.stamp.at.Sub(one.at) > recentTime {
 				delete(r, pid)
 			}
 		}
@@ -131,20 +160,20 @@ func (r recentMail) add(s *spoor.Sighting) {
 	if len(r) >= recentSize {
 		clear(r)
 	}
-	r[s.Process.PID] = recentProcess{s.Process, s.Time}
+	r[process.PID] = recentExec{process, e.ppid, e.stamp.at}
 }
 
-// near is a process that was told of shortly before.
-func (r recentMail) near(pid int, at time.Time) (spoor.Process, bool) {
+// near is a process that ran a program shortly before.
+func (r recentExecs) near(pid int, at time.Time) (recentExec, bool) {
 	one, ok := r[pid]
-	return one.process, ok && at.Sub(one.at).Abs() <= recentTime
+	return one, ok && at.Sub(one.at).Abs() <= recentTime
 }
 
 // start is when a process was started that has ended: as it was known before, else
 // the moment of its exec.
-func (r recentMail) start(s *spoor.Sighting, now time.Time) time.Duration {
-	if before, ok := r.near(s.Process.PID, s.Time); ok {
-		return before.Start
+func (r recentExecs) start(s *spoor.Sighting, now time.Time) time.Duration {
+	if before, ok := r.near(s.Process.PID, s.Time); ok && before.process.Start > 0 {
+		return before.process.Start
 	}
 	return s.Time.Sub(bootTime(now))
 }
