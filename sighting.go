@@ -84,7 +84,7 @@ type Variable struct {
 type Sighting struct {
 	Time      time.Time
 	Activity  Activity
-	Mechanism string // what saw it: "ebpf", "fanotify", "proc"
+	Mechanism string // what saw it: "ebpf", "audit", "fanotify", "proc"
 
 	Process Process
 	Parents []Process // nearest first

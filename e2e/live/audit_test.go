@@ -313,7 +313,7 @@ func TestWhatAuditLosesIsCounted(t *testing.T) {
 	if err := w.command.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	const count = 6000
+	const count = 9000
 	s.storm(count, 8, 100)
 	if err := w.command.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)

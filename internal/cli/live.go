@@ -35,9 +35,9 @@ SMTP (25, 465, 587), and scripts that web workers have open. Each is told with
 its source, script, user and client, and with how well each of these is known.
 
 It uses the best mechanism that works here, and says which one it is and what
-that can miss: eBPF (Linux 5.8 with BTF), fanotify (Linux 5.0), or looks at
-/proc alone. It changes nothing, and leaves nothing attached when it ends or is
-killed. Root is needed.
+that can miss: eBPF (Linux 5.8 with BTF), the kernel's audit where it has an
+execve rule already, fanotify (Linux 5.0), or looks at /proc alone. It changes
+nothing, and leaves nothing attached when it ends or is killed. Root is needed.
 
 On a terminal the columns are updated in place, and a summary follows. In a pipe
 each sighting is a line of JSON; the last line is the summary.`,

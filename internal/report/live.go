@@ -18,7 +18,7 @@ const LiveSchema = "spoor.live/1"
 type Live struct {
 	Head
 	Started   time.Time
-	Mechanism string   // "ebpf", "fanotify", "proc"
+	Mechanism string   // "ebpf", "audit", "fanotify", "proc"
 	Misses    string   // what that can miss, in words
 	Refused   []string // mechanisms that do not work here, each with why
 	Programs  []string // that are watched
