@@ -53,7 +53,7 @@ func audit(t *testing.T) *kernelAudit {
 	switch {
 	case a.before.enabled == 2:
 		t.Skip("audit is locked: nothing can be set until the next boot")
-	case a.before.pid != 0 || len(a.before.rules) > 0 || a.before.enabled != 0:
+	case a.before.pid != 0 || len(a.before.rules) > 0:
 		t.Skip("audit is in use on this machine")
 	}
 	t.Cleanup(func() {
@@ -237,7 +237,9 @@ func TestWhenAuditIsUsed(t *testing.T) {
 			t.Errorf("it does not say %q: %s", words, w.problems.String())
 		}
 	}
-	refused("audit is not enabled")
+	if a.before.enabled == 0 {
+		refused("audit is not enabled")
+	}
 	a.enable()
 	refused("audit has no rule for execve")
 	some := a.rule([3]uint32{unix.AUDIT_LOGINUID, 1000, unix.AUDIT_GREATER_THAN_OR_EQUAL})
@@ -270,12 +272,11 @@ func TestARuleThatIsRemoved(t *testing.T) {
 	wants(t, "the UID", *m.UID, mailtest.Web1)
 	remove()
 	_, sum := w.end()
-	if sum.Complete || !slices.ContainsFunc(sum.Gaps, func(gap struct {
-		File, Reason string
-		Count        int
-	}) bool {
-		return strings.Contains(gap.Reason, "without its rule")
-	}) {
+	told := false
+	for _, gap := range sum.Gaps {
+		told = told || strings.Contains(gap.Reason, "without its rule")
+	}
+	if sum.Complete || !told {
 		t.Errorf("it does not say so: %+v", sum.Gaps)
 	}
 }
@@ -333,6 +334,7 @@ func TestWhatAuditLosesIsCounted(t *testing.T) {
 		s.Run(mailtest.Web1, "", "/usr/bin/hostile", "passwd")
 		return len(seen) > 0
 	})
+	<-seen
 	more, sum := w.end()
 	for _, one := range more {
 		if len(one.Args) < 3 {
