@@ -52,7 +52,11 @@ spoor shim install -n > /tmp/plan
 grep -q 'Nothing was changed' /tmp/plan || fail "the plan: $(cat /tmp/plan)"
 manifest | cmp -s - /tmp/before || fail "a plan has changed something"
 spoor shim install --yes </dev/null && fail "installed without a reason"
+watch() { rm -f /tmp/over /tmp/gone; while [ ! -e /tmp/over ]; do [ -x /usr/sbin/sendmail ] || echo gone > /tmp/gone; done & }
+watched() { : > /tmp/over; wait $!; [ ! -e /tmp/gone ] || fail "$1: there was no sendmail for a moment"; }
+watch
 spoor shim install --yes --reason test || fail "install ended with $?"
+watched install
 cmp -s /usr/sbin/sendmail /usr/lib/spoor/spoor-sendmail || fail "the shim is not in place"
 [ "$(stat -c '%a %u %g' /usr/sbin/sendmail.spoor-real)" = "2755 0 8" ] || fail "the real one is $(stat -c '%a %u %g' /usr/sbin/sendmail.spoor-real)"
 [ "$(stat -c '%a %u %g' /usr/sbin/sendmail)" = "755 0 0" ] || fail "the shim is $(stat -c '%a %u %g' /usr/sbin/sendmail)"
@@ -77,7 +81,9 @@ grep -q 'version 2' /usr/sbin/sendmail.spoor-real || fail "the next version is n
 dpkg -i /tmp/shimtest-1.deb >/dev/null
 
 kill $recorder; wait $recorder || fail "the recorder ended with $?: $(cat /tmp/problems)"
+watch
 spoor shim remove --yes --reason enough || fail "remove ended with $?"
+watched remove
 sed -i 's/ [0-9.]* $/ /' /tmp/before; manifest | sed 's/ [0-9.]* $/ /' > /tmp/after # dpkg has unpacked it again: its times are new
 grep -v spoor-shim /tmp/after | diff /tmp/before - || fail "not as it was before"
 dpkg -V shimtest || fail "dpkg -V"

@@ -30,6 +30,7 @@ const (
 	sendmailPath = "/usr/sbin/sendmail"
 	realPath     = sendmailPath + shim.RealSuffix
 	copyPath     = "/usr/sbin/.sendmail.spoor"
+	newPath      = copyPath + "-new"
 )
 
 // Errors of the proposals.
@@ -39,9 +40,11 @@ var (
 	ErrNoPHP     = errors.New("no PHP was found that would read another configuration file")
 )
 
-// InFront proposes to put the shim in place of sendmail(8). The real one gets another
-// name with all that it is, set-id bits and links: by dpkg-divert(8), under which the
-// package's next version is unpacked too, else by mv(1).
+// InFront proposes to put the shim in place of sendmail(8). The real one gets a second
+// name with all that it is, set-id bits and links; dpkg is told, by dpkg-divert(8), to
+// unpack the package's next version under that name; then the shim takes the first name
+// by one rename(2). So there is a sendmail at every moment, also after a crash, and one
+// rename gives the name back.
 func InFront(root *host.Root, p Programs) (*Proposal, error) {
 	if root.Exists(realPath) {
 		return nil, fmt.Errorf("%w: %s is there", ErrInstalled, realPath)
@@ -50,7 +53,6 @@ func InFront(root *host.Root, p Programs) (*Proposal, error) {
 		return nil, ErrNoMail
 	}
 	proposal := &Proposal{Open: []string{
-		"for some thousandths of a second, between the last two steps, there is no " + sendmailPath,
 		"programs that call " + realPath + ", postdrop, qmail-inject or the MTA's own program by their names",
 		"SMTP to this machine, and sendmail -bs: the MTA's log tells of these",
 	}}
@@ -59,46 +61,64 @@ func InFront(root *host.Root, p Programs) (*Proposal, error) {
 		Kind: spoor.StepCommand, What: "the shim is copied to " + copyPath, Inverse: copyPath + " is removed",
 		Command: &spoor.Command{Do: []string{"/usr/bin/install", "-m", "0755", "-o", "root", "-g", "root", p.Shim, copyPath}, Writes: []string{copyPath}},
 	})
+	proposal.Steps = append(proposal.Steps, named()...)
 	if root.Exists("/usr/bin/dpkg-divert") {
 		proposal.Steps = append(proposal.Steps, diverted())
 	} else {
-		proposal.Steps = append(proposal.Steps, renamed())
 		proposal.Open = append(proposal.Open, "all, from when a package's next version or alternatives(8) takes the name "+sendmailPath+" again: spoor shim status tells")
 	}
-	proposal.Steps = append(proposal.Steps, spoor.Step{
-		Kind: spoor.StepCommand, What: sendmailPath + " is the shim", Inverse: sendmailPath + " is removed, if it is the shim still",
-		Command: &spoor.Command{
-			Do:   []string{"/usr/bin/ln", "-f", copyPath, sendmailPath},
-			Undo: inFolder("sendmail", "-samefile", copyPath, "-delete"),
-		},
-	})
+	proposal.Steps = append(proposal.Steps, placed()...)
 	return proposal, nil
 }
 
-// diverted is the step of dpkg-divert.
+// named are the steps that give the real sendmail its second name. The undo gives it
+// the first one back where that is free, and then takes away the second if both are
+// the same file; where somebody has put another program there, it stays.
+func named() []spoor.Step {
+	return []spoor.Step{
+		{Kind: spoor.StepCommand, Command: &spoor.Command{Undo: inFolder(path.Base(realPath), "-samefile", sendmailPath, "-delete")}},
+		{
+			Kind: spoor.StepCommand, What: "the real sendmail is " + realPath + " too", Inverse: "it has its own name only",
+			Command: &spoor.Command{
+				Do:   inFolder("sendmail", "!", "-samefile", copyPath, "-exec", "/usr/bin/ln", "-P", "-f", "-T", "{}", realPath, ";"),
+				Undo: inFolder(path.Base(realPath), "-exec", "/usr/bin/mv", "-T", "-n", "{}", sendmailPath, ";"),
+				Test: inFolder(path.Base(realPath)), Want: realPath,
+			},
+		},
+	}
+}
+
+// diverted is the step of dpkg-divert. Its undo may rename, where somebody has taken
+// the shim away: it renames over nothing else's file, and fails then.
 func diverted() spoor.Step {
-	divert := func(what ...string) []string {
-		return append([]string{"/usr/bin/dpkg-divert", "--local", "--rename", "--divert", realPath}, what...)
+	divert := func(rename string, what ...string) []string {
+		return append([]string{"/usr/bin/dpkg-divert", "--local", rename, "--divert", realPath}, what...)
 	}
 	return spoor.Step{
-		Kind: spoor.StepCommand, What: "the real sendmail is renamed to " + realPath + ", also in its package's next version (dpkg-divert)",
-		Inverse: "it gets its name back",
+		Kind: spoor.StepCommand, What: "its package's next version is unpacked as " + realPath + " (dpkg-divert)",
+		Inverse: "the diversion is taken back",
 		Command: &spoor.Command{
-			Do: divert("--add", sendmailPath), Undo: divert("--remove", sendmailPath),
+			Do: divert("--no-rename", "--add", sendmailPath), Undo: divert("--rename", "--remove", sendmailPath),
 			Test: []string{"/usr/bin/dpkg-divert", "--list", sendmailPath}, Want: realPath,
 		},
 	}
 }
 
-// renamed is the step of mv, where there is no dpkg. It moves nothing over anything,
-// and does nothing where it was done before.
-func renamed() spoor.Step {
-	return spoor.Step{
-		Kind: spoor.StepCommand, What: "the real sendmail is renamed to " + realPath, Inverse: "it gets its name back, if that is free",
-		Command: &spoor.Command{
-			Do:   inFolder("sendmail", "!", "-samefile", copyPath, "-exec", "/usr/bin/mv", "-T", "-n", "{}", realPath, ";"),
-			Undo: inFolder(path.Base(realPath), "-exec", "/usr/bin/mv", "-T", "-n", "{}", sendmailPath, ";"),
-			Test: inFolder(path.Base(realPath)), Want: realPath,
+// placed are the steps that put the shim in place: a second name of it takes that of
+// sendmail at once.
+func placed() []spoor.Step {
+	return []spoor.Step{
+		{Kind: spoor.StepCommand, Command: &spoor.Command{
+			Do:   []string{"/usr/bin/ln", "-f", "-T", copyPath, newPath},
+			Undo: inFolder(path.Base(newPath), "-delete"),
+		}},
+		{
+			Kind: spoor.StepCommand, What: sendmailPath + " is the shim", Inverse: sendmailPath + " is the real one again, if it is the shim still",
+			Command: &spoor.Command{
+				Do:   inFolder(path.Base(newPath), "-exec", "/usr/bin/mv", "-f", "-T", "{}", sendmailPath, ";"),
+				Undo: inFolder("sendmail", "-samefile", copyPath, "-exec", "/usr/bin/mv", "-f", "-T", realPath, "{}", ";"),
+				Test: inFolder("sendmail", "-samefile", copyPath), Want: sendmailPath,
+			},
 		},
 	}
 }

@@ -38,11 +38,11 @@ func testPrograms() Programs {
 func TestInFrontOfSendmail(t *testing.T) {
 	files := map[string]string{"usr/bin/dpkg-divert": "", "usr/sbin/sendmail": ""}
 	p, err := InFront(rootWith(t, files), testPrograms())
-	if err != nil || len(p.Steps) != 3 || len(p.ByHand) != 1 {
+	if err != nil || len(p.Steps) != 6 || len(p.ByHand) != 1 {
 		t.Fatalf("%v %+v", err, p)
 	}
 	for _, s := range p.Steps {
-		if s.Inverse == "" || s.Command == nil || len(s.Command.Undo) == 0 && len(s.Command.Writes) == 0 {
+		if s.What != "" && s.Inverse == "" || s.Command == nil || len(s.Command.Undo) == 0 && len(s.Command.Writes) == 0 {
 			t.Errorf("%s: nothing undoes it", s.What)
 		}
 		for _, argv := range [][]string{s.Command.Do, s.Command.Undo, s.Command.Test} {
@@ -52,7 +52,7 @@ func TestInFrontOfSendmail(t *testing.T) {
 		}
 	}
 	files["run/systemd/system/x"] = ""
-	if p, err = InFront(rootWith(t, files), testPrograms()); err != nil || len(p.Steps) != 8 || len(p.ByHand) != 0 {
+	if p, err = InFront(rootWith(t, files), testPrograms()); err != nil || len(p.Steps) != 11 || len(p.ByHand) != 0 {
 		t.Errorf("with systemd: %v %+v", err, p)
 	}
 	files["usr/sbin/sendmail.spoor-real"] = ""
@@ -63,7 +63,7 @@ func TestInFrontOfSendmail(t *testing.T) {
 		t.Error(err)
 	}
 	p, err = InFront(rootWith(t, map[string]string{"usr/sbin/sendmail": ""}), testPrograms())
-	if err != nil || len(p.Steps) != 3 || !strings.Contains(strings.Join(p.Open, "\n"), "takes the name /usr/sbin/sendmail again") {
+	if err != nil || len(p.Steps) != 5 || !strings.Contains(strings.Join(p.Open, "\n"), "takes the name /usr/sbin/sendmail again") {
 		t.Errorf("without dpkg: %v %+v", err, p)
 	}
 }
