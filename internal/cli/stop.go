@@ -226,21 +226,21 @@ func (o *options) withQueue(ctx context.Context, s *server, p *spoor.Plan, sourc
 // notStopped refuses to stop a source twice: the first stop could not be told from
 // the second when one of them is taken back.
 func (o *options) notStopped(s *server, source spoor.Source) error {
-	past, err := o.stopOf(s, source.String())
+	past, err := o.stopOf(s, source.String(), (*remedy.Journal).InForce)
 	if err != nil || past == nil {
 		return err
 	}
 	return refuse(source.String()+" is stopped already, by "+past.Plan, "nothing was changed", o.spoor("unstop "+past.Plan))
 }
 
-// stopOf is the plan in force that has stopped a source, or that has this ID; nil
+// stopOf is the plan among some that has stopped a source, or that has this ID; nil
 // if there is none.
-func (o *options) stopOf(s *server, word string) (*remedy.Past, error) {
-	inForce, err := o.inForce(s)
+func (o *options) stopOf(s *server, word string, among func(*remedy.Journal) []*remedy.Past) (*remedy.Past, error) {
+	plans, err := o.stepwise(s, among)
 	if err != nil {
 		return nil, err
 	}
-	for _, past := range inForce {
+	for _, past := range plans {
 		if past.Plan == word || len(past.Record.Selector) > 0 && past.Record.Selector[0] == word {
 			return past, nil
 		}
@@ -273,6 +273,11 @@ func (s *server) shownInForce(o *options) ([]report.InForce, error) {
 
 // inForce are the plans whose steps are done, oldest first.
 func (o *options) inForce(s *server) ([]*remedy.Past, error) {
+	return o.stepwise(s, (*remedy.Journal).InForce)
+}
+
+// stepwise are some plans of the journal, of this server.
+func (o *options) stepwise(s *server, among func(*remedy.Journal) []*remedy.Past) ([]*remedy.Past, error) {
 	state, top, err := o.lookState(s)
 	var known *statusError
 	if errors.As(err, &known) && known.status == exitNothing {
@@ -283,7 +288,7 @@ func (o *options) inForce(s *server) ([]*remedy.Past, error) {
 	}
 	defer func() { _ = top.Close() }()
 	defer state.Close()
-	return slices.DeleteFunc(state.Journal.InForce(), func(past *remedy.Past) bool {
+	return slices.DeleteFunc(among(state.Journal), func(past *remedy.Past) bool {
 		return o.state != "" && past.Record.Root != s.root.Dir() // a folder that was named can be of several servers
 	}), nil
 }

@@ -59,7 +59,10 @@ func (o *options) unstop(ctx context.Context, word string, f *changeFlags) error
 	if receipt := tookBack(before, []string{word}); receipt != nil {
 		return o.finishedUndo(s, receipt)
 	}
-	past, err := o.stopOf(s, word)
+	past, err := o.stopOf(s, word, (*remedy.Journal).InForce)
+	if err == nil && past == nil { // or one that somebody else has overtaken, and may have put right since
+		past, err = o.stopOf(s, word, (*remedy.Journal).Left)
+	}
 	if err != nil {
 		return err
 	}

@@ -238,10 +238,18 @@ func (j *Journal) Expired(now time.Time) []*Past {
 
 // InForce are the plans whose steps are still done, oldest first. One is not of which
 // nothing is left but steps that an undo has found changed by somebody else: what they
-// did is not there any more, and to try again is for people.
+// did is not there any more, and to try again is for people (see Left).
 func (j *Journal) InForce() []*Past {
+	return slices.DeleteFunc(j.Left(), func(p *Past) bool {
+		return !slices.ContainsFunc(j.StepsLeft(p), func(number int) bool { return !j.overtaken(p.Plan, number) })
+	})
+}
+
+// Left are the plans of which steps are not taken back, oldest first: those in force,
+// and those that somebody else has overtaken, whose undo can be tried again.
+func (j *Journal) Left() []*Past {
 	return slices.DeleteFunc(j.Plans(), func(p *Past) bool {
 		action, ok := spoor.ParseAction(p.Action)
-		return !ok || !action.Stepwise() || action == spoor.ActionUndo || !p.Finished || p.UndoneBy != "" || !slices.ContainsFunc(j.StepsLeft(p), func(number int) bool { return !j.overtaken(p.Plan, number) })
+		return !ok || !action.Stepwise() || action == spoor.ActionUndo || !p.Finished || p.UndoneBy != "" || len(j.StepsLeft(p)) == 0
 	})
 }
