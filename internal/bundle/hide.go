@@ -120,7 +120,7 @@ func isSecretKey(key []byte) bool {
 // hideInside overwrites passwords within a value: password=… as in the connect of
 // Dovecot's SQL, and user:password@ of a URL.
 func hideInside(line []byte) {
-	lower := bytes.ToLower(line)
+	lower := lowered(line)
 	for _, mark := range [...]string{"password=", "passwd=", "pass=", "pwd=", "secret=", "token="} {
 		for at := 0; ; {
 			i := bytes.Index(lower[at:], []byte(mark))
@@ -177,4 +177,16 @@ func blankTo(b []byte, end string) {
 	for i := range b {
 		b[i] = 'x'
 	}
+}
+
+// lowered is a line with its ASCII letters in lower case: every byte stays where it
+// is, which bytes.ToLower does not promise of what is no UTF-8.
+func lowered(line []byte) []byte {
+	low := bytes.Clone(line)
+	for i, c := range low {
+		if c >= 'A' && c <= 'Z' {
+			low[i] = c + 'a' - 'A'
+		}
+	}
+	return low
 }
