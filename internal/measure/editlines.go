@@ -76,10 +76,13 @@ func firstLine(lines string) string {
 	return first
 }
 
-// takeBack takes changes out of a content that somebody else has changed since.
-// before is the content before the changes: a line that was taken out returns
-// behind the line that it stood behind.
+// takeBack takes changes out of a content that somebody else may have changed since.
+// before is the content before the changes: that is what it gives if nobody has, and
+// otherwise a line that was taken out returns behind the line that it stood behind.
 func takeBack(content, before []byte, changes []spoor.LineChange) ([]byte, error) {
+	if after, err := apply(before, changes); err == nil && bytes.Equal(after, content) {
+		return bytes.Clone(before), nil
+	}
 	for i := len(changes) - 1; i >= 0; i-- {
 		var err error
 		if content, err = takeBackOne(content, before, changes[i]); err != nil {
