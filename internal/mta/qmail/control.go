@@ -35,6 +35,7 @@ type controller struct {
 	users   systemUsers
 	births  map[string]time.Time // of what Prepare wrote, by tag: when it was preprocessed
 	known   [shardCount]map[uint64]known
+	beside  companions  // nil where there is no list
 	changed atomic.Bool // since the last Settle
 	now     func() time.Time
 	patience

@@ -20,7 +20,7 @@ func (c *controller) Discard(ctx context.Context, batch []spoor.Target) ([]spoor
 	if err != nil {
 		return failAll(len(batch), err), err
 	}
-	return c.each(ctx, batch, func(it *item) spoor.Outcome {
+	out, err := c.each(ctx, batch, discardLanes, func(it *item) spoor.Outcome {
 		if live {
 			if err := c.discardLive(it); err != nil {
 				return failed(err)
@@ -28,7 +28,18 @@ func (c *controller) Discard(ctx context.Context, batch []spoor.Target) ([]spoor
 		}
 		return outcomeOf(c.discard(it))
 	})
+	for i := range out {
+		if out[i].Result == spoor.ResultDone {
+			c.forget(batch[i].ID)
+		}
+	}
+	return out, err
 }
+
+// discardLanes is how many goroutines remove files of one subfolder at once: a file
+// system that is mounted with discard, or over a network, lets each of them wait until
+// its space is free.
+const discardLanes = 4
 
 func (c *controller) discard(it *item) error {
 	var k known
@@ -46,7 +57,6 @@ func (c *controller) discard(it *item) error {
 			return err
 		}
 	}
-	c.forget(it)
 	return nil
 }
 
@@ -56,17 +66,17 @@ func (c *controller) unlinkQueued(it *item, k known) error {
 	if it.copies || k.absent(roleMess) {
 		return nil
 	}
-	if k.inode == 0 {
-		st, err := it.held.Stat(it.name + "." + roleMess)
-		if ok, err := there(err); !ok {
-			return err
-		}
-		k.inode = st.Inode
+	if k.inode != 0 {
+		return absent(c.shelves.mess.dirs[k.folder].Remove(it.name)) // its number is not free, so this is it
+	}
+	st, err := it.held.Stat(it.name + "." + roleMess)
+	if ok, err := there(err); !ok {
+		return err
 	}
 	if err := c.locate(it); err != nil {
 		return err
 	}
-	if it.folder < 0 || it.mess.Inode != k.inode {
+	if it.folder < 0 || it.mess.Inode != st.Inode {
 		return nil
 	}
 	return absent(c.dir(it).Remove(it.name))
@@ -85,7 +95,8 @@ func (it *item) remove(roles ...string) error {
 // PutBack implements mta.Controller. What makes a message visible returns last.
 func (c *controller) PutBack(ctx context.Context, batch []spoor.Target) ([]spoor.Outcome, error) {
 	c.changed.Store(true)
-	out, err := c.each(ctx, batch, c.putBackOne)
+	c.beside = nil
+	out, err := c.each(ctx, batch, 1, c.putBackOne)
 	if err != nil {
 		return out, err
 	}
@@ -100,7 +111,7 @@ func (c *controller) PutBack(ctx context.Context, batch []spoor.Target) ([]spoor
 var errRequeue = errors.New("to be queued anew")
 
 func (c *controller) putBackOne(it *item) spoor.Outcome {
-	c.forget(it)
+	c.forget(it.t.ID)
 	h, err := it.look()
 	if err != nil {
 		return failed(err)

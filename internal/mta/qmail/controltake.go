@@ -41,23 +41,28 @@ func (c *controller) Take(ctx context.Context, batch []spoor.Target) ([]spoor.Ou
 	if c.running() {
 		return c.takeLive(ctx, batch)
 	}
-	return c.each(ctx, batch, c.takeOne)
+	if err := c.listCompanions(); err != nil {
+		return failAll(len(batch), err), err
+	}
+	return c.each(ctx, batch, 1, c.takeOne)
 }
 
 // parallelFrom is the size of a batch that two goroutines are worth.
 const parallelFrom = 64
 
-// each handles the targets of a batch, those of each subfolder by a goroutine of
-// its own.
-func (c *controller) each(ctx context.Context, batch []spoor.Target, do func(it *item) spoor.Outcome) ([]spoor.Outcome, error) {
+// each handles the targets of a batch, those of each subfolder by as many goroutines
+// of its own as there are lanes.
+func (c *controller) each(ctx context.Context, batch []spoor.Target, lanes int, do func(it *item) spoor.Outcome) ([]spoor.Outcome, error) {
 	r := &round{ctx: ctx, c: c, batch: batch, out: failAll(len(batch), errNotReached), do: do}
 	if len(batch) < parallelFrom {
-		r.work(-1)
+		r.work(-1, 0, 1)
 		return r.out, r.stopped
 	}
 	var group sync.WaitGroup
 	for n := range shardCount {
-		group.Go(func() { r.work(n) })
+		for lane := range lanes {
+			group.Go(func() { r.work(n, lane, lanes) })
+		}
 	}
 	group.Wait()
 	return r.out, r.stopped
@@ -77,9 +82,10 @@ type round struct {
 	stopped error
 }
 
-// work handles the targets of one subfolder; -1 is all.
-func (r *round) work(only int) {
-	for i := range r.batch {
+// work handles the targets of one subfolder, -1 is all, and of them those of one
+// lane.
+func (r *round) work(only, lane, lanes int) {
+	for i := lane; i < len(r.batch); i += lanes {
 		it, err := r.c.item(&r.batch[i], only)
 		if it == nil && err == nil {
 			continue
@@ -191,7 +197,7 @@ func (c *controller) takeOne(it *item) spoor.Outcome {
 
 // step makes a message invisible whose content has its second name.
 func (c *controller) step(it *item) spoor.Outcome {
-	waiting, err := c.shelves.todo.has(it.msg)
+	waiting, err := c.waits(it.msg)
 	if err != nil {
 		return failed(err)
 	}
@@ -211,6 +217,14 @@ func (c *controller) step(it *item) spoor.Outcome {
 		return failed(err)
 	}
 	return outcomeOf(unsettled(c.moveRest(it)))
+}
+
+// waits reports whether a message is to be preprocessed.
+func (c *controller) waits(m msg) (bool, error) {
+	if c.lacks(m, roleTodo) {
+		return false, nil
+	}
+	return c.shelves.todo.has(m)
 }
 
 // unsettled marks an error that came behind the step.
@@ -245,6 +259,9 @@ func (it *item) move(from *folders, role string) error {
 // it visible.
 func (c *controller) moveRest(it *item) error {
 	for _, one := range c.rest() {
+		if c.lacks(it.msg, one.role) {
+			continue
+		}
 		if err := absent(it.move(one.from, one.role)); err != nil {
 			return err
 		}
