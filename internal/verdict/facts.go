@@ -11,6 +11,9 @@ type facts struct {
 	norms   norms
 	logged  bool   // t and total are what the log tells, not the queue
 	whole   *facts // of the queue's: the population; nil before there is one
+
+	mass      mass      // read from the queue
+	placement placement // of the script behind it
 }
 
 // where says what shares are of.
@@ -45,7 +48,7 @@ func (f *facts) population() *facts {
 		t.WebServer = h.Accepted
 	}
 	return &facts{
-		t: &t, rates: f.rates, norms: f.norms, logged: true,
+		t: &t, rates: f.rates, norms: f.norms, logged: true, mass: f.mass, placement: f.placement,
 		total: spoor.QueueCount{Messages: f.rates.Accepted, Recipients: f.rates.Recipients},
 	}
 }

@@ -17,13 +17,13 @@ func manyRecipients(f *facts) reading {
 }
 
 // fewRecipients reads FEW_RECIPIENTS: about one recipient a message is how
-// people and shops write. It says little where the senders are forged, or the
-// receivers refuse the mail.
+// people and shops write. It says little where the senders are forged, the receivers
+// refuse the mail, or all recipients get the same.
 func fewRecipients(f *facts) reading {
 	if f.t.Recipients == 0 {
 		return reading{}
 	}
-	weight := -(1 - ramp(f.perMessage(), 1.05, 1.5)) * (1 - f.forgery()) * (1 - f.unwanted())
+	weight := -(1 - ramp(f.perMessage(), 1.05, 1.5)) * (1 - f.forgery()) * (1 - f.unwanted()) * (1 - f.mass.degree)
 	if weight == 0 {
 		return reading{}
 	}

@@ -101,11 +101,12 @@ func nullSender(f *facts) reading {
 
 // ownSender reads OWN_SENDER: nearly all mail is sent under the source's own
 // addresses. It fades for an account that several clients use: whoever stole
-// the password writes under that address too. So does a script on a hacked site,
-// and the receivers' refusals tell.
+// the password writes under that address too. So does a script on a hacked site:
+// its place, what it sends, and the receivers' refusals tell.
 func ownSender(f *facts) reading {
 	own := f.ownSenders()
-	weight := -2.5 * ramp(f.share(own), 0.7, 0.95) * (1 - f.sharing()) * (1 - f.unwanted())
+	weight := -2.5 * ramp(f.share(own), 0.7, 0.95) * (1 - f.sharing()) * (1 - f.unwanted()) *
+		(1 - 0.5*f.mass.degree) * (1 - ramp(f.placement.degree, 0.2, 0.7))
 	if weight == 0 {
 		return reading{}
 	}

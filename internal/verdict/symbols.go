@@ -48,11 +48,13 @@ func symbolsOf(kind spoor.Kind) []symbol {
 		{"QUEUE_SHARE", spoor.FamilyVolume, queueShare, ofPopulation},                // +2.0
 		{"MANY_RECIPIENTS", spoor.FamilyRecipients, manyRecipients, ofPopulation},    // +2.0
 		{"NEAR_IDENTICAL", spoor.FamilyContent, nearIdentical, ofQueue},              // +2.0
+		{"UNLISTED_BULK", spoor.FamilyContent, unlistedBulk, ofQueue},                // +1.5
 		{"FOREIGN_SENDERS", spoor.FamilySender, foreignSenders, ofPopulation},        // +4.0
 		{"NULL_SENDER", spoor.FamilySender, nullSender, ofPopulation},                // +2.0
 		{"MANY_CLIENTS", spoor.FamilyClient, manyClients, ofPopulation},              // +4.0
 		{"UNAUTHENTICATED_RELAY", spoor.FamilyClient, unauthenticated, ofPopulation}, // +3.0
 		{"WEB_SERVER_SCRIPT", spoor.FamilyTrace, webServerScript, ofPopulation},      // +3.5
+		{"MISPLACED_SCRIPT", spoor.FamilyTrace, misplacedScript, ofQueue},            // +3.0
 		{"FORGED_TRACE", spoor.FamilyTrace, forgedTrace, ofQueue},                    // +3.0
 		{"BOUNCING", spoor.FamilyBounce, bouncing, ofQueue},                          // +1.0
 		{"CALLED_SPAM", spoor.FamilyOutcome, calledSpam, ofLog},                      // +3.0
@@ -74,6 +76,7 @@ func symbolsOf(kind spoor.Kind) []symbol {
 // most against it last.
 func (f *facts) reasons() []spoor.Reason {
 	var reasons []spoor.Reason
+	f.mass, f.placement = massOf(f), placementOf(f.t)
 	population := f.population()
 	f.whole = population
 	for _, s := range symbolsOf(f.t.Source.Kind) {
