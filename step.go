@@ -179,6 +179,11 @@ type Reload struct {
 	PIDFile string `json:"pid_file"` // absolute below the root
 	Exe     string `json:"exe"`      // the base name of the daemon's program
 	Undone  bool   `json:"undone,omitempty"`
+
+	// Workers are base names of programs that the daemon replaces when it reads its
+	// configuration. They are waited for, some seconds: until then they work by what
+	// was configured before.
+	Workers []string `json:"workers,omitempty"`
 }
 
 // Firewall refuses connections to the ports 25, 465 and 587, in the table "inet
@@ -193,7 +198,13 @@ type Firewall struct {
 // Sessions ends processes that serve open connections of a source that was
 // stopped. There is no inverse.
 type Sessions struct {
-	List []Session `json:"list"`
+	List []Session `json:"list"` // those of the plan
+
+	// What processes of Programs, base names, serve for Clients when it comes to it
+	// ends as well: it may have begun since the plan was made, under a configuration
+	// that was read before.
+	Programs []string     `json:"programs,omitempty"`
+	Clients  []netip.Addr `json:"clients,omitempty"`
 }
 
 // Session is a process that serves a connection. All of it is checked again just

@@ -27,6 +27,9 @@ func stopping(t *testing.T) *mailtest.Stopping {
 }
 
 func TestAStolenAccountIsStopped(t *testing.T) { mailtest.CheckAccountStopped(stopping(t)) }
+func TestAnAccountIsStoppedUnderFire(t *testing.T) {
+	mailtest.CheckAccountStoppedUnderFire(stopping(t))
+}
 func TestASiteIsStopped(t *testing.T)          { mailtest.CheckUserStopped(stopping(t)) }
 func TestANetworkIsStopped(t *testing.T)       { mailtest.CheckNetworkStopped(stopping(t)) }
 func TestAScriptIsSealed(t *testing.T)         { mailtest.CheckScriptSealed(stopping(t)) }

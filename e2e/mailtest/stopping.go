@@ -1,6 +1,7 @@
 package mailtest
 
 import (
+	"bufio"
 	"errors"
 	"net/textproto"
 	"os"
@@ -84,6 +85,80 @@ func CheckAccountStopped(s *Stopping) {
 	s.Says(s.Want(5, "stop", source, "--yes", "--reason", "again"), "is stopped already, by ")
 	s.unstop(source, before)
 	s.Until("mail of the account to be taken", func() bool { return thief.Send(letter(Stolen)) == nil })
+}
+
+// thiefLoop sends as fast as it can, three messages a session, and prints a line when
+// it begins. Once the file is there it tries some more times, and prints how many
+// messages were accepted then.
+const thiefLoop = `<?php
+[$self, $from, $port, $login, $password, $flag] = $argv;
+function talk($c, $line) { if (@fwrite($c, "$line\r\n") === false) return "";
+	do { $a = fgets($c); } while ($a !== false && substr($a, 3, 1) == "-"); return (string)$a; }
+$accepted = 0;
+for ($tries = 0, $first = true; $tries < 6;) {
+	clearstatcache();
+	$stopped = file_exists($flag);
+	$tries += $stopped ? 1 : 0;
+	$context = stream_context_create(["socket" => ["bindto" => "$from:0"]]);
+	$c = @stream_socket_client("tcp://127.0.0.1:$port", $no, $why, 10, STREAM_CLIENT_CONNECT, $context);
+	if (!$c) { usleep(20000); continue; }
+	stream_set_timeout($c, 20);
+	do { $a = fgets($c); } while ($a !== false && substr($a, 3, 1) == "-");
+	talk($c, "EHLO client.test");
+	talk($c, "AUTH PLAIN " . base64_encode("\0$login\0$password"));
+	for ($i = 0; $i < 3; $i++) {
+		talk($c, "MAIL FROM:<$login>");
+		talk($c, "RCPT TO:<x@takes.test>");
+		if (substr(talk($c, "DATA"), 0, 1) == "3" && substr(talk($c, "Subject: hello\r\n\r\nbuy\r\n."), 0, 1) == "2") {
+			if ($stopped) $accepted++;
+			if ($first) echo "begun\n";
+			$first = false;
+		}
+	}
+	talk($c, "QUIT");
+	fclose($c);
+}
+echo "accepted $accepted\n";
+`
+
+// CheckAccountStoppedUnderFire stops an account whose thief never pauses: servers that
+// have read their configuration before are busy all the time, and none of them may take
+// his mail once the stop is done.
+func CheckAccountStoppedUnderFire(s *Stopping) {
+	s.t.Helper()
+	s.Write("/tmp/thief.php", thiefLoop)
+	var thieves []*exec.Cmd
+	var said []*bufio.Reader
+	for _, address := range []string{Thief1, Thief2} {
+		command := s.Command(0, "/usr/bin/php", "/tmp/thief.php", address, s.Submission, Stolen, StolenPassword, "/tmp/stopped")
+		out, err := command.StdoutPipe()
+		if err == nil {
+			err = command.Start()
+		}
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		s.t.Cleanup(func() { _ = command.Process.Kill(); _ = command.Wait() })
+		thieves, said = append(thieves, command), append(said, bufio.NewReader(out))
+	}
+	for _, one := range said {
+		for line := ""; line != "begun\n"; {
+			var err error
+			if line, err = one.ReadString('\n'); err != nil {
+				s.t.Fatalf("the thief: %q, %v", line, err)
+			}
+		}
+	}
+	source := "account:" + Stolen
+	s.Until("the log to have the thieves", func() bool { return s.Operate("show", source).Status == 0 })
+	s.Says(s.stop(source), " ended")
+	s.Write("/tmp/stopped", "")
+	for i, one := range said {
+		if line, err := one.ReadString('\n'); line != "accepted 0\n" {
+			s.t.Errorf("once the stop was done, thief %d: %q, %v", i, line, err)
+		}
+		_ = thieves[i].Wait()
+	}
 }
 
 func (s *Stopping) sends(when string, clients ...*Client) {

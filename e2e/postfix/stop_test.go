@@ -21,7 +21,10 @@ func stopping(t *testing.T, more string) *mailtest.Stopping {
 }
 
 func TestAStolenAccountIsStopped(t *testing.T) { mailtest.CheckAccountStopped(stopping(t, "")) }
-func TestASiteIsStopped(t *testing.T)          { mailtest.CheckUserStopped(stopping(t, "")) }
+func TestAnAccountIsStoppedUnderFire(t *testing.T) {
+	mailtest.CheckAccountStoppedUnderFire(stopping(t, ""))
+}
+func TestASiteIsStopped(t *testing.T) { mailtest.CheckUserStopped(stopping(t, "")) }
 func TestANetworkIsStopped(t *testing.T) {
 	mailtest.CheckNetworkStopped(stopping(t, "mynetworks = 127.0.0.1/32, 203.0.113.0/24\n"))
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -219,12 +220,13 @@ const recent = 24 * time.Hour
 
 // sessions are the processes that serve open sessions of an account: those of which
 // the log has their number with the login, and those whose client has used the login.
-func (s *server) sessions(ctx context.Context, o *options, account string) ([]spoor.Session, error) {
+// Its clients may open more until it is stopped. nil where there is nothing to look for.
+func (s *server) sessions(ctx context.Context, o *options, account string) (*spoor.Sessions, error) {
 	if !s.root.Live() || len(s.adapter.Servers) == 0 {
 		return nil, nil
 	}
 	open, err := measure.Sessions(s.adapter.Servers)
-	if err != nil || len(open) == 0 {
+	if err != nil {
 		return nil, err
 	}
 	seen := logins{served: map[served]bool{}, clients: map[netip.Addr]bool{}}
@@ -237,7 +239,12 @@ func (s *server) sessions(ctx context.Context, o *options, account string) ([]sp
 		}
 		return nil
 	})
-	return slices.DeleteFunc(open, func(one spoor.Session) bool { return !seen.has(one) }), err
+	open = slices.DeleteFunc(open, func(one spoor.Session) bool { return !seen.has(one) })
+	clients := seen.strangers()
+	if err != nil || len(open) == 0 && len(clients) == 0 {
+		return nil, err
+	}
+	return &spoor.Sessions{List: open, Programs: s.adapter.Servers, Clients: clients}, nil
 }
 
 // logins are the sessions in which an account was used.
@@ -269,7 +276,18 @@ func (l *logins) add(e *spoor.Event) {
 // example, has its address.
 func (l *logins) has(one spoor.Session) bool {
 	client := one.Client.Unmap()
-	return l.served[served{one.PID, client}] || l.clients[client] && client != netip.AddrFrom4([4]byte{127, 0, 0, 1}) && client != netip.IPv6Loopback()
+	return l.served[served{one.PID, client}] || l.clients[client] && !ownAddress(client)
+}
+
+// strangers are the clients but this machine, in order.
+func (l *logins) strangers() []netip.Addr {
+	clients := slices.SortedFunc(maps.Keys(l.clients), netip.Addr.Compare)
+	return slices.DeleteFunc(clients, ownAddress)
+}
+
+// ownAddress reports whether an address is this machine's, of its programs.
+func ownAddress(a netip.Addr) bool {
+	return a == netip.AddrFrom4([4]byte{127, 0, 0, 1}) || a == netip.IPv6Loopback()
 }
 
 // ofAccount reports whether an event is of a session with a login.

@@ -186,10 +186,10 @@ func (o *options) moreSteps(ctx context.Context, s *server, p *spoor.Plan, c *sp
 		if err != nil {
 			return err
 		}
-		if len(open) > 0 {
+		if open != nil {
 			p.Steps = append(p.Steps, spoor.Step{
-				Kind: spoor.StepSessions, Sessions: &spoor.Sessions{List: open}, Optional: true,
-				What: fmt.Sprintf("open SMTP sessions of addresses that have used this login end (%d)", len(open)),
+				Kind: spoor.StepSessions, Sessions: open, Optional: true,
+				What: fmt.Sprintf("open SMTP sessions of addresses that have used this login end (now: %d)", len(open.List)),
 			})
 		}
 	}

@@ -29,8 +29,8 @@ const patience = 5 * time.Second
 
 func (s *sessions) do(ctx context.Context, _ *disk.Dir) (string, error) {
 	ended, left := 0, 0
-	var problems error
-	for _, one := range s.spec.List {
+	list, problems := s.list()
+	for _, one := range list {
 		switch done, err := end(ctx, one); {
 		case err != nil:
 			problems = errors.Join(problems, err)
@@ -45,6 +45,21 @@ func (s *sessions) do(ctx context.Context, _ *disk.Dir) (string, error) {
 		remark += fmt.Sprintf(", %d had ended by themselves or serve somebody else now", left)
 	}
 	return remark, problems
+}
+
+// list are the sessions of the plan, and those that its clients have begun since.
+func (s *sessions) list() ([]spoor.Session, error) {
+	list := slices.Clone(s.spec.List)
+	if len(s.spec.Programs) == 0 || len(s.spec.Clients) == 0 {
+		return list, nil
+	}
+	open, err := Sessions(s.spec.Programs)
+	for _, one := range open {
+		if slices.Contains(s.spec.Clients, one.Client.Unmap()) && !slices.Contains(list, one) {
+			list = append(list, one)
+		}
+	}
+	return list, err
 }
 
 func (s *sessions) undo(context.Context, *disk.Dir) (string, error) {
@@ -138,10 +153,15 @@ func connectionsAt(pid int, listened bool) ([]spoor.Session, error) {
 	return list, nil
 }
 
-// Sessions are the connections that processes of programs of these names serve.
-// One that ends meanwhile is left out.
+// Sessions are the connections that processes of programs of these names serve, in the
+// network that we are in: containers have servers of their own. One that ends meanwhile
+// is left out.
 func Sessions(names []string) ([]spoor.Session, error) {
 	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, err
+	}
+	own, err := os.Readlink("/proc/thread-self/ns/net")
 	if err != nil {
 		return nil, err
 	}
@@ -153,6 +173,9 @@ func Sessions(names []string) ([]spoor.Session, error) {
 		}
 		exe, err := os.Readlink("/proc/" + e.Name() + "/exe")
 		if err != nil || !slices.Contains(names, path.Base(exe)) {
+			continue
+		}
+		if network, err := os.Readlink("/proc/" + e.Name() + "/ns/net"); err != nil || network != own {
 			continue
 		}
 		if served, err := LookAtSession(pid); err == nil {

@@ -2,8 +2,10 @@ package measure
 
 import (
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -65,6 +67,30 @@ func TestASessionIsEndedAndNoOther(t *testing.T) {
 	remark, err := s.do(&spoor.Step{Kind: spoor.StepSessions, Sessions: &spoor.Sessions{List: []spoor.Session{session}}})
 	if err != nil || remark != "1 ended" {
 		t.Errorf("%q, %v", remark, err)
+	}
+}
+
+// TestASessionThatBeganSinceThePlanIsEnded: between plan and step somebody reads and
+// decides, and clients do not wait.
+func TestASessionThatBeganSinceThePlanIsEnded(t *testing.T) {
+	needRoot(t)
+	s := newStand(t)
+	_, session := served(t)
+	step := func(programs []string, client string) *spoor.Step {
+		return &spoor.Step{Kind: spoor.StepSessions, Sessions: &spoor.Sessions{Programs: programs, Clients: []netip.Addr{netip.MustParseAddr(client)}}}
+	}
+	program := path.Base(session.Exe)
+	for _, c := range []struct {
+		step *spoor.Step
+		want string
+	}{
+		{step([]string{program}, "127.0.0.9"), "0 ended"},
+		{step([]string{"smtpd"}, "127.0.0.1"), "0 ended"},
+		{step([]string{program}, "127.0.0.1"), "1 ended"},
+	} {
+		if remark, err := s.do(c.step); err != nil || remark != c.want {
+			t.Errorf("%q, %v; want %q", remark, err, c.want)
+		}
 	}
 }
 

@@ -110,13 +110,14 @@ func PlainWord(word string) bool {
 
 // Reloads are two steps around others: the daemon reads its configuration again
 // when they are done, and when they are taken back. nil if the machine does not run.
-func Reloads(c *spoor.Culprit, pidFile, exe string) (before, after []spoor.Step) {
+// Workers are programs that the daemon replaces then.
+func Reloads(c *spoor.Culprit, pidFile, exe string, workers ...string) (before, after []spoor.Step) {
 	if !c.Live {
 		return nil, nil
 	}
 	before = []spoor.Step{{Kind: spoor.StepReload, Reload: &spoor.Reload{PIDFile: pidFile, Exe: exe, Undone: true}}}
 	after = []spoor.Step{{
-		Kind: spoor.StepReload, Reload: &spoor.Reload{PIDFile: pidFile, Exe: exe}, What: exe + " reads its configuration again",
+		Kind: spoor.StepReload, Reload: &spoor.Reload{PIDFile: pidFile, Exe: exe, Workers: workers}, What: exe + " reads its configuration again",
 		Inverse: "it reads its configuration again",
 	}}
 	return before, after

@@ -145,7 +145,7 @@ func (q *Queue) eachMain(c *spoor.Culprit, steps func(*MainCF) []spoor.Step, m *
 			m.Steps = append(m.Steps, list...)
 			continue
 		}
-		before, after := mta.Reloads(c, path.Join(main.Get("queue_directory"), "pid/master.pid"), "master")
+		before, after := mta.Reloads(c, path.Join(main.Get("queue_directory"), "pid/master.pid"), "master", "smtpd")
 		if !c.Live {
 			m.ByHand = append(m.ByHand, "postfix -c "+main.folder+" reload")
 		}
