@@ -113,16 +113,18 @@ func TestWhatIsMadeOfOthersFollowsThem(t *testing.T) {
 	}
 }
 
-// A plan that needs what another one has made keeps it.
+// A plan that needs what another one has made keeps it, whichever is taken back first.
 func TestWhatWasMadeForAnotherPlanStays(t *testing.T) {
-	r := newRemadeTree(t)
-	hook := spoor.Step{Kind: spoor.StepEdit, What: "a hook", Shared: "hook", Edit: &spoor.Edit{Path: "/source", Changes: []spoor.LineChange{{New: "hook"}}}}
-	first := r.stop("made", nil, hook)
-	hook.Edit = &spoor.Edit{Path: "/source"}
-	second := r.stop("made", nil, hook)
-	r.want("abchook")
-	r.unstop(first)
-	r.want("abchook")
-	r.unstop(second)
-	r.want("abc")
+	for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
+		r := newRemadeTree(t)
+		hook := spoor.Step{Kind: spoor.StepEdit, What: "a hook", Shared: "hook", Edit: &spoor.Edit{Path: "/source", Changes: []spoor.LineChange{{New: "hook"}}}}
+		plans := []*spoor.Plan{r.stop("made", nil, hook)}
+		hook.Edit = &spoor.Edit{Path: "/source"}
+		plans = append(plans, r.stop("made", nil, hook), r.stop("made", nil, hook))
+		for _, i := range order {
+			r.want("abchook")
+			r.unstop(plans[i])
+		}
+		r.want("abc")
+	}
 }

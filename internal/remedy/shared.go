@@ -35,9 +35,13 @@ func (s *State) heir(step *spoor.Step, of spoor.StepRef) (*spoor.StepRef, error)
 	return nil, nil
 }
 
-// inherit gives a step the records of another one: what was there before both.
-// beforeRecord, which counts, comes last.
-func (s *State) inherit(from *disk.Dir, heir spoor.StepRef) error {
+// inherit gives a step the records of another one: what was there before both. Those of
+// an older plan stay, since they tell of that already: what the younger one has found was
+// its work. beforeRecord, which counts, comes last.
+func (s *State) inherit(from *disk.Dir, of, heir spoor.StepRef) error {
+	if s.Journal.older(heir.Plan, of.Plan) {
+		return nil
+	}
 	to, err := s.stepRecords(heir.Plan, heir.Number)
 	if err != nil {
 		return err
@@ -71,3 +75,11 @@ func (s *State) inherit(from *disk.Dir, heir spoor.StepRef) error {
 // beforeRecord is the record of a step that says what was there; see package
 // measure.
 const beforeRecord = "before"
+
+// older reports whether a plan was begun before another one.
+func (j *Journal) older(plan, other string) bool {
+	i := slices.IndexFunc(j.records, func(r Record) bool {
+		return r.Event == EventPlanned && (r.Plan == plan || r.Plan == other)
+	})
+	return i >= 0 && j.records[i].Plan == plan
+}

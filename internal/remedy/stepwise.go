@@ -141,7 +141,7 @@ func (w *Work) undoStep(ctx context.Context, step *spoor.Step, of spoor.StepRef,
 		case err != nil:
 			return "", err
 		case heir != nil:
-			return "it stays, since " + heir.Plan + " needs it too", w.State.inherit(records, *heir)
+			return "it stays, since " + heir.Plan + " needs it too", w.State.inherit(records, of, *heir)
 		}
 		return w.Steps.Undo(context.WithoutCancel(ctx), step, records)
 	})
