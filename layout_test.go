@@ -59,6 +59,7 @@ var rooms = map[string][]string{
 	"spoor/e2e/plesk":                      {"spoor/internal/host/hosttest", "spoor/internal/panel/plesk/plesktest"},
 	"spoor/e2e/live":                       {"spoor/e2e/mailtest"},
 	"spoor/e2e/plesk/utility":              {},
+	"spoor/e2e/expiry":                     {},
 	"spoor/e2e/journal":                    {"spoor/internal/host/hosttest"},
 	"spoor/e2e/mailtest":                   {},
 	"spoor/e2e/postfix":                    {"spoor", "spoor/internal/probe", "spoor/internal/mta", "spoor/internal/mta/postfix", "spoor/internal/host", "spoor/internal/disk", "spoor/e2e/mailtest"},

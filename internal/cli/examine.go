@@ -52,6 +52,7 @@ func (o *options) examine(ctx context.Context) (*server, error) {
 		s.close()
 		return nil, err
 	}
+	o.tellOverdue(s)
 	return s, nil
 }
 

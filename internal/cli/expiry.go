@@ -3,12 +3,12 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"spoor"
+	"spoor/internal/remedy"
 	"spoor/internal/report"
 )
 
@@ -40,35 +40,61 @@ func (o *options) expiry(lasts string) (time.Time, error) {
 	return o.env.Now().UTC().Add(span).Truncate(time.Second), nil
 }
 
-// Programs of systemd.
-const (
-	systemdRun = "/usr/bin/systemd-run"
-	systemctl  = "/usr/bin/systemctl"
-	systemdUp  = "/run/systemd/system" // is there where systemd runs (sd_booted(3))
-)
+// overdueStops are the plans of this server whose time is over, and of which the undo
+// has left something.
+func (o *options) overdueStops(s *server) ([]remedy.Overdue, error) {
+	var list []remedy.Overdue
+	_, err := o.stepwise(s, func(j *remedy.Journal) []*remedy.Past {
+		list = j.Overdue(o.env.Now())
+		return nil
+	})
+	return slices.DeleteFunc(list, func(one remedy.Overdue) bool { return o.ofAnother(s, one.Past) }), err
+}
 
-// timer is the step that takes a plan back when its time is over, where systemd
-// runs. It does not survive a restart: then the next command does it.
-func (o *options) timer(s *server, at time.Time) (spoor.Step, bool) {
-	if at.IsZero() || !s.root.Live() || !s.root.Exists(systemdUp) || !s.root.Exists(systemdRun) {
-		return spoor.Step{}, false
+// maxOverdue is how many plans are told of that are overdue.
+const maxOverdue = 3
+
+// tellOverdue says, once, which stops are over and could not be taken back: a line for
+// each. Who may not read the state folder cannot do anything about it.
+func (o *options) tellOverdue(s *server) {
+	if o.toldOverdue != nil || o.check {
+		return
 	}
-	program, err := os.Executable()
+	o.toldOverdue = map[string]bool{}
+	list, err := o.overdueStops(s)
 	if err != nil {
-		return spoor.Step{}, false
+		return // what needs the state folder says so
 	}
-	// Stops that end in the same second have a timer each.
-	unit := "spoor-expire-" + strconv.FormatInt(at.Unix(), 10) + "-" + strconv.FormatInt(o.env.Now().UnixNano(), 36)
-	do := []string{
-		systemdRun, "--unit=" + unit, "--on-calendar=" + at.UTC().Format("2006-01-02 15:04:05") + " UTC", "--timer-property=AccuracySec=1s", program,
+	for i := range list[:min(maxOverdue, len(list))] {
+		o.sayOverdue(s, &list[i])
 	}
-	if o.state != "" {
-		do = append(do, "--state", o.state)
+	if more := len(list) - maxOverdue; more > 0 {
+		o.say("%d more stops are over and could not be taken back: %s", more, o.spoor("journal"))
 	}
-	do = append(do, "--mta", s.adapter.Name, "unstop", "--expired", "--yes", "--reason", "the time of a stop is over")
-	return spoor.Step{
-		Kind: spoor.StepCommand, Optional: true, What: "a timer of systemd takes it back at " + at.UTC().Format("2006-01-02 15:04 MST") + " (" + unit + ")",
-		Inverse: "the timer is removed",
-		Command: &spoor.Command{Do: do, Undo: []string{systemctl, "stop", unit + ".timer"}, Lenient: true},
-	}, true
+}
+
+// sayOverdue tells of one, with the commands that end it, unless that was told.
+func (o *options) sayOverdue(s *server, one *remedy.Overdue) {
+	if o.toldOverdue[one.Plan] {
+		return
+	}
+	if o.toldOverdue == nil {
+		o.toldOverdue = map[string]bool{}
+	}
+	o.toldOverdue[one.Plan] = true
+	what := one.Plan
+	if len(one.Record.Selector) > 0 {
+		what += " (" + one.Record.Selector[0] + ")"
+	}
+	o.say("%s is over since %s and could not be taken back: %s; when that is put right: %s; if it is to stay as it is: %s",
+		what, one.Record.Expires.In(o.env.Zone).Format("2006-01-02 15:04"), one.Last.Why, o.unstopCommand(s, one.Past), o.spoor("journal abandon "+one.Plan))
+}
+
+// unstopCommand is what takes back a plan.
+func (o *options) unstopCommand(s *server, past *remedy.Past) string {
+	words := "unstop " + past.Plan
+	if past.Record.MTA != s.adapter.Name {
+		words = "--mta " + past.Record.MTA + " " + words
+	}
+	return o.spoor(words)
 }

@@ -127,3 +127,91 @@ func TestOneStateFolderOfTwoServers(t *testing.T) {
 	}
 	run(dirs[1], "unstop", "account:anna@example.com")
 }
+
+// TestAnExpiryThatFails has a file that cannot be changed for a while: it is tried again
+// from hour to hour, not at every command, and each command tells of it in one line.
+func TestAnExpiryThatFails(t *testing.T) {
+	dir := hosttest.Unpack(t, "postfix")
+	main := filepath.Join(dir, "etc/postfix/main.cf")
+	before, err := os.ReadFile(main)
+	must(t, err)
+	root := func(words ...string) []string { return append([]string{"--root", dir, "--log", "none"}, words...) }
+	yes := []string{"--yes", "--reason", "test"}
+	const plan = "20261123T120000-stop"
+	tries := func(at time.Duration) int {
+		return strings.Count(later(t, at, 0, root("journal")...), "its time was over")
+	}
+	told := func(text string) {
+		t.Helper()
+		if strings.Count(text, "could not be taken back") != 1 || !strings.Contains(text, "hard links") ||
+			!strings.Contains(text, "unstop "+plan) || !strings.Contains(text, "journal abandon "+plan) {
+			t.Errorf("it says\n%s", text)
+		}
+	}
+	later(t, 0, 0, append(root("stop", "account:anna@example.com", "--for", "1h"), yes...)...)
+	must(t, os.Link(main, main+".second"))
+	told(later(t, 2*time.Hour, 4, append(root("unstop", "--expired"), yes...)...))
+	if n := tries(2 * time.Hour); n != 1 {
+		t.Fatalf("tried %d times", n)
+	}
+	for _, words := range [][]string{{"queue", "stat"}, {"journal"}, {"queue", "ls"}, append([]string{"queue", "hold", "from:@example.com"}, yes...)} {
+		told(later(t, 2*time.Hour+30*time.Minute, 0, root(words...)...))
+	}
+	told(later(t, 2*time.Hour+30*time.Minute, 5, append(root("stop", "account:anna@example.com"), yes...)...))
+	if text := later(t, 2*time.Hour+30*time.Minute, 4, append(root("unstop", "--expired"), yes...)...); !strings.Contains(text, "an hour after the last time") {
+		t.Errorf("it says\n%s", text)
+	}
+	if n := tries(150 * time.Minute); n != 1 {
+		t.Errorf("tried %d times within an hour", n)
+	}
+	told(later(t, 3*time.Hour+time.Minute, 0, append(root("queue", "release", "from:@example.com"), yes...)...))
+	if n := tries(3*time.Hour + time.Minute); n != 2 {
+		t.Errorf("tried %d times in two hours", n)
+	}
+	must(t, os.Remove(main+".second"))
+	later(t, 3*time.Hour+2*time.Minute, 0, append(root("unstop", plan), yes...)...)
+	if now, err := os.ReadFile(main); err != nil || !bytes.Equal(now, before) {
+		t.Errorf("%v: main.cf is\n%s", err, now)
+	}
+	if text := later(t, 5*time.Hour, 0, root()...); strings.Contains(text, "In force") || strings.Contains(text, plan) {
+		t.Errorf("it is told of still:\n%s", text)
+	}
+}
+
+// TestAnExpiryThatSomebodyHasOvertaken has an administrator edit the line that a stop has
+// changed. The answer tells of it until he says that it is to stay.
+func TestAnExpiryThatSomebodyHasOvertaken(t *testing.T) {
+	dir := hosttest.Unpack(t, "postfix")
+	main := filepath.Join(dir, "etc/postfix/main.cf")
+	text, err := os.ReadFile(main)
+	must(t, err)
+	must(t, os.WriteFile(main, append(text, "smtpd_sender_restrictions = reject_unknown_sender_domain\n"...), 0o644))
+	root := func(words ...string) []string { return append([]string{"--root", dir, "--log", "none"}, words...) }
+	yes := []string{"--yes", "--reason", "test"}
+	const plan = "20261123T120000-stop"
+	later(t, 0, 3, append(root("journal", "abandon", plan), yes...)...)
+	later(t, 0, 0, append(root("stop", "account:anna@example.com", "--for", "1h"), yes...)...)
+	later(t, 0, 3, append(root("journal", "abandon", plan), yes...)...) // it is in force
+	text, err = os.ReadFile(main)
+	must(t, err)
+	edited := bytes.Replace(text, []byte("\nsmtpd_sender_restrictions ="), []byte("\nsmtpd_sender_restrictions = permit_mynetworks"), 1)
+	must(t, os.WriteFile(main, edited, 0o644))
+	later(t, 2*time.Hour, 4, append(root("unstop", "--expired"), yes...)...)
+	for _, after := range []time.Duration{2 * time.Hour, 30 * time.Hour} {
+		if text := later(t, after, 0, root()...); !strings.Contains(text, "In force") || !strings.Contains(text, "was changed since") ||
+			!strings.Contains(text, "account:anna@example.com") || !strings.Contains(text, "unstop "+plan) {
+			t.Errorf("the answer does not tell of it:\n%s", text)
+		}
+	}
+	later(t, 31*time.Hour, 0, root("journal", "abandon", "-n", plan)...)
+	if text := later(t, 31*time.Hour, 0, append(root("journal", "abandon", plan), yes...)...); !strings.Contains(text, "is not taken back any more") {
+		t.Errorf("it says\n%s", text)
+	}
+	if text := later(t, 32*time.Hour, 0, root()...); strings.Contains(text, plan) {
+		t.Errorf("it is told of still:\n%s", text)
+	}
+	later(t, 32*time.Hour, 3, append(root("unstop", plan), yes...)...)
+	if now, err := os.ReadFile(main); err != nil || !bytes.Equal(now, edited) {
+		t.Errorf("%v: main.cf is\n%s", err, now)
+	}
+}

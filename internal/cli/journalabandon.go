@@ -20,7 +20,7 @@ func journalAbandonCommand(o *options) *cobra.Command {
 	f := &changeFlags{}
 	cmd := &cobra.Command{
 		Use:   "abandon PLAN",
-		Short: "give up a plan that was cut off and cannot be finished",
+		Short: "give up a plan that can be neither finished nor taken back",
 		Long: `abandon ends a plan that was cut off and that no run can finish, because the
 disk fails for one of its messages: until then every later change waits for it.
 
@@ -29,7 +29,11 @@ vault, or in the plan's folder beside the queue. What is beside the queue alone
 goes back into the queue, message by message, and what was about to return from
 the vault returns. What fails stays where it is and is listed; nothing is removed
 of which there is no other copy. "spoor vault restore" puts back what is in the
-vault. Once the disk is repaired, the same command brings back what had to stay.`,
+vault. Once the disk is repaired, the same command brings back what had to stay.
+
+Of a plan that is finished, and of which an undo has left something because somebody
+else had changed it, or because it failed, it says what that is: it stays as it is,
+spoor tries no more to take it back, and does not mention it again.`,
 		Example: `  spoor journal abandon -n 20261126T101500-rm
   spoor journal abandon 20261126T101500-rm --yes --reason "disk error, ticket 4711"`,
 		Args: oneArg("name one plan of spoor journal"),
@@ -49,6 +53,13 @@ func (o *options) journalAbandon(ctx context.Context, id string, f *changeFlags)
 		return err
 	}
 	defer s.close()
+	past, try, err := o.leftBehind(s, id)
+	if err != nil {
+		return err
+	}
+	if past != nil {
+		return o.letGo(s, past, try, f)
+	}
 	p, err := o.cutOffPlan(s, id)
 	if err != nil {
 		return err

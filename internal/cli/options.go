@@ -28,6 +28,8 @@ type options struct {
 	noColor bool
 	verbose bool
 	brief   bool // the answer is shown without its evidence
+
+	toldOverdue map[string]bool // stops that are over and could not be taken back; nil before it was looked for them
 }
 
 func (o *options) addFlags(root *cobra.Command) {

@@ -31,7 +31,7 @@ func TestAStopThatSomebodyHasOvertaken(t *testing.T) {
 	if receipt.Steps[0].Result != spoor.ResultChanged {
 		t.Fatalf("%+v", receipt.Steps)
 	}
-	if n := len(journal.Expired(time.Now())) + len(journal.InForce()); n != 0 {
+	if n := len(journal.Due(time.Now())) + len(journal.InForce()); n != 0 {
 		t.Errorf("it is still in force, and would be taken back again and again: %d", n)
 	}
 	second := edit("shut again\n")

@@ -109,30 +109,34 @@ func regularFile(name string) bool {
 // trusted refuses a program that others than root could replace: every user is going
 // to run it.
 func trusted(name string) error {
-	why := ""
-	for at := filepath.Clean(name); why == ""; at = filepath.Dir(at) {
+	if why := untrusted(name); why != "" {
+		return refuse("the shim cannot be taken: "+why, "nothing was changed", "")
+	}
+	return nil
+}
+
+// untrusted says why others than root could replace a program; "" if they cannot.
+func untrusted(name string) string {
+	for at := filepath.Clean(name); ; at = filepath.Dir(at) {
 		info, err := os.Lstat(at)
 		switch st, ok := sysStat(info); {
 		case err != nil:
-			why = err.Error()
+			return err.Error()
 		case !ok || st.Uid != 0:
-			why = at + " does not belong to root"
+			return at + " does not belong to root"
 		case info.Mode().Perm()&0o022 != 0 && info.Mode()&os.ModeSticky == 0:
-			why = "others may write to " + at
+			return "others may write to " + at
 		case at == name && !info.Mode().IsRegular():
-			why = at + " is no file"
+			return at + " is no file"
 		}
 		if at == "/" || at == "." {
 			break
 		}
 	}
-	if why == "" && filepath.IsAbs(name) {
-		return nil
+	if !filepath.IsAbs(name) {
+		return name + " is no absolute path"
 	}
-	if why == "" {
-		why = name + " is no absolute path"
-	}
-	return refuse("the shim cannot be taken: "+why, "nothing was changed", "")
+	return ""
 }
 
 func sysStat(info os.FileInfo) (*syscall.Stat_t, bool) {

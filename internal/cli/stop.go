@@ -193,9 +193,7 @@ func (o *options) moreSteps(ctx context.Context, s *server, p *spoor.Plan, c *sp
 			})
 		}
 	}
-	if step, ok := o.timer(s, p.Expires); ok {
-		p.Steps = append(p.Steps, step)
-	}
+	o.timer(s, p)
 	return nil
 }
 
@@ -257,12 +255,24 @@ func (s *server) shownInForce(o *options) ([]report.InForce, error) {
 	if err != nil {
 		return nil, err
 	}
+	overdue, err := o.overdueStops(s)
+	if err != nil {
+		return nil, err
+	}
+	why := map[string]string{}
+	for i := range overdue {
+		one := &overdue[i]
+		why[one.Plan] = one.Last.Why
+		if !slices.ContainsFunc(plans, func(past *remedy.Past) bool { return past.Plan == one.Plan }) {
+			plans = append(plans, one.Past)
+		}
+	}
 	var list []report.InForce
 	for _, past := range plans {
 		if past.Action != spoor.ActionStop.String() && past.Action != spoor.ActionFix.String() {
 			continue // what was mended is meant to stay
 		}
-		one := report.InForce{Plan: past.Plan, Action: past.Action, Since: past.Start, Expires: past.Record.Expires}
+		one := report.InForce{Plan: past.Plan, Action: past.Action, Since: past.Start, Expires: past.Record.Expires, Stuck: why[past.Plan]}
 		if len(past.Record.Selector) > 0 {
 			one.Subject = past.Record.Selector[0]
 		}
@@ -288,7 +298,11 @@ func (o *options) stepwise(s *server, among func(*remedy.Journal) []*remedy.Past
 	}
 	defer func() { _ = top.Close() }()
 	defer state.Close()
-	return slices.DeleteFunc(among(state.Journal), func(past *remedy.Past) bool {
-		return o.state != "" && past.Record.Root != s.root.Dir() // a folder that was named can be of several servers
-	}), nil
+	return slices.DeleteFunc(among(state.Journal), func(past *remedy.Past) bool { return o.ofAnother(s, past) }), nil
+}
+
+// ofAnother reports whether a plan is another server's: a state folder that was named can
+// be of several.
+func (o *options) ofAnother(s *server, past *remedy.Past) bool {
+	return o.state != "" && past.Record.Root != s.root.Dir()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -109,7 +110,7 @@ func (o *options) unstopExpired(ctx context.Context, f *changeFlags) error {
 		return err
 	}
 	if !over {
-		return nothing("no stop is over", o.spoor("journal"))
+		return o.noneDue(s)
 	}
 	if f.dryRun {
 		return nil
@@ -117,16 +118,35 @@ func (o *options) unstopExpired(ctx context.Context, f *changeFlags) error {
 	if err := o.answerable(f); err != nil {
 		return err
 	}
-	_, err = o.locked(ctx, s, func(*remedy.State, *disk.Dir) (*spoor.Receipt, error) { return nil, nil })
+	begun := o.env.Now()
+	if _, err = o.locked(ctx, s, func(*remedy.State, *disk.Dir) (*spoor.Receipt, error) { return nil, nil }); err != nil {
+		return err
+	}
+	left, err := o.overdueStops(s)
+	if err == nil && slices.ContainsFunc(left, func(one remedy.Overdue) bool { return !one.Last.Time.Before(begun.Truncate(time.Second)) }) {
+		return partial() // told when it was tried
+	}
 	return err
 }
 
-// anyOver reports whether the time of a stop is over that is still in force.
+// noneDue is the answer where no stop is to be taken back now.
+func (o *options) noneDue(s *server) error {
+	left, err := o.overdueStops(s)
+	if err != nil {
+		return err
+	}
+	if len(left) == 0 {
+		return nothing("no stop is over", o.spoor("journal"))
+	}
+	return &statusError{status: exitPartial, err: &spoor.Problem{
+		What: "what is over could not be taken back", So: "it is tried again an hour after the last time, or at once by its name", Try: o.unstopCommand(s, left[0].Past),
+	}}
+}
+
+// anyOver reports whether the time of a stop is over that is to be taken back now.
 func (o *options) anyOver(s *server) (bool, error) {
-	inForce, err := o.inForce(s)
-	return slices.ContainsFunc(inForce, func(past *remedy.Past) bool {
-		return !past.Record.Expires.IsZero() && !past.Record.Expires.After(o.env.Now())
-	}), err
+	due, err := o.stepwise(s, func(j *remedy.Journal) []*remedy.Past { return j.Due(o.env.Now()) })
+	return len(due) > 0, err
 }
 
 // expire takes back the stops whose time is over, and does again what a restart or
@@ -134,7 +154,7 @@ func (o *options) anyOver(s *server) (bool, error) {
 // and keeps nobody from working.
 func (o *options) expire(ctx context.Context, s *server, state *remedy.State, top *disk.Dir) error {
 	work := &remedy.Work{State: state, Now: o.env.Now, Steps: s.steps(top, o.env.Now)}
-	for _, past := range state.Journal.Expired(o.env.Now()) {
+	for _, past := range state.Journal.Due(o.env.Now()) {
 		p, err := state.Plan(past.Plan)
 		if err != nil {
 			o.say("%s is over, and cannot be taken back: %v", past.Plan, err)
@@ -143,22 +163,34 @@ func (o *options) expire(ctx context.Context, s *server, state *remedy.State, to
 		if p.Root != s.root.Dir() || p.MTA != s.adapter.Name {
 			continue // of another tree, or another MTA's: it is taken back there
 		}
-		back := state.Inverse(past, p)
-		back.Host, back.Root, back.MTA, back.Time = s.host, s.root.Dir(), s.adapter.Name, o.env.Now().UTC()
-		back.By, back.Reason, back.StepsOnly = "spoor", "its time was over", past.Done() > 0
-		if err := work.Propose(back); err != nil {
+		if err := o.expireOne(ctx, s, work, past, p); err != nil {
 			return err
 		}
-		receipt, err := work.Apply(ctx, back)
-		if err != nil {
-			return err
-		}
-		o.say("%s was over and is taken back: %s", past.Plan, cameTo(back, receipt))
 	}
 	if err := work.Renew(ctx, s.root.Dir()); err != nil {
 		for _, one := range unjoined(err) {
 			o.say("%v", one)
 		}
+	}
+	return nil
+}
+
+// expireOne takes back a stop whose time is over.
+func (o *options) expireOne(ctx context.Context, s *server, work *remedy.Work, past *remedy.Past, p *spoor.Plan) error {
+	back := work.State.Inverse(past, p)
+	back.Host, back.Root, back.MTA, back.Time = s.host, s.root.Dir(), s.adapter.Name, o.env.Now().UTC()
+	back.By, back.Reason, back.StepsOnly = "spoor", "its time was over", past.Done() > 0
+	if err := work.Propose(back); err != nil {
+		return err
+	}
+	receipt, err := work.Apply(ctx, back)
+	if err != nil {
+		return err
+	}
+	if receipt.StepsDone() == len(receipt.Steps) {
+		o.say("%s was over and is taken back: %s", past.Plan, cameTo(back, receipt))
+	} else if try := work.State.Journal.LastTry(past, back.Time); try != nil {
+		o.sayOverdue(s, &remedy.Overdue{Past: past, Last: *try})
 	}
 	return nil
 }

@@ -22,6 +22,7 @@ type Past struct {
 	Purged   int    // messages that left the vault for good
 	Resumed  bool
 	GivenUp  bool // somebody has ended it before its end
+	LetGo    bool // somebody has ended it behind its end: what an undo has left of it stays
 
 	begun []span // batches that were begun and not done
 	done  []span
@@ -111,6 +112,10 @@ func (p *Past) add(r *Record) {
 	case EventRetention:
 		p.Planned, p.Finished, p.Record, p.Action, p.Start, p.End = true, true, *r, r.Action, r.Time, r.Time
 	case EventGivenUp:
+		if p.Finished && !p.GivenUp {
+			p.LetGo = true
+			return
+		}
 		p.Finished, p.GivenUp, p.End, p.Failure = true, true, r.Time, "given up by "+r.By+": "+r.Reason
 	case EventUndone:
 		p.UndoneBy = r.UndoneBy

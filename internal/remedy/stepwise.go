@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"time"
 
 	"spoor"
 	"spoor/internal/disk"
@@ -231,11 +230,6 @@ func (w *Work) Renew(ctx context.Context, root string) error {
 	return problems
 }
 
-// Expired are the plans in force whose time is over, oldest first.
-func (j *Journal) Expired(now time.Time) []*Past {
-	return slices.DeleteFunc(j.InForce(), func(p *Past) bool { return p.Record.Expires.IsZero() || p.Record.Expires.After(now) })
-}
-
 // InForce are the plans whose steps are still done, oldest first. One is not of which
 // nothing is left but steps that an undo has found changed by somebody else: what they
 // did is not there any more, and to try again is for people (see Left).
@@ -246,10 +240,11 @@ func (j *Journal) InForce() []*Past {
 }
 
 // Left are the plans of which steps are not taken back, oldest first: those in force,
-// and those that somebody else has overtaken, whose undo can be tried again.
+// and those that somebody else has overtaken, whose undo can be tried again. What was
+// let go is not of them.
 func (j *Journal) Left() []*Past {
 	return slices.DeleteFunc(j.Plans(), func(p *Past) bool {
 		action, ok := spoor.ParseAction(p.Action)
-		return !ok || !action.Stepwise() || action == spoor.ActionUndo || !p.Finished || p.UndoneBy != "" || len(j.StepsLeft(p)) == 0
+		return !ok || !action.Stepwise() || action == spoor.ActionUndo || !p.Finished || p.LetGo || p.UndoneBy != "" || len(j.StepsLeft(p)) == 0
 	})
 }

@@ -20,6 +20,10 @@ type Abandoned struct {
 	Messages []LocatedMessage
 	Restore  string // the command that puts back what is in the vault
 	Beside   string // the folder of the plan beside the queue, below the root
+
+	// Stays are, of a plan that is finished and whose undo has left something, the steps
+	// that are not taken back any more. There are no messages then.
+	Stays []spoor.StepOutcome
 }
 
 // LocatedMessage is one of them.
@@ -43,6 +47,11 @@ var whereMeaning = [...]struct{ where, meaning string }{
 // belongs.
 func (a *Abandoned) Text(out io.Writer, style Style) error {
 	p := &page{style: style, root: a.Root}
+	if len(a.Stays) > 0 {
+		p.para(0, "of "+a.Plan+" ("+a.Action.String()+") stays, and is not taken back any more:")
+		writeStepOutcomes(p, a.Stays)
+		return p.writeTo(out)
+	}
 	p.para(0, "unfinished part of "+a.Plan+" ("+a.Action.String()+"): "+plural(len(a.Messages), "message"))
 	for _, one := range whereMeaning {
 		a.writePlace(p, one.where, one.meaning)
@@ -90,11 +99,12 @@ func (a *Abandoned) writePlace(p *page, where, meaning string) {
 
 type abandonedJSON struct {
 	headJSON
-	Plan     string          `json:"plan"`
-	Action   string          `json:"action"`
-	Counts   map[string]int  `json:"counts"`
-	Folder   text            `json:"folder"`
-	Messages []abandonedLine `json:"messages"`
+	Plan     string            `json:"plan"`
+	Action   string            `json:"action"`
+	Counts   map[string]int    `json:"counts"`
+	Folder   text              `json:"folder"`
+	Messages []abandonedLine   `json:"messages"`
+	Stays    []stepOutcomeJSON `json:"stays,omitempty"`
 }
 
 type abandonedLine struct {
@@ -108,7 +118,7 @@ type abandonedLine struct {
 
 // JSON writes one document of the schema spoor.abandoned/1.
 func (a *Abandoned) JSON(out io.Writer) error {
-	document := abandonedJSON{headJSON: a.json(AbandonedSchema), Plan: a.Plan, Action: a.Action.String(), Counts: map[string]int{}, Folder: text(a.Beside), Messages: []abandonedLine{}}
+	document := abandonedJSON{headJSON: a.json(AbandonedSchema), Plan: a.Plan, Action: a.Action.String(), Counts: map[string]int{}, Folder: text(a.Beside), Messages: []abandonedLine{}, Stays: stepOutcomes(a.Stays)}
 	for i := range a.Messages {
 		m := &a.Messages[i]
 		document.Counts[m.Where]++

@@ -14,8 +14,8 @@ import (
 // only unit is qmail's. Nothing of it is seen outside, but its control groups.
 const bootScript = `set -e
 mount --make-rprivate /
-mount -t proc proc /proc
-mount -t tmpfs tmpfs /run
+mount -t proc none /proc
+mount -t tmpfs none /run
 mkdir -p /run/systemd/system /run/lock
 mount --bind "$1" /etc/systemd/system
 export container=spoor
