@@ -69,27 +69,38 @@ func (o *options) auditFix(ctx context.Context, args []string, f *mendFlags) err
 	if _, err := o.finishCutOff(ctx, s, &f.changeFlags); err != nil {
 		return err
 	}
-	a, err := s.answer(ctx, o)
+	p, err := o.mendPlan(ctx, s, args, f)
 	if err != nil {
 		return err
+	}
+	return o.carryOut(ctx, s, p, &f.changeFlags)
+}
+
+// allFlag is the word for every finding of a check.
+const allFlag = "--all"
+
+// mendPlan is the plan that mends what the audit finds: a check and its subjects.
+func (o *options) mendPlan(ctx context.Context, s *server, args []string, f *mendFlags) (*spoor.Plan, error) {
+	a, err := s.answer(ctx, o)
+	if err != nil {
+		return nil, err
 	}
 	findings, err := o.chosenFindings(a, args, f)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	m := s.mending(ctx, a, findings)
 	if !effectual(m.Steps) {
-		return cannotMend(args[0], &m)
+		return nil, cannotMend(args[0], &m)
 	}
 	words := args
 	if f.all {
-		words = append(slices.Clone(args), "--all")
+		words = append(slices.Clone(args), allFlag)
 	}
-	p := &spoor.Plan{
+	return &spoor.Plan{
 		Action: spoor.ActionAuditFix, Host: s.host, Root: s.root.Dir(), MTA: s.adapter.Name, Selector: words,
 		Steps: m.Steps, Open: append(m.Open, m.Refused...), ByHand: m.ByHand, Breaks: m.Breaks,
-	}
-	return o.carryOut(ctx, s, p, &f.changeFlags)
+	}, nil
 }
 
 // withFixes names the command that mends each finding, where panel or MTA may have a

@@ -249,7 +249,7 @@ func TestAnUndoOfARestoreLeavesOthersAlone(t *testing.T) {
 				break
 			}
 		}
-		s.must(t, s.dir, "undo", "--yes", "--reason", "test")
+		s.must(t, s.dir, "undo", at().Format("20060102T150405")+"-restore", "--yes", "--reason", "test")
 		left := 0
 		for _, m := range messagesOf(t, s.dir, s.mta) {
 			if m.ID == other {

@@ -2,7 +2,10 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"spoor"
@@ -18,10 +21,10 @@ func (s *server) steps(top *disk.Dir, now func() time.Time) *measure.Server {
 
 // inverseSteps is the plan that takes back one with steps, or does again what
 // another one has taken back.
-func (s *server) inverseSteps(ctx context.Context, state *remedy.State, past *remedy.Past, p *spoor.Plan) (*spoor.Plan, error) {
+func (o *options) inverseSteps(ctx context.Context, s *server, state *remedy.State, past *remedy.Past, p *spoor.Plan) (*spoor.Plan, error) {
 	var err error
 	if p.Action == spoor.ActionUndo {
-		return s.again(ctx, state, past, p)
+		return o.again(ctx, s, state, past, p)
 	}
 	back := state.Inverse(past, p)
 	if len(p.Targets) > 0 {
@@ -31,12 +34,32 @@ func (s *server) inverseSteps(ctx context.Context, state *remedy.State, past *re
 	return back, err
 }
 
-// again is the plan that does once more what an undo has taken back.
-func (s *server) again(ctx context.Context, state *remedy.State, past *remedy.Past, undo *spoor.Plan) (*spoor.Plan, error) {
+// again is the plan that does once more what an undo has taken back. It is planned anew:
+// what the first one rested on may not be there any more, and its time begins now.
+func (o *options) again(ctx context.Context, s *server, state *remedy.State, past *remedy.Past, undo *spoor.Plan) (*spoor.Plan, error) {
 	first, err := state.Plan(undo.Undoes)
 	if err != nil {
 		return nil, fmt.Errorf("what %s has taken back: %w", undo.ID, err)
 	}
+	var p *spoor.Plan
+	switch first.Action {
+	case spoor.ActionStop, spoor.ActionFix:
+		p, err = o.stopAgain(ctx, s, first)
+	case spoor.ActionAuditFix:
+		p, err = o.mendAgain(ctx, s, first)
+	default:
+		p = sameSteps(first, undo)
+	}
+	if err != nil {
+		return nil, o.cannotRepeat(first, err)
+	}
+	p.Targets, err = s.restoredBy(ctx, past, undo)
+	sumUp(p)
+	return p, err
+}
+
+// sameSteps are those of a plan that an undo has taken back.
+func sameSteps(first, undo *spoor.Plan) *spoor.Plan {
 	p := &spoor.Plan{Action: first.Action, Selector: first.Selector, Open: first.Open, ByHand: first.ByHand}
 	taken := map[int]bool{}
 	for _, step := range undo.Steps {
@@ -47,7 +70,48 @@ func (s *server) again(ctx context.Context, state *remedy.State, past *remedy.Pa
 			p.Steps = append(p.Steps, first.Steps[i])
 		}
 	}
-	p.Targets, err = s.restoredBy(ctx, past, undo)
-	sumUp(p)
-	return p, err
+	return p
+}
+
+// stopAgain plans a stop anew. Of its messages those go that the undo has put back.
+func (o *options) stopAgain(ctx context.Context, s *server, first *spoor.Plan) (*spoor.Plan, error) {
+	f := &stopFlags{}
+	source, err := f.parse(first.Selector)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.notStopped(s, source); err != nil {
+		return nil, err
+	}
+	return o.stopSteps(ctx, s, first.Action, source, f)
+}
+
+// mendAgain plans anew what has mended a weakness.
+func (o *options) mendAgain(ctx context.Context, s *server, first *spoor.Plan) (*spoor.Plan, error) {
+	f := &mendFlags{}
+	words := slices.DeleteFunc(slices.Clone(first.Selector), func(word string) bool { return word == allFlag })
+	f.all = len(words) < len(first.Selector)
+	return o.mendPlan(ctx, s, words, f)
+}
+
+// cannotRepeat says why what a plan has done cannot be done again, and what shows that
+// without a plan that was taken back.
+func (o *options) cannotRepeat(first *spoor.Plan, err error) error {
+	anew := *first
+	anew.Undoes = ""
+	status, problem := exitRefused, &spoor.Problem{What: err.Error(), So: "nothing was changed", Err: err}
+	var known *statusError
+	var told *spoor.Problem
+	if errors.As(err, &known) {
+		status = known.status
+	}
+	if errors.As(err, &told) {
+		copied := *told
+		problem = &copied
+	}
+	problem.What = "what " + first.ID + " did cannot be done again: " + problem.What
+	if problem.Try == "" {
+		problem.Try = o.spoor(strings.TrimPrefix(o.command(&anew), "spoor ") + " -n")
+	}
+	return &statusError{status: status, err: problem}
 }

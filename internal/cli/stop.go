@@ -112,6 +112,15 @@ func (o *options) examineForStop(ctx context.Context, f *changeFlags) (*server, 
 
 // stopPlan is the plan against a source.
 func (o *options) stopPlan(ctx context.Context, s *server, action spoor.Action, source spoor.Source, f *stopFlags) (*spoor.Plan, error) {
+	p, err := o.stopSteps(ctx, s, action, source, f)
+	if err == nil && (action == spoor.ActionFix || f.withQueue) {
+		err = o.withQueue(ctx, s, p, source, f)
+	}
+	return p, err
+}
+
+// stopSteps is the same without messages.
+func (o *options) stopSteps(ctx context.Context, s *server, action spoor.Action, source spoor.Source, f *stopFlags) (*spoor.Plan, error) {
 	until, err := o.expiry(f.lasts)
 	if err != nil {
 		return nil, err
@@ -132,13 +141,7 @@ func (o *options) stopPlan(ctx context.Context, s *server, action spoor.Action, 
 		Action: action, Host: s.host, Root: s.root.Dir(), MTA: s.adapter.Name, Selector: f.words(source),
 		Steps: m.Steps, Open: append(m.Open, m.Refused...), ByHand: m.ByHand, Expires: until,
 	}
-	if err := o.moreSteps(ctx, s, p, c); err != nil {
-		return nil, err
-	}
-	if action == spoor.ActionFix || f.withQueue {
-		err = o.withQueue(ctx, s, p, source, f)
-	}
-	return p, err
+	return p, o.moreSteps(ctx, s, p, c)
 }
 
 // effectual reports whether steps do anything.
@@ -170,12 +173,38 @@ func (f *stopFlags) words(source spoor.Source) []string {
 	if f.lasts != "" {
 		words = append(words, "--for", f.lasts)
 	}
-	for flag, set := range map[string]bool{"--with-queue": f.withQueue, "--lock-login": f.lockLogin, "--keep-legit": f.keepLegit} {
-		if set {
-			words = append(words, flag)
+	for _, one := range f.switches() {
+		if *one.set {
+			words = append(words, one.flag)
 		}
 	}
 	return words
+}
+
+// stopSwitch is a flag without a value.
+type stopSwitch struct {
+	flag string
+	set  *bool
+}
+
+func (f *stopFlags) switches() []stopSwitch {
+	return []stopSwitch{{"--with-queue", &f.withQueue}, {"--lock-login", &f.lockLogin}, {"--keep-legit", &f.keepLegit}}
+}
+
+// parse is the inverse of words.
+func (f *stopFlags) parse(words []string) (spoor.Source, error) {
+	if len(words) == 0 {
+		return spoor.Source{}, errors.New("the plan does not say what was stopped")
+	}
+	for i, word := range words {
+		if word == "--for" && i+1 < len(words) {
+			f.lasts = words[i+1]
+		}
+		for _, one := range f.switches() {
+			*one.set = *one.set || word == one.flag
+		}
+	}
+	return spoor.ParseSource(words[0])
 }
 
 // moreSteps adds those that rest on the running machine: open sessions are ended

@@ -24,7 +24,9 @@ func undoCommand(o *options) *cobra.Command {
 		Long: `undo takes back a plan, by default the last one that was not taken back:
 removed messages return to the queue with the marks of what was delivered, held
 ones are released and released ones held. What it does is a plan of its own, with
-its own entry in the journal, and can be undone too.`,
+its own entry in the journal, and can be undone too, but by its name only: without a
+PLAN, undo never does again what an undo has taken back. A stop that is done again is
+planned anew, with the means that there are now.`,
 		Example: `  spoor journal
   spoor undo
   spoor undo 20261126T101500-rm`,
@@ -110,7 +112,7 @@ func (o *options) inverseOf(ctx context.Context, s *server, args []string) (*rem
 	if oneStep(past.Action) {
 		return past, nil, nil
 	}
-	p, err := s.inverse(ctx, state, past)
+	p, err := o.inverse(ctx, s, state, past)
 	return past, p, err
 }
 
@@ -162,21 +164,40 @@ func pastOf(state *remedy.State, args []string) (*remedy.Past, error) {
 		return plans[i], nil
 	}
 	for _, past := range slices.Backward(plans) {
-		if past.UndoneBy == "" && past.Undoable() {
+		if past.UndoneBy == "" && !past.LetGo && past.Undoable() && !takesBack(plans, past) {
 			return past, nil
+		}
+	}
+	for _, past := range slices.Backward(plans) {
+		if past.UndoneBy != "" && !takesBack(plans, past) {
+			return nil, nothing("nothing is left to take back: the last plan, "+past.Plan+", was taken back already, by "+past.UndoneBy, "spoor journal")
 		}
 	}
 	return nil, nothing("there is nothing to take back", "spoor journal")
 }
 
+// takesBack reports whether a plan is an undo. One that takes back an undo is none: it
+// does again what was done.
+func takesBack(plans []*remedy.Past, past *remedy.Past) (undo bool) {
+	for past.Record.Undoes != "" {
+		undo = !undo
+		i := slices.IndexFunc(plans, func(p *remedy.Past) bool { return p.Plan == past.Record.Undoes })
+		if i < 0 {
+			break
+		}
+		past = plans[i]
+	}
+	return undo
+}
+
 // inverse is the plan that takes another one back.
-func (s *server) inverse(ctx context.Context, state *remedy.State, past *remedy.Past) (*spoor.Plan, error) {
+func (o *options) inverse(ctx context.Context, s *server, state *remedy.State, past *remedy.Past) (*spoor.Plan, error) {
 	p, err := state.Plan(past.Plan)
 	if err != nil {
 		return nil, err
 	}
 	if p.Action.Stepwise() {
-		return s.inverseSteps(ctx, state, past, p)
+		return o.inverseSteps(ctx, s, state, past, p)
 	}
 	back := &spoor.Plan{ThroughVault: p.ThroughVault}
 	switch {
