@@ -9,10 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Neighbour and Beside are addresses of clients in a network of the test's own.
+// Neighbour and Beside are addresses of clients in a network of the test's own: no
+// device has them, but what is sent from them and to them stays here. Service is one that
+// the loopback has, as it is where a machine keeps an address of its own there.
 const (
 	Neighbour = "203.0.113.77"
 	Beside    = "203.0.113.78"
+	Service   = "203.0.113.79"
 )
 
 // OwnNetwork gives the test, and all that it starts, a network with a firewall of
@@ -28,7 +31,10 @@ func OwnNetwork(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{
-		{"link", "set", "lo", "up"}, {"addr", "add", Neighbour + "/32", "dev", "lo"}, {"addr", "add", Beside + "/32", "dev", "lo"},
+		{"link", "set", "lo", "up"},
+		{"addr", "add", Service + "/32", "dev", "lo"},
+		{"route", "add", "local", Neighbour + "/32", "dev", "lo"},
+		{"route", "add", "local", Beside + "/32", "dev", "lo"},
 	} {
 		if out, err := exec.CommandContext(t.Context(), "ip", args...).CombinedOutput(); err != nil {
 			t.Fatalf("ip %v: %v: %s", args, err, out)

@@ -226,6 +226,7 @@ func CheckNetworkStopped(s *Stopping) {
 		}
 	}
 	before := s.Manifest(s.Folders...)
+	s.Says(s.Want(5, "stop", "network:"+Service, "--yes", "--reason", "test"), "this machine itself", "audit fix relay-list 203.0.113.0/24 -n", "spoor live")
 	source := "network:" + Neighbour
 	s.stop(source, "--for", "1h")
 	if err := relaying.Send(strange); err == nil || code(err) != 0 {

@@ -93,15 +93,9 @@ func (o *options) auditLs(ctx context.Context, p *probes) error {
 // audit reads the standing policy and judges it. What spam was seen from counts
 // against who may relay.
 func (s *server) audit(ctx context.Context, a *answer) error {
-	var policy spoor.MailPolicy
-	if s.plesk != nil {
-		var err error
-		if policy, err = s.plesk.MailPolicy(ctx); err != nil {
-			return err
-		}
-	}
-	if q, ok := s.queue.(mta.Policies); ok {
-		q.MailPolicy(&policy)
+	policy, err := s.relayPolicy(ctx)
+	if err != nil {
+		return err
 	}
 	if q, ok := s.queue.(*qmail.Queue); ok {
 		s.defaultPolicies(q, &policy)
@@ -115,6 +109,19 @@ func (s *server) audit(ctx context.Context, a *answer) error {
 	a.policy = policy
 	a.findings = s.withFixes(a, audit.Findings(s.auditFacts(a)))
 	return nil
+}
+
+// relayPolicy is what panel and MTA say of domains and of those who may relay.
+func (s *server) relayPolicy(ctx context.Context) (policy spoor.MailPolicy, err error) {
+	if s.plesk != nil {
+		if policy, err = s.plesk.MailPolicy(ctx); err != nil {
+			return policy, err
+		}
+	}
+	if q, ok := s.queue.(mta.Policies); ok {
+		q.MailPolicy(&policy)
+	}
+	return policy, nil
 }
 
 // auditFacts are what the findings rest on, but for what probes find.

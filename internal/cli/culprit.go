@@ -59,8 +59,9 @@ func (s *server) culprit(ctx context.Context, o *options, source spoor.Source) (
 	return c, nil
 }
 
-// ownAddresses are those of this machine's network devices. One that cannot be read
-// is passed over: a network that is named is stopped all the same.
+// ownAddresses are those of this machine's network devices, the loopback's among them: a
+// service address is often there. One that cannot be read is passed over: a network that
+// is named is stopped all the same.
 func ownAddresses() []netip.Addr {
 	devices, err := net.Interfaces()
 	if err != nil {
@@ -69,7 +70,7 @@ func ownAddresses() []netip.Addr {
 	var list []netip.Addr
 	for _, device := range devices {
 		addresses, err := device.Addrs()
-		if err != nil || device.Flags&net.FlagLoopback != 0 {
+		if err != nil {
 			continue
 		}
 		for _, one := range addresses {

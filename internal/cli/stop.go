@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 
 	"spoor"
 	"spoor/internal/disk"
+	"spoor/internal/mta"
 	"spoor/internal/remedy"
 	"spoor/internal/report"
 )
@@ -135,7 +138,7 @@ func (o *options) stopSteps(ctx context.Context, s *server, action spoor.Action,
 		return nil, err
 	}
 	if !effectual(m.Steps) {
-		return nil, cannotStop(source, &m)
+		return nil, s.cannotStop(ctx, o, c, &m)
 	}
 	p := &spoor.Plan{
 		Action: action, Host: s.host, Root: s.root.Dir(), MTA: s.adapter.Name, Selector: f.words(source),
@@ -156,15 +159,43 @@ func effectual(steps []spoor.Step) bool {
 
 // cannotStop says why nothing can be done against a source here, and what can be
 // done by hand.
-func cannotStop(source spoor.Source, m *spoor.Measures) error {
-	so := "nothing was changed"
+func (s *server) cannotStop(ctx context.Context, o *options, c *spoor.Culprit, m *spoor.Measures) error {
+	so, try := "nothing was changed", ""
 	if len(m.Refused) > 0 {
 		so += ": " + strings.Join(m.Refused, "; ")
 	}
 	if len(m.ByHand) > 0 {
 		so += "; by hand: " + strings.Join(m.ByHand, "; ")
 	}
-	return refuse("spoor knows no way to stop "+source.String()+" on this server", so, "")
+	if prefix, ok := c.Network(); ok && mta.OfThisMachine(prefix, c.Addresses) {
+		also := append([]string{so}, s.relayedBy(ctx, o, prefix)...)
+		if c.Live {
+			try = o.spoor("live")
+			also = append(also, "who on this machine talks to port 25 is told by: "+try)
+		}
+		so = strings.Join(also, "; ")
+	}
+	return refuse("spoor knows no way to stop "+c.Source.String()+" on this server", so, try)
+}
+
+// relayedBy names the entries of the relay list by which a network sends without a
+// login, with the commands that show what would break without them.
+func (s *server) relayedBy(ctx context.Context, o *options, network netip.Prefix) []string {
+	var words []string
+	policy, _ := s.relayPolicy(ctx) // what cannot be read is a gap of the audit
+	for i := range policy.Relay {
+		entry := &policy.Relay[i]
+		if entry.Temporary || !entry.Prefix.Overlaps(network) {
+			continue
+		}
+		place := entry.Place.File
+		if entry.Place.Line > 0 {
+			place += ":" + strconv.Itoa(entry.Place.Line)
+		}
+		words = append(words, "it may send without a login by the entry "+entry.Prefix.String()+" of "+place+
+			", and what breaks without that is told by: "+o.spoor("audit fix relay-list "+entry.Prefix.String()+" -n"))
+	}
+	return words
 }
 
 // words are the command line of the plan, to be shown and to be run again.

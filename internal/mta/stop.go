@@ -80,7 +80,7 @@ func BarNetwork(c *spoor.Culprit) spoor.Measures {
 	switch {
 	case !ok:
 		return spoor.Measures{}
-	case ofThisMachine(prefix, c.Addresses):
+	case OfThisMachine(prefix, c.Addresses):
 		return spoor.Measures{Refused: []string{"the mail comes from this machine itself, or the network has it in it: its programs are to be stopped, not its address"}}
 	case !c.Live:
 		return spoor.Measures{ByHand: []string{"nft add rule inet filter input ip saddr " + prefix.String() + " tcp dport { 25, 465, 587 } reject"}}
@@ -95,9 +95,10 @@ func BarNetwork(c *spoor.Culprit) spoor.Measures {
 	}
 }
 
-// ofThisMachine reports whether a network has an address of the machine that it would
-// be kept from: the mail system talks to itself by these, and so do its filters.
-func ofThisMachine(prefix netip.Prefix, own []netip.Addr) bool {
+// OfThisMachine reports whether a network has an address of the machine that it would
+// be kept from: the loopback, or one of own. The mail system talks to itself by these, and
+// so do its filters.
+func OfThisMachine(prefix netip.Prefix, own []netip.Addr) bool {
 	return prefix.Overlaps(netip.PrefixFrom(netip.AddrFrom4([4]byte{127, 0, 0, 0}), 8)) || prefix.Contains(netip.IPv6Loopback()) ||
 		slices.ContainsFunc(own, func(addr netip.Addr) bool { return prefix.Contains(addr.Unmap()) })
 }
