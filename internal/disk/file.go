@@ -211,6 +211,16 @@ func (f *File) LockRangeOFD(n int64) error {
 	})
 }
 
+// LockHolder is the process that holds a POSIX lock on the file; 0 if there is none, or it
+// is not known: locks of open files have none.
+func (f *File) LockHolder() int {
+	lock := unix.Flock_t{Type: unix.F_WRLCK}
+	if err := unix.FcntlFlock(uintptr(f.fd), unix.F_OFD_GETLK, &lock); err != nil || lock.Type == unix.F_UNLCK {
+		return 0
+	}
+	return max(int(lock.Pid), 0)
+}
+
 func (f *File) lock(op string, call func() error) error {
 	err := f.do(op, call)
 	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {

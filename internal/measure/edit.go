@@ -24,12 +24,17 @@ type editRecord struct {
 	Same   bool        `json:"same,omitempty"` // there was nothing to change
 }
 
-func (e *edit) do(_ context.Context, records *disk.Dir) (string, error) {
+func (e *edit) do(ctx context.Context, records *disk.Dir) (string, error) {
 	at, err := e.server.place(e.spec.Path)
 	if err != nil {
 		return "", err
 	}
 	defer at.close()
+	unlock, err := at.lockAccounts(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
 	now, err := at.look()
 	if err != nil {
 		return "", err
@@ -112,7 +117,7 @@ func (e *edit) after(now *fileState) (*fileState, error) {
 	return &after, nil
 }
 
-func (e *edit) undo(_ context.Context, records *disk.Dir) (string, error) {
+func (e *edit) undo(ctx context.Context, records *disk.Dir) (string, error) {
 	record := &editRecord{}
 	if found, err := load(records, beforeName, record); err != nil || !found || record.Same {
 		return "", err
@@ -122,6 +127,11 @@ func (e *edit) undo(_ context.Context, records *disk.Dir) (string, error) {
 		return "", err
 	}
 	defer at.close()
+	unlock, err := at.lockAccounts(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
 	now, err := at.look()
 	if err != nil {
 		return "", err
