@@ -34,8 +34,7 @@ func newRemadeTree(t *testing.T) *remadeTree {
 	must(t, os.MkdirAll(filepath.Join(r.dir, "state"), 0o700))
 	for _, name := range []string{"source", "made"} {
 		must(t, os.WriteFile(filepath.Join(r.dir, name), []byte("a\nb\nc\n"), 0o644))
-		old := time.Date(2021, 5, 6, 7, 8, 9, 0, time.UTC)
-		must(t, os.Chtimes(filepath.Join(r.dir, name), old, old))
+		must(t, os.Chtimes(filepath.Join(r.dir, name), old(), old()))
 	}
 	top, err := disk.Open(r.dir, nil)
 	must(t, err)
@@ -48,6 +47,9 @@ func newRemadeTree(t *testing.T) *remadeTree {
 	r.work = &remedy.Work{State: r.state, Steps: server, Now: time.Now}
 	return r
 }
+
+// old is when the files were written.
+func old() time.Time { return time.Date(2021, 5, 6, 7, 8, 9, 0, time.UTC) }
 
 // stop takes a line out of the source, by a plan.
 func (r *remadeTree) stop(shared string, changes []spoor.LineChange, hook ...spoor.Step) *spoor.Plan {
@@ -111,6 +113,39 @@ func TestWhatIsMadeOfOthersFollowsThem(t *testing.T) {
 		r.unstop(plans[1-firstBack])
 		r.want("abc")
 	}
+}
+
+// A file that is as it was before the first of several plans has its time from then,
+// whichever is taken back last.
+func TestAFileThatIsAsItWasHasItsTime(t *testing.T) {
+	for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
+		if at := swapped(t, order, 0o644); !at.Equal(old()) {
+			t.Errorf("taken back in the order %v, it is of %v", order, at)
+		}
+	}
+	if at := swapped(t, []int{0, 1, 2}, 0o640); at.Equal(old()) {
+		t.Error("somebody has changed its mode, and it has the time from before")
+	}
+}
+
+// swapped is the time of a file of which three plans have changed a line each, when
+// they are taken back in an order, and somebody has set its mode before that.
+func swapped(t *testing.T, order []int, mode os.FileMode) time.Time {
+	t.Helper()
+	r := newRemadeTree(t)
+	var plans []*spoor.Plan
+	for _, c := range []spoor.LineChange{{Old: "a", New: "A"}, {Old: "b", New: "B"}, {Old: "c", New: "C"}} {
+		plans = append(plans, r.stop("", []spoor.LineChange{c}))
+	}
+	name := filepath.Join(r.dir, "source")
+	must(t, os.Chmod(name, mode))
+	for _, i := range order {
+		r.unstop(plans[i])
+	}
+	r.want("abc")
+	info, err := os.Stat(name)
+	must(t, err)
+	return info.ModTime()
 }
 
 // A plan that needs what another one has made keeps it, whichever is taken back first.

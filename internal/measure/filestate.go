@@ -1,11 +1,13 @@
 package measure
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"time"
 
 	"spoor/internal/disk"
@@ -33,6 +35,12 @@ type fileState struct {
 func sum(content []byte) string {
 	digest := sha256.Sum256(content)
 	return hex.EncodeToString(digest[:])
+}
+
+// like reports whether two files have the same content, mode, owner and attributes.
+func (f *fileState) like(other *fileState) bool {
+	return !f.Absent && !other.Absent && f.SHA256 == other.SHA256 && f.Mode == other.Mode && f.UID == other.UID && f.GID == other.GID &&
+		maps.EqualFunc(f.Attrs, other.Attrs, bytes.Equal)
 }
 
 // look reads the file of a place. A file with a second name is refused: what is

@@ -78,6 +78,25 @@ func (s *Server) Renew(ctx context.Context, step *spoor.Step, records *disk.Dir)
 	return s.Do(ctx, step, records)
 }
 
+// Retime gives the file of an edit the times that it had before, if it is the same file
+// again in all else. It reports whether it is.
+func (s *Server) Retime(step *spoor.Step, records *disk.Dir) (same bool, err error) {
+	record := &editRecord{}
+	if found, err := load(records, beforeName, record); err != nil || !found || step.Edit == nil {
+		return false, err
+	}
+	at, err := s.place(step.Edit.Path)
+	if err != nil {
+		return false, err
+	}
+	defer at.close()
+	now, err := at.look()
+	if err != nil || !now.like(&record.File) {
+		return false, err
+	}
+	return true, at.dir.SetTimes(at.name, record.File.Accessed, record.File.Modified)
+}
+
 func (s *Server) mechanism(step *spoor.Step) (mechanism, error) {
 	switch {
 	case step.Kind == spoor.StepEdit && step.Edit != nil:

@@ -18,6 +18,7 @@ type Steps interface {
 	Do(ctx context.Context, step *spoor.Step, records *disk.Dir) (remark string, err error)
 	Undo(ctx context.Context, step *spoor.Step, records *disk.Dir) (remark string, err error)
 	Renew(ctx context.Context, step *spoor.Step, records *disk.Dir) (remark string, err error)
+	Retime(step *spoor.Step, records *disk.Dir) (same bool, err error)
 }
 
 // doSteps does what no earlier run has done. Where a step cannot be done that the
@@ -144,6 +145,9 @@ func (w *Work) undoStep(ctx context.Context, step *spoor.Step, of spoor.StepRef,
 		}
 		return w.Steps.Undo(context.WithoutCancel(ctx), step, records)
 	})
+	if err == nil && step.Edit != nil {
+		err = w.retime(step, of)
+	}
 	record.Time, record.Result, record.Remark = w.Now().UTC(), spoor.ResultDone.String(), remark
 	switch {
 	case errors.Is(err, spoor.ErrConflict):
@@ -152,6 +156,43 @@ func (w *Work) undoStep(ctx context.Context, step *spoor.Step, of spoor.StepRef,
 		record.Result, record.Error = spoor.ResultFailed.String(), err.Error()
 	}
 	return w.State.Journal.Write(*record)
+}
+
+// retime gives a file its times from before the first of several plans that have changed
+// it and were taken back in another order, if it has the content from before that too.
+func (w *Work) retime(step *spoor.Step, of spoor.StepRef) error {
+	this := w.State.Journal.Of(of.Plan)
+	plans := w.State.Journal.Plans()
+	meanwhile := map[string]bool{} // was taken back: what was before this one began has no part in it
+	for _, past := range plans {
+		meanwhile[past.Record.Undoes] = meanwhile[past.Record.Undoes] || !past.Start.Before(this.Start)
+	}
+	for _, past := range slices.Backward(plans) {
+		if past.Plan == of.Plan || past.Record.Root != this.Record.Root || !meanwhile[past.Plan] {
+			continue
+		}
+		p, err := w.State.Plan(past.Plan)
+		if errors.Is(err, ErrNoPlan) || errors.Is(err, ErrPlanDamaged) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for i := range p.Steps {
+			if other := &p.Steps[i]; other.Edit == nil || other.Edit.Path != step.Edit.Path || !past.step(i).begun {
+				continue
+			}
+			same := false
+			_, err := w.withRecords(p.ID, i, func(records *disk.Dir) (_ string, err error) {
+				same, err = w.Steps.Retime(&p.Steps[i], records)
+				return "", err
+			})
+			if err != nil || same {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // undoSteps takes back steps of another plan. One that cannot be taken back does
