@@ -47,7 +47,7 @@ var rooms = map[string][]string{
 	"spoor/internal/remedy":                {"spoor", "spoor/internal/disk", "spoor/internal/vault"},
 	"spoor/internal/shim":                  {},
 	"spoor/internal/origin":                {"spoor", "spoor/internal/host", "spoor/internal/shim"},
-	"spoor/internal/recorder":              {"spoor", "spoor/internal/host", "spoor/internal/disk", "spoor/internal/origin", "spoor/internal/shim"},
+	"spoor/internal/recorder":              {"spoor", "spoor/internal/host", "spoor/internal/disk", "spoor/internal/vault", "spoor/internal/origin", "spoor/internal/shim"},
 	"spoor/internal/report":                {"spoor"},
 	"spoor/internal/cli":                   {"*"},
 	"spoor/cmd/spoor":                      {"spoor/internal/cli"},
