@@ -11,23 +11,24 @@ type Action uint8
 
 // The actions, as the command line names them.
 const (
-	ActionRemove   Action = iota // out of the queue, into the vault
-	ActionHold                   // no delivery until it is released
-	ActionRelease                // the inverse of hold
-	ActionRetry                  // a delivery is attempted now
-	ActionRestore                // out of the vault, into the queue
-	ActionFreeze                 // no remote delivery of anything; mail is still taken in
-	ActionThaw                   // the inverse of freeze
-	ActionRebuild                // a new queue tree with the same messages
-	ActionStop                   // a source can send no more
-	ActionFix                    // the same, and its messages leave the queue
-	ActionAuditFix               // a setting that the audit found is mended
-	ActionShim                   // the recorder in front of sendmail is put in
-	ActionUndo                   // the steps of another plan are taken back
+	ActionRemove      Action = iota // out of the queue, into the vault
+	ActionHold                      // no delivery until it is released
+	ActionRelease                   // the inverse of hold
+	ActionRetry                     // a delivery is attempted now
+	ActionRestore                   // out of the vault, into the queue
+	ActionFreeze                    // no remote delivery of anything; mail is still taken in
+	ActionThaw                      // the inverse of freeze
+	ActionRebuild                   // a new queue tree with the same messages
+	ActionStop                      // a source can send no more
+	ActionFix                       // the same, and its messages leave the queue
+	ActionAuditFix                  // a setting that the audit found is mended
+	ActionShim                      // the recorder in front of sendmail is put in
+	ActionUndo                      // the steps of another plan are taken back
+	ActionShimRelease               // what the shim holds in the vault is handed to sendmail
 )
 
 var actionNames = [...]string{
-	"rm", "hold", "release", "retry", "restore", "freeze", "thaw", "rebuild", "stop", "fix", "audit-fix", "shim", "undo",
+	"rm", "hold", "release", "retry", "restore", "freeze", "thaw", "rebuild", "stop", "fix", "audit-fix", "shim", "undo", "shim-release",
 }
 
 // Stepwise reports whether plans of the action change the server outside its
@@ -229,8 +230,13 @@ type Plan struct {
 	ByHand  []string  // commands that would do more, and that nothing has proven to be right here
 	Breaks  []string  // what works now and will not any more, for people
 	Expires time.Time // the plan takes itself back then; zero if it does not
+	// Again is of a shim-release: messages of which it is not known whether they were
+	// sent are handed over too.
+	Again bool
 	// StepsOnly is of an undo that leaves the messages of the other plan in the vault.
 	StepsOnly bool
+
+	Remarks []string // what it cannot do, for people: in its receipt too
 
 	Targets  []Target
 	Method   []string      // how it is done on this server, for people
@@ -274,6 +280,8 @@ type Receipt struct {
 	Failure   string    // what stopped it before its end; "" if nothing did
 
 	Steps []StepOutcome // of those that were tried, in the order of the plan
+
+	Remarks []string // of the plan
 }
 
 // StepsDone is how many steps were done as planned.

@@ -100,6 +100,7 @@ func (o *options) carryOut(ctx context.Context, s *server, p *spoor.Plan, f *cha
 	if receipt == nil {
 		return err
 	}
+	receipt.Remarks = p.Remarks
 	return errors.Join(o.showReceipt(s, receipt, format), told(ctx, receipt, err), outcomeOf(receipt, err))
 }
 
@@ -113,8 +114,8 @@ func told(ctx context.Context, receipt *spoor.Receipt, err error) error {
 
 // explain asks the controller how it would do it. unable says why it can do nothing.
 func (s *server) explain(p *spoor.Plan, f *changeFlags) (unable, err error) {
-	if p.Action.Stepwise() && len(p.Targets) == 0 {
-		return nil, nil // it is the steps that say how
+	if p.Action.Stepwise() && len(p.Targets) == 0 || p.Action == spoor.ActionShimRelease {
+		return nil, nil // it says how already
 	}
 	top, err := disk.Open(s.root.Dir(), nil)
 	if err != nil {
@@ -229,6 +230,8 @@ func (o *options) command(p *spoor.Plan) string {
 		words = []string{"spoor", "audit", "fix"}
 	case spoor.ActionShim:
 		words = []string{"spoor", "shim", "install"}
+	case spoor.ActionShimRelease:
+		words = []string{"spoor", "shim", "release"}
 	default:
 	}
 	return report.Command(append(words, p.Selector...)...)
@@ -330,6 +333,9 @@ func (o *options) work(ctx context.Context, s *server, work *remedy.Work, top *d
 	work.Steps = s.steps(top, o.env.Now)
 	if p.Action.Stepwise() && len(p.Targets) == 0 {
 		return work.Apply(ctx, p)
+	}
+	if p.Action == spoor.ActionShimRelease {
+		return o.releaseHeld(ctx, s, work, p)
 	}
 	c, err := s.control(work.State, top, p.ID, p.Stop)
 	if err != nil {

@@ -86,6 +86,7 @@ func (o *options) journalShow(s *server, state *remedy.State, plan, format strin
 		return err
 	}
 	receipt := past[i].Receipt(p.Action)
+	receipt.Remarks = p.Remarks
 	if format != "json" {
 		page := &report.Journal{Head: s.pageHead(o), Entries: []report.JournalEntry{entryOf(past[i])}}
 		if err := page.Text(o.env.Out, o.style()); err != nil {

@@ -29,9 +29,13 @@ func (o *options) shimStatus(ctx context.Context) error {
 	}
 	programs := programsBeside()
 	state := recorder.Look(ctx, recorder.System(o.stateDir(), programs.Shim), programs)
+	held, damaged, err := o.heldMail()
+	if err != nil {
+		return err
+	}
 	page := &report.Shim{
 		Time: o.env.Now().UTC(), InFront: state.InFront, Replaced: state.Replaced, Current: state.Current, PHP: state.PHP, Answers: state.Answers, HasKey: state.HasKey,
-		LastLine: state.LastLine, LogBytes: state.LogBytes, Limits: state.Limits, Damaged: state.Damaged, Held: heldRows(state.Held),
+		LastLine: state.LastLine, LogBytes: state.LogBytes, Limits: state.Limits, Damaged: damaged, Held: heldRows(held),
 	}
 	if state.ConfigErr != nil {
 		page.Config = state.ConfigErr.Error()
@@ -40,16 +44,4 @@ func (o *options) shimStatus(ctx context.Context) error {
 		return page.JSON(o.env.Out)
 	}
 	return page.Text(o.env.Out, o.style())
-}
-
-func heldRows(list []recorder.Held) []report.HeldMessage {
-	var rows []report.HeldMessage
-	for i := range list {
-		h := &list[i]
-		rows = append(rows, report.HeldMessage{
-			Name: h.Name, Time: h.Time, UID: h.UID, Script: h.Script, MessageID: h.MessageID, Recipients: h.Recipients,
-			SizeBytes: h.SizeBytes, Uncertain: h.Releasing,
-		})
-	}
-	return rows
 }

@@ -23,10 +23,11 @@ func undoCommand(o *options) *cobra.Command {
 		Short: "take back what was changed",
 		Long: `undo takes back a plan, by default the last one that was not taken back:
 removed messages return to the queue with the marks of what was delivered, held
-ones are released and released ones held. What it does is a plan of its own, with
-its own entry in the journal, and can be undone too, but by its name only: without a
-PLAN, undo never does again what an undo has taken back. A stop that is done again is
-planned anew, with the means that there are now.`,
+ones are released and released ones held. Of what "spoor shim release" has given to
+sendmail it takes out of the queue what waits there still. What it does is a plan of
+its own, with its own entry in the journal, and can be undone too, but by its name only:
+without a PLAN, undo never does again what an undo has taken back. A stop that is done
+again is planned anew, with the means that there are now.`,
 		Example: `  spoor journal
   spoor undo
   spoor undo 20261126T101500-rm`,
@@ -198,6 +199,13 @@ func (o *options) inverse(ctx context.Context, s *server, state *remedy.State, p
 	}
 	if p.Action.Stepwise() {
 		return o.inverseSteps(ctx, s, state, past, p)
+	}
+	if p.Action == spoor.ActionShimRelease {
+		back, err := s.undoRelease(ctx, past, p)
+		if back != nil {
+			sumUp(back)
+		}
+		return back, err
 	}
 	back := &spoor.Plan{ThroughVault: p.ThroughVault}
 	switch {

@@ -14,6 +14,7 @@ import (
 
 	"spoor"
 	"spoor/internal/mta"
+	"spoor/internal/recorder"
 	"spoor/internal/remedy"
 	"spoor/internal/report"
 	"spoor/internal/vault"
@@ -22,7 +23,7 @@ import (
 func vaultCommand(o *options) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "vault",
-		Short: "messages that were taken out of the queue: list, read, put back, export, purge",
+		Short: "messages that were taken out of the queue, or held by the shim: list, read, put back, export, purge",
 		Args:  noCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -50,7 +51,7 @@ func vaultLsCommand(o *options) *cobra.Command {
 		Use:   "ls [SELECTOR…]",
 		Short: "list what is in the vault",
 		Long: `ls lists the messages that were taken out of the queue and are in the vault
-still; with --all, those too that are in the queue again or were purged. The
+still, and those that the shim holds (under DATE-held); with --all, those too that are in the queue again or were purged. The
 selectors are those of "spoor queue ls".`,
 		Example: `  spoor vault ls
   spoor vault ls from:@shop.test --plan 20261126T101500-rm`,
@@ -102,12 +103,14 @@ func (o *options) vaultLs(ctx context.Context, words []string, f *vaultFlags) er
 	return nil
 }
 
-// openVault opens the server and its state folder to read them.
+// openVault opens the server and its state folder to read them, with what the shim
+// holds in the vault.
 func (o *options) openVault(ctx context.Context) (*server, *remedy.State, func(), error) {
 	s, err := o.examine(ctx)
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	o.takeInToLook(ctx)
 	state, top, err := o.lookState(s)
 	if err != nil {
 		s.close()
@@ -245,6 +248,9 @@ func (s *server) message(p *spoor.Parcel, most int) ([]byte, error) {
 
 // openMessage opens the message in a parcel as it was received.
 func openMessage(p *spoor.Parcel) (io.ReadCloser, error) {
+	if p.MTA == recorder.MTA {
+		return recorder.Message(p)
+	}
 	list := adapters()
 	i := slices.IndexFunc(list, func(a mta.Adapter) bool { return a.Name == p.MTA })
 	if i < 0 || list[i].Message == nil {
@@ -298,6 +304,9 @@ func (o *options) vaultRestore(ctx context.Context, words []string, v *vaultFlag
 		if entries[i].MTA == s.adapter.Name {
 			p.Targets = append(p.Targets, targetOf(&entries[i]))
 		}
+	}
+	if len(p.Targets) == 0 && slices.ContainsFunc(entries, func(e vault.Entry) bool { return e.MTA == recorder.MTA }) {
+		return nothing("what matches is held by the shim and was in no queue yet: spoor shim release hands it to sendmail", o.spoor("vault ls"))
 	}
 	if len(p.Targets) == 0 {
 		return nothing("no message in the vault matches", o.spoor("vault ls"))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
 	"time"
@@ -12,7 +13,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"spoor/internal/recorder"
 	"spoor/internal/remedy"
+	"spoor/internal/report"
 	"spoor/internal/vault"
 )
 
@@ -34,11 +37,12 @@ func vaultPurgeCommand(o *options) *cobra.Command {
 		Long: `purge removes messages from the vault: those that selectors and --plan match, or
 those that are older than --older, or the oldest ones until the vault is smaller
 than --size or --share. Without any of them, "spoor vault retention" says what
-goes. It cannot be undone, so it always asks; --yes answers in a
+goes. Messages that the shim holds are in the vault, and go in the same way. It cannot be undone, so it always asks; --yes answers in a
 script. What is in the queue again takes no room after the next purge either.`,
 		Example: `  spoor vault purge --older 30d
   spoor vault purge --size 2G --yes
-  spoor vault purge --plan 20261126T101500-rm`,
+  spoor vault purge --plan 20261126T101500-rm
+  spoor vault purge --plan 20261126-held uid:10003`,
 		RunE: func(cmd *cobra.Command, args []string) error { return o.vaultPurge(cmd.Context(), args, f) },
 	}
 	f.add(cmd)
@@ -67,6 +71,7 @@ func (o *options) vaultPurge(ctx context.Context, words []string, f *purgeFlags)
 		return err
 	}
 	defer s.close()
+	o.takeInToLook(ctx)
 	looked, top, err := o.lookState(s)
 	if err != nil {
 		return err
@@ -78,6 +83,11 @@ func (o *options) vaultPurge(ctx context.Context, words []string, f *purgeFlags)
 		return err
 	}
 	defer state.Close()
+	done, err := o.takeInToPurge(ctx, state)
+	if err != nil {
+		return err
+	}
+	defer done()
 	if len(words) == 0 && f.plan == "" && retention == (vault.Retention{}) {
 		if retention = state.Retention(); retention == (vault.Retention{}) {
 			return usageTry(errors.New("say what may go: --older, --size, --share, --plan or selectors; or set a retention"), "spoor vault retention --help")
@@ -102,6 +112,22 @@ func (o *options) vaultPurge(ctx context.Context, words []string, f *purgeFlags)
 		return err
 	}
 	return o.purge(state, doomed)
+}
+
+// takeInToPurge moves what the shim holds into the vault, where a purge finds it, and
+// keeps others from doing so until it is done. What cannot be moved is not purged.
+func (o *options) takeInToPurge(ctx context.Context, state *remedy.State) (done func(), err error) {
+	in, err := o.intake(ctx, state, changeWait)
+	if errors.Is(err, fs.ErrNotExist) {
+		return func() {}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := takeAll(ctx, in); err != nil {
+		fmt.Fprintln(o.env.Err, "spoor: not all that is held can be purged:", report.Escape(err.Error()))
+	}
+	return func() { _ = in.Close() }, nil
 }
 
 func (f *purgeFlags) retention() (r vault.Retention, err error) {
@@ -168,8 +194,8 @@ func (o *options) doomed(state *remedy.State, words []string, f *purgeFlags, r v
 			return nil, 0, err
 		}
 		for i := range entries {
-			if !unfinished[entries[i].Plan] && entries[i].Mark.Fate != vault.FateRestoring {
-				mark(&entries[i])
+			if e := &entries[i]; !unfinished[e.Plan] && (e.Mark.Fate != vault.FateRestoring || e.MTA == recorder.MTA && !unfinished[e.Mark.By]) {
+				mark(e)
 			}
 		}
 	}

@@ -76,6 +76,11 @@ type ID struct {
 	Nonce  Nonce
 }
 
+// Name is what a message with the ID is called while it is held.
+func (id ID) Name() string {
+	return id.Issued.UTC().Format("20060102T150405") + "-" + id.Nonce.String()
+}
+
 const (
 	version   = "1"
 	macBytes  = 16

@@ -137,6 +137,23 @@ func (r *Rule) check() (err error) {
 	return err
 }
 
+// String names the limit, for people.
+func (r *Rule) String() string {
+	words := r.Limit
+	switch {
+	case r.User != "":
+		words += " of user " + r.User
+	case r.UID != nil:
+		words += " of uid " + strconv.Itoa(*r.UID)
+	case r.Script == "":
+		words += " of each user"
+	}
+	if r.Script != "" {
+		words += " by " + r.Script
+	}
+	return words
+}
+
 // parseRate reads 200/h: so many messages in a minute, an hour or a day.
 func parseRate(text string) (count int, per time.Duration, err error) {
 	number, unit, _ := strings.Cut(text, "/")

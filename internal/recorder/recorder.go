@@ -1,7 +1,7 @@
 // Package recorder is the root's side of the sendmail shim. A shim connects for
 // each message; the recorder looks up in /proc who that is, issues a signed ID, and
 // writes a line about the message into its log. Over a limit, the message itself
-// comes in, and waits in a store.
+// comes in: into a store, whose messages go on into the vault.
 //
 // Whoever may run a program may connect. What he sends is a claim; what the kernel
 // says of him is a fact; and one user can use up neither the log nor the recorder.
@@ -22,6 +22,7 @@ import (
 	"spoor/internal/disk"
 	"spoor/internal/origin"
 	"spoor/internal/shim"
+	"spoor/internal/vault"
 )
 
 // Places are where a recorder works. All but Proc are absolute paths.
@@ -53,6 +54,8 @@ type Recorder struct {
 	spool   *spool
 	store   *Store
 	state   *disk.Dir
+	vaults  *disk.Dir
+	vault   *vault.Vault
 	counter counter
 	crowd   crowd
 	usage   usage
@@ -88,6 +91,15 @@ func (r *Recorder) open() error {
 	if r.store, err = OpenStore(r.state); err != nil {
 		return err
 	}
+	if r.vaults, err = r.state.MakeDir(vault.FolderName, 0o700); err != nil {
+		return err
+	}
+	if r.vault, err = vault.Open(r.vaults); err != nil {
+		return err
+	}
+	if err = r.usage.count(r.state, r.vault); err != nil {
+		return err
+	}
 	if r.log, err = openLog(r.places.Log, r.now); err != nil {
 		return err
 	}
@@ -103,8 +115,10 @@ func (r *Recorder) Close() {
 	if r.store != nil {
 		_ = r.store.Close()
 	}
-	if r.state != nil {
-		_ = r.state.Close()
+	for _, dir := range []*disk.Dir{r.vaults, r.state} {
+		if dir != nil {
+			_ = dir.Close()
+		}
 	}
 }
 
@@ -239,7 +253,8 @@ func (r *Recorder) welcome(conn *net.UnixConn, group *sync.WaitGroup) {
 	})
 }
 
-// collectInterval is how often notes are taken out of the spool.
+// collectInterval is how often notes are taken out of the spool, and held messages out
+// of the store.
 const collectInterval = time.Minute
 
 func (r *Recorder) collectOften(ctx context.Context) {
@@ -247,7 +262,35 @@ func (r *Recorder) collectOften(ctx context.Context) {
 		if err := r.spool.collect(r.keepNote); err != nil {
 			r.problem(err)
 		}
+		if err := r.takeIn(ctx); err != nil && ctx.Err() == nil {
+			r.problem(fmt.Errorf("held messages stay outside the vault: %w", err))
+		}
+		if err := r.usage.count(r.state, r.vault); err != nil {
+			r.problem(err)
+		}
 		pause(ctx, collectInterval)
+	}
+}
+
+// intakeRound is how many messages are taken in before others have their turn.
+const intakeRound = 1000
+
+// takeIn moves what is held into the vault. Another one who does so is not waited for.
+func (r *Recorder) takeIn(ctx context.Context) error {
+	for {
+		in, err := OpenIntake(r.state, r.vault, r.now)
+		if errors.Is(err, disk.ErrLocked) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		done, err := in.Take(ctx, intakeRound)
+		_ = in.Close()
+		if err != nil || done.Messages == 0 || ctx.Err() != nil {
+			return errors.Join(err, done.Err)
+		}
+		pause(ctx, 2*intakePause)
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"spoor/internal/disk"
 	"spoor/internal/origin"
 )
 
@@ -23,8 +22,6 @@ type State struct {
 	HasKey    bool      // IDs can be checked
 	LastLine  time.Time // when the log was last written; zero if there is none
 	LogBytes  int64     // of the newest file
-	Held      []Held
-	Damaged   int // envelopes of held messages that cannot be read
 	ConfigErr error
 	Limits    int
 }
@@ -56,23 +53,7 @@ func Look(ctx context.Context, places Places, programs Programs) State {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		s.ConfigErr = err
 	}
-	s.Held, s.Damaged = heldBelow(places.State)
 	return s
-}
-
-func heldBelow(name string) (list []Held, damaged int) {
-	state, err := disk.Open(name, nil)
-	if err != nil {
-		return nil, 0
-	}
-	defer func() { _ = state.Close() }()
-	dir, err := state.OpenDir(origin.HeldName)
-	if err != nil {
-		return nil, 0
-	}
-	defer func() { _ = dir.Close() }()
-	list, damaged, _ = (&Store{dir: dir}).List()
-	return list, damaged
 }
 
 func exists(name string) bool {

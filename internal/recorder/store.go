@@ -7,43 +7,115 @@ import (
 	"io/fs"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"spoor/internal/disk"
 	"spoor/internal/origin"
+	"spoor/internal/vault"
 )
 
-// Held is a message that waits in the store. All of it but UID, GID and the time is
-// its sender's own word.
+// Held is a message that was kept over a limit: what is needed to hand it to
+// sendmail, and what is shown of it. All but UID, GID, User, the time and the limit
+// is its sender's own word.
 type Held struct {
-	Name       string    `json:"name"`
-	ID         string    `json:"id"`
+	Name       string    `json:"name"` // time and nonce of its ID
+	ID         string    `json:"id"`   // of its X-Spoor-Origin field
 	Time       time.Time `json:"time"` // UTC
 	UID        int       `json:"uid"`
 	GID        int       `json:"gid"`
-	Args       []string  `json:"argv"` // the real sendmail's
+	User       string    `json:"user,omitempty"` // login of UID then
+	Args       []string  `json:"argv"`           // the real sendmail's
+	RawArgs    [][]byte  `json:"argv_base64,omitempty"`
 	Script     string    `json:"script,omitempty"`
+	Limit      string    `json:"limit,omitempty"` // that it was over; "" of those that an older spoor held
+	Sender     string    `json:"sender,omitempty"`
 	MessageID  string    `json:"message_id,omitempty"`
 	Recipients int       `json:"recipients,omitempty"`
 	SizeBytes  int64     `json:"size"` // as it is stored, with the field
-	Releasing  bool      `json:"-"`    // it was being released when that was cut off: it may have been sent
+
+	// InDoubt is of a message that may have been sent already: its release was cut
+	// off, or its sender was perhaps not told that it is kept.
+	InDoubt bool `json:"-"`
+
+	// Of one in the vault: the plan that was about to hand it over, where it is in doubt
+	// and that is known; its place, nil for one in the store; its recipients.
+	By        string       `json:"-"`
+	Entry     *vault.Entry `json:"-"`
+	Addresses []string     `json:"-"`
 }
 
-// Store keeps messages that are held, in a folder that is root's alone:
-// NAME.eml has the message, NAME.json its envelope. A message is there if its
-// NAME.json is, which is written last. While it is released the latter is called
-// NAME.out.
+// encode writes what is needed of a message beside its content. JSON has no bytes
+// that are no UTF-8: arguments that are not are kept a second time.
+func (h *Held) encode() ([]byte, error) {
+	for _, arg := range h.Args {
+		if !utf8.ValidString(arg) {
+			h.RawArgs = rawArgs(h.Args)
+			break
+		}
+	}
+	return json.Marshal(h)
+}
+
+func rawArgs(args []string) [][]byte {
+	raw := make([][]byte, len(args))
+	for i, arg := range args {
+		raw[i] = []byte(arg)
+	}
+	return raw
+}
+
+// ParseHeld is the inverse: it reads the file of the role RoleCall.
+func ParseHeld(text []byte) (Held, error) {
+	var h Held
+	if err := json.Unmarshal(text, &h); err != nil {
+		return Held{}, err
+	}
+	if len(h.RawArgs) > 0 {
+		h.Args = nil
+		for _, arg := range h.RawArgs {
+			h.Args = append(h.Args, string(arg))
+		}
+	}
+	if !validName(h.Name) || h.UID < 0 || h.GID < 0 {
+		return Held{}, errEnvelope
+	}
+	return h, nil
+}
+
+var errEnvelope = errors.New("it is not what the recorder writes")
+
+// validName reports whether a name can be one of a held message. Others never become
+// a file's.
+func validName(name string) bool {
+	return name != "" && len(name) <= 100 && strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-") == ""
+}
+
+// Store is where messages are kept until they are in the vault, in a folder that is
+// root's alone: NAME.eml has the message, and a file with another ending its envelope,
+// which is written last. The endings say what is known of the message:
+//
+//	NAME.kept  it is on disk, and its sender is being told so
+//	NAME.json  his shim was told: it is held
+//	NAME.out   it may have been sent
 type Store struct{ dir *disk.Dir }
 
+// heldName is the folder in the state folder.
+const heldName = origin.HeldName
+
 const (
-	messageEnd   = ".eml"
-	envelopeEnd  = ".json"
-	unfinished   = ".tmp"
-	releasingEnd = ".out"
+	messageEnd  = ".eml"
+	keptEnd     = ".kept"
+	envelopeEnd = ".json"
+	doubtEnd    = ".out"
+	unfinished  = ".tmp"
 )
+
+// isEnvelope reports whether a file is the envelope of a message.
+func isEnvelope(end string) bool { return end == keptEnd || end == envelopeEnd || end == doubtEnd }
 
 // OpenStore opens the store below a state folder, and makes it.
 func OpenStore(state *disk.Dir) (*Store, error) {
-	dir, err := state.MakeDir(origin.HeldName, 0o700)
+	dir, err := state.MakeDir(heldName, 0o700)
 	if err == nil {
 		err = state.Sync()
 	}
@@ -56,8 +128,10 @@ func OpenStore(state *disk.Dir) (*Store, error) {
 // Close closes the folder.
 func (s *Store) Close() error { return s.dir.Close() }
 
-// Sweep removes what a recorder left behind that was killed while a message came:
-// its sender was not told that it is kept.
+// Sweep is for a recorder that begins to serve. It removes what another one left
+// behind that was killed while a message came: its sender was not told that it is
+// kept. Where it was killed while it told him, nobody knows whether he has sent the
+// message on.
 func (s *Store) Sweep() error {
 	names, err := s.dir.Names()
 	if err != nil {
@@ -65,18 +139,23 @@ func (s *Store) Sweep() error {
 	}
 	known := map[string]bool{}
 	for _, name := range names {
-		if base, end := splitName(name); end == envelopeEnd || end == releasingEnd {
+		if base, end := splitName(name); isEnvelope(end) {
 			known[base] = true
 		}
 	}
 	for _, name := range names {
-		if base, end := splitName(name); end == unfinished || end == messageEnd && !known[base] {
-			if err := s.dir.Remove(name); err != nil {
-				return err
-			}
+		base, end := splitName(name)
+		switch {
+		case end == keptEnd:
+			err = s.dir.Rename(name, s.dir, base+doubtEnd)
+		case end == unfinished, end == messageEnd && !known[base]:
+			err = s.dir.Remove(name)
+		}
+		if err != nil {
+			return err
 		}
 	}
-	return nil
+	return s.dir.Sync()
 }
 
 func splitName(name string) (base, end string) {
@@ -116,32 +195,39 @@ func (i *incoming) abandon() {
 	_ = i.store.dir.Remove(i.name + messageEnd)
 }
 
-// commit makes the message durable, then its envelope, then the names of both.
+// commit makes the message durable, then its envelope, then the names of both. It is
+// held when told is called.
 func (i *incoming) commit(h *Held) error {
 	h.Name, h.SizeBytes = i.name, i.bytes
 	if err := i.file.Sync(); err != nil {
 		return err
 	}
-	text, err := json.Marshal(h)
+	text, err := h.encode()
 	if err != nil {
 		return err
 	}
 	if err := i.store.writeDurably(i.name+unfinished, text); err != nil {
 		return err
 	}
-	if err := i.store.dir.Rename(i.name+unfinished, i.store.dir, i.name+envelopeEnd); err != nil {
+	if err := i.store.dir.Rename(i.name+unfinished, i.store.dir, i.name+keptEnd); err != nil {
 		return err
 	}
 	if err := i.store.dir.Sync(); err != nil {
-		_ = i.store.dir.Remove(i.name + envelopeEnd) // it is not said to be kept
+		_ = i.store.dir.Remove(i.name + keptEnd) // it is not said to be kept
 		return err
 	}
 	return i.file.Close()
 }
 
+// told says that the sender knows that his message is kept: from now on it may go into
+// the vault. A crash that makes this undone leaves it in doubt.
+func (i *incoming) told() error {
+	return i.store.dir.Rename(i.name+keptEnd, i.store.dir, i.name+envelopeEnd)
+}
+
 // withdraw removes a message that was committed and that its sender was not told of.
 func (i *incoming) withdraw() error {
-	for _, end := range [...]string{envelopeEnd, messageEnd} {
+	for _, end := range [...]string{keptEnd, messageEnd} {
 		if err := i.store.dir.Remove(i.name + end); err != nil {
 			return err
 		}
@@ -167,90 +253,47 @@ func (s *Store) writeDurably(name string, text []byte) error {
 	return err
 }
 
-// List returns what is held, the oldest first, and how many envelopes could not be
-// read.
+// List returns what is in the store, the oldest first, and how many envelopes could
+// not be read.
 func (s *Store) List() (list []Held, damaged int, err error) {
 	names, err := s.dir.Names()
 	if err != nil {
 		return nil, 0, err
 	}
 	for _, name := range names {
-		base, end := splitName(name)
-		if end != envelopeEnd && end != releasingEnd {
+		if _, end := splitName(name); !isEnvelope(end) {
 			continue
 		}
-		h, err := s.read(name)
-		if err != nil || h.Name != base {
+		h, _, err := s.read(name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // it is on its way into the vault
+		case err != nil:
 			damaged++
-			continue
+		default:
+			list = append(list, h)
 		}
-		h.Releasing = end == releasingEnd
-		list = append(list, h)
 	}
 	sortHeld(list)
 	return list, damaged, nil
 }
 
-const maxEnvelope = 16 << 20
+// maxEnvelope is how large an envelope may be, in bytes: the arguments twice, with
+// what JSON adds to them.
+const maxEnvelope = 64 << 20
 
-func (s *Store) read(name string) (h Held, err error) {
-	f, err := s.dir.Open(name)
+// read reads an envelope, and returns its text too.
+func (s *Store) read(name string) (h Held, text []byte, err error) {
+	text, err = s.dir.Get(name, maxEnvelope)
 	if err != nil {
-		return h, err
+		return h, nil, err
 	}
-	defer func() { _ = f.Close() }()
-	text, err := readAll(f, maxEnvelope)
-	if err != nil {
-		return h, err
-	}
-	return h, json.Unmarshal(text, &h)
-}
-
-// ErrHeld is returned for a name that is not in the store.
-var ErrHeld = errors.New("no such message is held")
-
-// Take opens a message to release it. From then on it is not released again
-// without a word: who takes it may be killed before he can say that it was sent.
-func (s *Store) Take(name string, again bool) (Held, *disk.File, error) {
-	end := envelopeEnd
-	h, err := s.read(name + end)
-	if errors.Is(err, fs.ErrNotExist) && again {
-		end = releasingEnd
-		h, err = s.read(name + end)
-	}
-	if errors.Is(err, fs.ErrNotExist) || err == nil && h.Name != name {
-		return Held{}, nil, fmt.Errorf("%s: %w", name, ErrHeld)
+	base, end := splitName(name)
+	if h, err = ParseHeld(text); err == nil && h.Name != base {
+		err = errEnvelope
 	}
 	if err != nil {
-		return Held{}, nil, err
+		return h, nil, fmt.Errorf("%s/%s: %w", s.dir.Name(), name, err)
 	}
-	f, err := s.dir.Open(name + messageEnd)
-	if err == nil && end == envelopeEnd {
-		if err = s.dir.Rename(name+end, s.dir, name+releasingEnd); err == nil {
-			err = s.dir.Sync()
-		}
-		if err != nil {
-			_ = f.Close()
-		}
-	}
-	return h, f, err
-}
-
-// Back says that a message that was taken was not sent.
-func (s *Store) Back(name string) error {
-	if err := s.dir.Rename(name+releasingEnd, s.dir, name+envelopeEnd); err != nil {
-		return err
-	}
-	return s.dir.Sync()
-}
-
-// Done says that it was, and removes it.
-func (s *Store) Done(name string) error {
-	if err := s.dir.Remove(name + releasingEnd); err != nil {
-		return err
-	}
-	if err := s.dir.Remove(name + messageEnd); err != nil {
-		return err
-	}
-	return s.dir.Sync()
+	h.InDoubt = end != envelopeEnd
+	return h, text, nil
 }

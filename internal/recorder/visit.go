@@ -3,15 +3,14 @@ package recorder
 import (
 	"cmp"
 	"errors"
-	"io"
 	"net"
+	"os/user"
 	"slices"
 	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"spoor/internal/disk"
 	"spoor/internal/origin"
 	"spoor/internal/shim"
 )
@@ -179,10 +178,10 @@ func (v *visit) write() error { return v.recorder.log.write(&v.record) }
 // hold takes the message in. Only when it is on disk is the shim told so, and it stays
 // there only if the shim can be told: one that has waited too long passes it on.
 func (v *visit) hold() error {
-	room, err := v.recorder.roomFor(v.peer.uid)
-	if err != nil || room <= 0 {
+	room := v.recorder.roomFor(v.peer.uid)
+	if room <= 0 {
 		v.send(shim.PacketRefuse, strconv.Itoa(tryLater)+"\x00too many messages of this user are held already, try again later")
-		return errors.Join(err, v.write())
+		return v.write()
 	}
 	status := 0
 	if v.rule.Answer == AnswerLater {
@@ -192,11 +191,8 @@ func (v *visit) hold() error {
 		return v.write()
 	}
 	v.buf = make([]byte, shim.MaxPacket)
-	name := v.id.Issued.Format("20060102T150405") + "-" + v.id.Nonce.String()
-	err = v.keep(name, room)
-	if err == nil {
-		v.record.Held = name
-	}
+	name := v.id.Name()
+	err := v.keep(name, room)
 	if errors.Is(err, errBroken) || errors.Is(err, errRoom) {
 		err = nil // the visitor's doing: his own message is concerned
 	}
@@ -218,13 +214,19 @@ func (v *visit) keep(name string, room int64) error {
 	if err != nil {
 		return err
 	}
-	h := Held{ID: v.record.ID, Time: v.record.Time, UID: v.peer.uid, GID: v.peer.gid, Script: v.record.Facts.Script}
+	h := Held{
+		ID: v.record.ID, Time: v.record.Time, UID: v.peer.uid, GID: v.peer.gid, User: loginOf(v.peer.uid),
+		Script: v.record.Facts.Script, Limit: v.rule.String(),
+	}
 	if err := v.take(in, &h, room); err != nil {
 		in.abandon()
 		return err
 	}
 	c := &v.record.Claims
 	h.MessageID, h.Recipients = c.MessageID, c.Recipients+c.To+c.Cc+c.Bcc
+	if c.Sender != nil {
+		h.Sender = *c.Sender
+	}
 	if err := in.commit(&h); err != nil {
 		in.abandon()
 		return err
@@ -232,8 +234,18 @@ func (v *visit) keep(name string, room int64) error {
 	if !v.send(shim.PacketStored, "") {
 		return cmp.Or(in.withdraw(), errBroken)
 	}
+	v.record.Held = name
 	v.recorder.usage.add(h.UID, h.SizeBytes)
-	return nil
+	return in.told()
+}
+
+// loginOf is the login of a user, or "".
+func loginOf(uid int) string {
+	known, err := user.LookupId(strconv.Itoa(uid))
+	if err != nil {
+		return ""
+	}
+	return known.Username
 }
 
 func (v *visit) take(in *incoming, h *Held, room int64) error {
@@ -280,14 +292,9 @@ func (v *visit) send(kind byte, text string) bool {
 }
 
 func sortHeld(list []Held) {
-	slices.SortFunc(list, func(a, b Held) int { return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Name, b.Name)) })
+	slices.SortFunc(list, func(a, b Held) int { return compareHeld(&a, &b) })
 }
 
-// readAll reads a file of at most limit bytes.
-func readAll(f *disk.File, limit int64) ([]byte, error) {
-	text, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(text)) > limit {
-		err = errRoom
-	}
-	return text, err
+func compareHeld(a, b *Held) int {
+	return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Name, b.Name))
 }

@@ -94,10 +94,16 @@ type storedKey struct {
 // storedAs names a message of a plan in the vault.
 func storedAs(p *spoor.Plan, t *spoor.Target) storedKey {
 	key := storedKey{p.ID, spoor.Key{ID: t.ID, Arrived: t.Arrived.UnixNano()}}
-	if effective(p) == spoor.ActionRestore {
+	if fromVault(p) {
 		key.plan = t.Vault
 	}
 	return key
+}
+
+// fromVault reports whether the messages of a plan are in the vault when it begins.
+func fromVault(p *spoor.Plan) bool {
+	action := effective(p)
+	return action == spoor.ActionRestore || action == spoor.ActionShimRelease
 }
 
 // marks are what the vault has of the messages of a plan.
@@ -107,7 +113,7 @@ func (w *Work) marks(p *spoor.Plan) (map[storedKey]vault.Entry, error) {
 	switch effective(p) {
 	case spoor.ActionRemove:
 		plans[p.ID] = true
-	case spoor.ActionRestore:
+	case spoor.ActionRestore, spoor.ActionShimRelease:
 		for i := range p.Targets {
 			plans[p.Targets[i].Vault] = true
 		}
@@ -144,8 +150,8 @@ func (w *Work) marksOf(plan string, marks map[storedKey]vault.Entry) error {
 }
 
 func (w *Work) locate(ctx context.Context, p *spoor.Plan, l *Located, with GivingUp) {
-	if effective(p) == spoor.ActionRestore {
-		l.restoring()
+	if fromVault(p) {
+		l.restoring(p)
 		return
 	}
 	beside, err := w.beside(p, l.Target, with)
@@ -178,7 +184,7 @@ func (w *Work) beside(p *spoor.Plan, t *spoor.Target, with GivingUp) (bool, erro
 }
 
 // restoring is locate for a message that was about to return.
-func (l *Located) restoring() {
+func (l *Located) restoring(p *spoor.Plan) {
 	switch {
 	case l.entry == nil:
 		l.Where = Departed
@@ -186,6 +192,8 @@ func (l *Located) restoring() {
 		l.Where = InQueue
 	case l.entry.Mark.Fate == vault.FateStored:
 		l.Where = InVault
+	case p.Action == spoor.ActionShimRelease:
+		l.Where, l.Err = Unknown, ErrInDoubt
 	default:
 		l.Where, l.Err = Unknown, fmt.Errorf("it is in the queue as %s, or waits beside it", l.entry.Mark.Prepared.NewID)
 	}

@@ -41,6 +41,8 @@ type planHead struct {
 	Breaks  []string     `json:"breaks,omitempty"`
 	Expires time.Time    `json:"expires,omitzero"`
 	Only    bool         `json:"steps_only,omitempty"`
+	Again   bool         `json:"again,omitempty"`
+	Remarks []string     `json:"remarks,omitempty"`
 }
 
 // planTarget is a target with its words.
@@ -142,7 +144,7 @@ func headOf(p *spoor.Plan) planHead {
 	return planHead{
 		Plan: p.ID, Action: p.Action.String(), Time: p.Time, Host: p.Host, Root: p.Root, MTA: p.MTA, By: p.By,
 		Reason: p.Reason, Selector: p.Selector, Undoes: p.Undoes, Through: p.ThroughVault, Stop: p.Stop, Messages: len(p.Targets), Queue: p.QueueMessages,
-		Steps: p.Steps, Open: p.Open, ByHand: p.ByHand, Breaks: p.Breaks, Expires: p.Expires, Only: p.StepsOnly,
+		Steps: p.Steps, Open: p.Open, ByHand: p.ByHand, Breaks: p.Breaks, Expires: p.Expires, Only: p.StepsOnly, Again: p.Again, Remarks: p.Remarks,
 	}
 }
 
@@ -212,7 +214,7 @@ func readHead(line []byte) (*spoor.Plan, error) {
 	return &spoor.Plan{
 		ID: h.Plan, Action: action, Time: h.Time, Host: h.Host, Root: h.Root, MTA: h.MTA, By: h.By, Reason: h.Reason,
 		Selector: h.Selector, Undoes: h.Undoes, ThroughVault: h.Through, Stop: h.Stop, QueueMessages: h.Queue,
-		Steps: h.Steps, Open: h.Open, ByHand: h.ByHand, Breaks: h.Breaks, Expires: h.Expires, StepsOnly: h.Only,
+		Steps: h.Steps, Open: h.Open, ByHand: h.ByHand, Breaks: h.Breaks, Expires: h.Expires, StepsOnly: h.Only, Again: h.Again, Remarks: h.Remarks,
 	}, nil
 }
 

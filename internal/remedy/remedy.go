@@ -31,7 +31,8 @@ type Controller interface {
 type Work struct {
 	State      *State
 	Controller Controller
-	Steps      Steps // of plans that have some; nil for others
+	Steps      Steps  // of plans that have some; nil for others
+	Sender     Sender // of plans that hand messages to sendmail; nil for others
 	Now        func() time.Time
 	// Progress is told how many messages are finished, of how many; nil for nobody.
 	Progress func(done, total int)
@@ -157,7 +158,7 @@ func (w *Work) batches(ctx context.Context, p *spoor.Plan, past *Past, receipt *
 		return err
 	}
 	defer step.close()
-	for _, span := range past.spans(len(p.Targets), w.batchSize()) {
+	for _, span := range past.spans(len(p.Targets), w.batchSize(p)) {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("interrupted after %d of %d messages: %w", receipt.Total(), len(p.Targets), err)
 		}
@@ -169,7 +170,10 @@ func (w *Work) batches(ctx context.Context, p *spoor.Plan, past *Past, receipt *
 	return nil
 }
 
-func (w *Work) batchSize() int {
+func (w *Work) batchSize(p *spoor.Plan) int {
+	if p.Action == spoor.ActionShimRelease {
+		return 1 // each is journalled before it is sent and after that
+	}
 	if w.BatchSize > 0 {
 		return w.BatchSize
 	}
@@ -246,6 +250,8 @@ func (w *Work) stepOf(p *spoor.Plan) (step, error) {
 		return native(w.Controller.Release), nil
 	case spoor.ActionRetry:
 		return native(w.Controller.Retry), nil
+	case spoor.ActionShimRelease:
+		return &handover{restoration: restoration{work: w, plan: p.ID, vaults: map[string]*vault.Writer{}}, again: p.Again}, nil
 	default:
 		return nil, fmt.Errorf("%s is not done message by message", p.Action)
 	}

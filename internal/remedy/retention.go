@@ -71,15 +71,17 @@ func (s *State) tooOld(r vault.Retention, now time.Time) (bytes int64, err error
 		}
 	}
 	for _, plan := range plans {
-		end, ok := ended[plan]
-		if !ok || now.Sub(end) <= r.MaxAge {
-			continue
-		}
 		st, err := s.Vault.Stat(plan)
 		if err != nil {
 			return 0, fmt.Errorf("measure the vault: %w", err)
 		}
-		bytes += st.SizeBytes
+		end, ok := ended[plan]
+		if !ok && !s.Journal.Of(plan).Planned { // held messages, which no plan has put there
+			end, ok = st.Modified, true
+		}
+		if ok && now.Sub(end) > r.MaxAge {
+			bytes += st.SizeBytes
+		}
 	}
 	return bytes, nil
 }

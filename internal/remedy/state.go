@@ -36,7 +36,6 @@ const (
 	lockName    = "lock"
 	journalName = "journal.jsonl"
 	plansName   = "plans"
-	vaultName   = "vault"
 	stepsName   = "steps"
 )
 
@@ -64,7 +63,7 @@ func LookState(parent *disk.Dir, name string) (*State, error) {
 	}
 	s := &State{dir: dir}
 	if s.plans, err = dir.OpenDir(plansName); err == nil {
-		s.vaults, err = dir.OpenDir(vaultName)
+		s.vaults, err = dir.OpenDir(vault.FolderName)
 	}
 	if err == nil {
 		s.Vault, err = vault.Open(s.vaults)
@@ -86,7 +85,7 @@ func (s *State) open() (err error) {
 	if s.plans, err = s.dir.MakeDir(plansName, 0o700); err != nil {
 		return err
 	}
-	if s.vaults, err = s.dir.MakeDir(vaultName, 0o700); err != nil {
+	if s.vaults, err = s.dir.MakeDir(vault.FolderName, 0o700); err != nil {
 		return err
 	}
 	for _, d := range []*disk.Dir{s.plans, s.vaults} {

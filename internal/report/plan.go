@@ -37,6 +37,9 @@ func (p *Plan) Text(out io.Writer, style Style) error {
 	if p.Undoes != "" {
 		page.row(detail, "takes back", p.Undoes)
 	}
+	for _, line := range p.Remarks {
+		page.row(detail, "but", line)
+	}
 	if p.Reason != "" {
 		page.row(detail, "reason", clip(p.Reason, maxQuote))
 	}
@@ -76,6 +79,8 @@ func planTitle(p *spoor.Plan) string {
 		return messages + waiting + " are released"
 	case spoor.ActionRetry:
 		return messages + waiting + " are tried now"
+	case spoor.ActionShimRelease:
+		return messages + waiting + " go from the vault to sendmail"
 	case spoor.ActionFreeze:
 		return "nothing more is delivered to other servers; mail is still taken in"
 	case spoor.ActionThaw:
@@ -145,6 +150,7 @@ type planJSON struct {
 	ByHand  []text       `json:"by_hand,omitempty"`
 	Breaks  []text       `json:"breaks,omitempty"`
 	Expires string       `json:"expires,omitempty"`
+	Remarks []text       `json:"remarks,omitempty"`
 }
 
 type shareJSON struct {
@@ -174,6 +180,9 @@ func (p *Plan) JSON(out io.Writer) error {
 		Sources: []shareJSON{}, Doubtful: []text{}, Targets: make([]targetJSON, 0, len(p.Targets)),
 	}
 	document.steps(p.Plan)
+	if len(p.Remarks) > 0 {
+		document.Remarks = texts(p.Remarks)
+	}
 	for i := range p.Shares {
 		s := &p.Shares[i]
 		document.Sources = append(document.Sources, shareJSON{

@@ -38,6 +38,9 @@ func (r *Receipt) Text(out io.Writer, style Style) error {
 		first := r.Moved[0]
 		p.row(detail, "new IDs", plural(r.Renamed, "message")+" with another queue ID, as the MTA demands: "+string(first.Old)+" is "+string(first.New)+" now")
 	}
+	for _, line := range r.Remarks {
+		p.row(detail, "but", line)
+	}
 	r.Overdue.write(p, detail)
 	p.row(detail, "journal", r.Plan)
 	if r.Undo != "" {
@@ -128,7 +131,8 @@ type receiptJSON struct {
 	Undo    text           `json:"undo,omitempty"`
 	Overdue int64          `json:"overdue_bytes,omitempty"` // of the vault
 
-	Steps []stepOutcomeJSON `json:"steps,omitempty"`
+	Steps   []stepOutcomeJSON `json:"steps,omitempty"`
+	Remarks []text            `json:"remarks,omitempty"`
 }
 
 type skippedJSON struct {
@@ -154,6 +158,9 @@ func (r *Receipt) JSON(out io.Writer) error {
 		}
 	}
 	document.Steps = stepOutcomes(r.Steps)
+	if len(r.Remarks) > 0 {
+		document.Remarks = texts(r.Remarks)
+	}
 	for _, s := range r.Skipped {
 		document.Skipped = append(document.Skipped, skippedJSON{ID: text(s.ID), Result: s.Result.String(), Why: text(s.Why)})
 	}

@@ -114,16 +114,22 @@ func (s *Shim) JSON(out io.Writer) error {
 }
 
 // HeldMessage is a message over a limit that waits to be released. All but the
-// time, the UID and the size is its sender's own word.
+// time, the user, the limit and the size is its sender's own word.
 type HeldMessage struct {
 	Name       string
 	Time       time.Time
 	UID        int
+	User       string // "" where it is not known
 	Script     string
+	Limit      string // "" where it is not known
+	Sender     string
+	Subject    string // raw
 	MessageID  string
 	Recipients int
 	SizeBytes  int64
-	Uncertain  bool // its release was cut off: it may have been sent
+	Vault      string // the container; "" while it is not in the vault
+	Uncertain  bool   // its release was cut off: it may have been sent
+	Plan       string // that was cut off; "" where it is not known
 }
 
 // Held lists messages that wait.
@@ -141,9 +147,19 @@ func (h *Held) Text(out io.Writer, style Style) error {
 	}
 	for i := range h.Messages {
 		m := &h.Messages[i]
-		words := m.Name + "  " + style.clock(m.Time) + "  uid " + strconv.Itoa(m.UID) + "  " + shortSize(m.SizeBytes) + "  " + plural(m.Recipients, "recipient")
+		words := m.Name + "  " + style.clock(m.Time) + "  uid " + strconv.Itoa(m.UID)
+		if m.User != "" {
+			words += " (" + clip(m.User, maxAddress) + ")"
+		}
+		words += "  " + shortSize(m.SizeBytes) + "  " + plural(m.Recipients, "recipient")
 		if m.Script != "" {
 			words += "  " + clip(m.Script, maxAddress)
+		}
+		if m.Limit != "" {
+			words += "  over " + clip(m.Limit, maxAddress)
+		}
+		if m.Subject != "" {
+			words += "  " + quoted(clip(subject(m.Subject), maxRemark))
 		}
 		if m.Uncertain {
 			words += "  its release was cut off: it may have been sent"
@@ -170,11 +186,17 @@ type heldJSON struct {
 	Name       text   `json:"name"`
 	Time       string `json:"time"`
 	UID        int    `json:"uid"`
+	User       text   `json:"user"`
 	Script     text   `json:"script"`
+	Limit      text   `json:"limit"`
+	Sender     text   `json:"sender"`
+	Subject    text   `json:"subject"`
 	MessageID  text   `json:"message_id"`
 	Recipients int    `json:"recipients"`
 	SizeBytes  int64  `json:"size"`
+	Vault      string `json:"vault"`
 	Uncertain  bool   `json:"uncertain"`
+	Plan       string `json:"plan,omitempty"`
 }
 
 func heldDocuments(list []HeldMessage) []heldJSON {
@@ -182,8 +204,9 @@ func heldDocuments(list []HeldMessage) []heldJSON {
 	for i := range list {
 		m := &list[i]
 		documents = append(documents, heldJSON{
-			Name: text(m.Name), Time: jsonTime(m.Time), UID: m.UID, Script: text(m.Script), MessageID: text(m.MessageID),
-			Recipients: m.Recipients, SizeBytes: m.SizeBytes, Uncertain: m.Uncertain,
+			Name: text(m.Name), Time: jsonTime(m.Time), UID: m.UID, User: text(m.User), Script: text(m.Script), Limit: text(m.Limit),
+			Sender: text(m.Sender), Subject: text(m.Subject), MessageID: text(m.MessageID), Recipients: m.Recipients, SizeBytes: m.SizeBytes,
+			Vault: m.Vault, Uncertain: m.Uncertain, Plan: m.Plan,
 		})
 	}
 	return documents

@@ -15,8 +15,8 @@ func sampleShim() *Shim {
 
 func sampleHeld() *Held {
 	return &Held{Time: now, Messages: []HeldMessage{
-		{Name: "20261123T090000-0011223344556677", Time: now.Add(-time.Hour), UID: 10003, Script: "/var/www/a\x1b[31m.php", MessageID: "<1\n@x>", Recipients: 3, SizeBytes: 2048},
-		{Name: "20261123T091500-8899aabbccddeeff", Time: now.Add(-time.Minute), UID: 33, Recipients: 1, SizeBytes: 512, Uncertain: true},
+		{Name: "20261123T090000-0011223344556677", Time: now.Add(-time.Hour), UID: 10003, User: "web\x1b3", Script: "/var/www/a\x1b[31m.php", Limit: "50/h of uid 10003", Sender: "a@x.test", Subject: "=?utf-8?Q?h=1B[2Ji?=", MessageID: "<1\n@x>", Recipients: 3, SizeBytes: 2048, Vault: "20261123-held"},
+		{Name: "20261123T091500-8899aabbccddeeff", Time: now.Add(-time.Minute), UID: 33, Recipients: 1, SizeBytes: 512, Uncertain: true, Plan: "20261123T091600-shim-release"},
 	}, Damaged: 1}
 }
 

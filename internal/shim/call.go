@@ -22,19 +22,43 @@ type call struct {
 func parseCall(args []string) call {
 	c := call{name: base(args[0])}
 	c.submits = c.name != "mailq" && c.name != "newaliases" && c.name != "hoststat" && c.name != "purgestat" && c.name != "smtpd"
+	c.walk(args, func(...string) {})
+	return c
+}
+
+// walk reads the arguments, and passes on those that are recipients.
+func (c *call) walk(args []string, to func(recipients ...string)) {
 	for i := 1; i < len(args); i++ {
 		arg := args[i]
 		if arg == "--" {
 			c.recipients += len(args) - i - 1
-			break
+			to(args[i+1:]...)
+			return
 		}
 		if len(arg) < 2 || arg[0] != '-' {
 			c.recipients++
+			to(arg)
 			continue
 		}
 		i += c.option(arg, args[i+1:])
 	}
-	return c
+}
+
+// Envelope is what a command line of sendmail says of sender and recipients: its
+// caller's own words.
+type Envelope struct {
+	Sender     string // of -f or -r; "" where there is none
+	Recipients []string
+	FromTop    bool // -t: those in the header too
+}
+
+// ReadEnvelope reads the arguments of sendmail(8), of which the first is its name.
+func ReadEnvelope(args []string) Envelope {
+	var e Envelope
+	var c call
+	c.walk(args, func(recipients ...string) { e.Recipients = append(e.Recipients, recipients...) })
+	e.Sender, e.FromTop = c.sender, c.fromTop
+	return e
 }
 
 // option reads one option, and returns how many of the arguments behind it are

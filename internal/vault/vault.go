@@ -34,6 +34,9 @@ var ErrVersion = errors.New("written by a newer spoor")
 // ErrName is returned for a plan whose name can not be that of a container.
 var ErrName = errors.New("not a name of a plan")
 
+// FolderName is what the vault is called in a state folder.
+const FolderName = "vault"
+
 // extension ends the name of every container.
 const extension = ".spoorvault"
 
