@@ -137,6 +137,7 @@ func Shimmed(s *Server) {
 	s.recorderMayHang(r)
 	s.recorderMayDie(r)
 	s.heldUntilReleased()
+	s.releaseIsKilled()
 }
 
 // sameAnswers wants the same exit status and output with and without the shim.
@@ -215,41 +216,6 @@ func (s *Server) recorderMayDie(r *Recorder) {
 		if !strings.Contains(strings.Join(strings.Fields(text), " "), want) {
 			s.t.Errorf("explain does not say %q: %s", want, text)
 		}
-	}
-	s.clearQueue()
-}
-
-// heldUntilReleased keeps messages over a limit, then lets the real sendmail have
-// them, as their user's.
-func (s *Server) heldUntilReleased() {
-	s.t.Helper()
-	s.Write("/etc/spoor/shim.toml", "[[limit]]\nuid = 1001\nlimit = \"1/h\"\nover = \"hold\"\n")
-	for _, pid := range s.recorders() {
-		if err := syscall.Kill(pid, syscall.SIGHUP); err != nil {
-			s.t.Fatal(err)
-		}
-	}
-	s.Until("the limit", func() bool { return strings.Contains(s.Operate("shim", "status").Out, "1 limit") })
-	s.Until("a held message", func() bool { // the recorder reads the limits when it likes
-		if status, out := s.sendmail(shimPath, Dump, "Subject: nightly\n\nhello\n", "-i", "n@"+SlowDomain); status != 0 {
-			s.t.Fatalf("%d %s", status, out)
-		}
-		return strings.Contains(s.Operate("shim", "held").Out, "uid 1001")
-	})
-	before := len(s.Messages())
-	if names := strings.Fields(s.Want(0, "shim", "held", "-o", "ids").Out); len(names) != 1 {
-		s.t.Fatalf("held: %q", names)
-	}
-	s.Want(5, "shim", "release", "--all")
-	s.Want(0, "shim", "release", "--all", "--yes")
-	s.Until("the released message", func() bool { return len(s.Messages()) == before+1 })
-	for _, m := range s.Messages() {
-		if m.Origin.UID == nil || *m.Origin.UID != Dump {
-			s.t.Errorf("%+v", m.Origin)
-		}
-	}
-	if out := s.Want(0, "shim", "held").Out; !strings.Contains(out, "nothing is held") {
-		s.t.Error(out)
 	}
 	s.clearQueue()
 }

@@ -231,7 +231,9 @@ func (o *options) command(p *spoor.Plan) string {
 	case spoor.ActionShim:
 		words = []string{"spoor", "shim", "install"}
 	case spoor.ActionShimRelease:
-		words = []string{"spoor", "shim", "release"}
+		selected := slices.DeleteFunc(slices.Clone(p.Selector), func(word string) bool { return strings.HasPrefix(word, "--") })
+		flags := strings.Join(p.Selector[len(selected):], " ") // they are spoor's own words
+		return strings.TrimSpace(report.Command(append([]string{"spoor", "shim", "release"}, selected...)...) + " " + flags)
 	default:
 	}
 	return report.Command(append(words, p.Selector...)...)

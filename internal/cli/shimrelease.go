@@ -185,7 +185,9 @@ func heldSource(h *recorder.Held) spoor.Source {
 // heldTarget is a held message in a plan.
 func heldTarget(h *recorder.Held) spoor.Target {
 	if h.Entry != nil {
-		return targetOf(h.Entry)
+		t := targetOf(h.Entry)
+		t.UID = h.UID
+		return t
 	}
 	return spoor.Target{
 		ID: spoor.QueueID(h.Name), Arrived: h.Time, SizeBytes: h.SizeBytes, UID: h.UID, State: spoor.StateHold, Held: true,
