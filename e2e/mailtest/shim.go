@@ -132,6 +132,7 @@ func Shimmed(s *Server) {
 	s.sameAnswers()
 	s.sameMessages()
 	s.hugeMessage()
+	s.halfAMessage()
 	s.scriptsAreNamed(r)
 	s.forgersAreNamed()
 	s.recorderMayHang(r)

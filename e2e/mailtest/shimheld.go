@@ -83,8 +83,10 @@ func (s *Server) inTheVault(name string) {
 // nothing when it has left.
 func (s *Server) releaseIsUndone(before int) {
 	s.t.Helper()
+	entries := s.Journal()
+	release := entries[len(entries)-1].Plan
 	s.Until("the undo", func() bool { // it may be being delivered
-		ran := s.Operate("undo", "--yes", "--reason", "not yet")
+		ran := s.Operate("undo", release, "--yes", "--reason", "not yet")
 		if ran.Status == 0 {
 			s.Says(ran, "of the 1 messages that were released, 0 have left the queue")
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -133,6 +134,12 @@ func (s *stand) forget() {
 // send sends a message as a user, and returns the exit status and what was said.
 func (s *stand) send(uid int, text string, args ...string) (status int, said string) {
 	s.t.Helper()
+	return s.sendFrom(uid, strings.NewReader(text), args...)
+}
+
+// sendFrom is send for a message that comes from elsewhere.
+func (s *stand) sendFrom(uid int, in io.Reader, args ...string) (status int, said string) {
+	s.t.Helper()
 	c := exec.CommandContext(s.t.Context(), s.dir+"/shim")
 	c.Args = append([]string{"sendmail"}, args...)
 	c.Env = append(os.Environ(), inDir+"="+s.dir, waiting+"="+s.wait.String(), "SCRIPT_FILENAME=/srv/claimed.php", "SECRET=hunter2")
@@ -140,7 +147,7 @@ func (s *stand) send(uid int, text string, args ...string) (status int, said str
 	if uid != os.Getuid() {
 		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}}
 	}
-	c.Stdin = strings.NewReader(text)
+	c.Stdin = in
 	var problems bytes.Buffer
 	c.Stderr = &problems
 	var exit *exec.ExitError

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -52,6 +53,34 @@ func TestOverTheLimitIsHeld(t *testing.T) {
 		if r := s.records(2); r[0].Over != string(OverHold) || r[0].Held == "" {
 			t.Errorf("%+v", r[0])
 		}
+	}
+}
+
+// A message that cannot be read to its end is neither held nor sent.
+func TestHalfAMessageIsNotHeld(t *testing.T) {
+	s := newStand(t, fmt.Sprintf("[[limit]]\nuid = %d\nlimit = \"0/h\"\nover = \"hold\"\n", os.Getuid()))
+	for _, size := range []int{10, 300_000} {
+		ends, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in, out := os.NewFile(uintptr(ends[0]), "in"), os.NewFile(uintptr(ends[1]), "out")
+		if _, err := in.WriteString("nobody reads this"); err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			_, _ = out.WriteString("To: a\n\n" + strings.Repeat("x", size))
+			_ = out.Close() // with something unread: a reset
+		}()
+		status, said := s.sendFrom(os.Getuid(), in, "-t")
+		_ = in.Close()
+		if status != 65 || !strings.Contains(said, "error reading input") || s.read("message") != "" {
+			t.Errorf("%d bytes: %d %q", size, status, said)
+		}
+	}
+	s.records(2) // the recorder has done with both
+	if list, _, err := Waiting(s.state, s.vault); err != nil || len(list) > 0 {
+		t.Errorf("held: %+v %v", list, err)
 	}
 }
 

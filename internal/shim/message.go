@@ -28,6 +28,7 @@ type message struct {
 	where place
 	whole bool  // head is all of it
 	bytes int64 // that were read
+	err   error // of reading: what follows is not known
 }
 
 // fill reads the beginning of the message: all of its header, and what there is
@@ -41,8 +42,8 @@ func (m *message) fill() {
 		}
 		got, err := readOn(m.in, buf[n:])
 		n += got
-		if got == 0 || err != nil {
-			m.whole = true // an error of reading is for the real sendmail's end of file
+		if m.err = err; got == 0 || err != nil {
+			m.whole = err == nil
 			break
 		}
 		if !headSeen {
@@ -84,7 +85,7 @@ func (m *message) pipe() (end int, err error) {
 	}
 	whole, err := m.fillPipe(ends[1])
 	if err == nil && !whole {
-		err = startFeeder(m.in, ends[1])
+		err = m.feed(ends[1])
 	}
 	_ = syscall.Close(ends[1])
 	if err != nil {
@@ -107,9 +108,12 @@ func (m *message) fillPipe(to int) (whole bool, err error) {
 	buf := m.head[:cap(m.head)]
 	for room := int64(pipeRoom); m.bytes < room && ready(m.in); {
 		n, err := readOn(m.in, buf[:min(int64(len(buf)), room-m.bytes)])
-		if n == 0 || err != nil {
+		if m.err = err; err != nil {
+			return false, err
+		}
+		if n == 0 {
 			m.whole = true
-			return true, nil //nolint:nilerr // the real sendmail sees the end of the file
+			return true, nil
 		}
 		if err := write(to, buf[:n]); err != nil {
 			return false, err
@@ -132,6 +136,7 @@ func (m *message) rest(buf []byte) (int, error) {
 	}
 	n, err := readOn(m.in, buf)
 	m.bytes += int64(n)
+	m.err = err
 	if n == 0 && err == nil {
 		m.whole, err = true, io.EOF
 	}

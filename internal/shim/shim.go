@@ -52,7 +52,10 @@ func Main(args []string, at Places) int {
 	}
 	r := greet(at.Socket, at.Wait)
 	m := &message{in: syscall.Stdin}
-	m.fill()
+	if m.fill(); m.err != nil {
+		r.close()
+		return unreadable(m, &sendmail)
+	}
 	v := r.verdict()
 	switch v.kind {
 	case replyRefuse:
@@ -78,6 +81,7 @@ func Main(args []string, at Places) int {
 // Exit statuses of sendmail, as sysexits.h has them.
 const (
 	exitUsage       = 64
+	exitDataErr     = 65
 	exitUnavailable = 69
 	exitOSError     = 71
 	exitTempFail    = 75
@@ -87,6 +91,9 @@ const (
 // accepted only after the recorder has said that it is on disk. Else one that is still
 // here as a whole passes; the sender of any other is told to try again.
 func failedHold(m *message, sendmail *program) int {
+	if m.err != nil {
+		return unreadable(m, sendmail)
+	}
 	if m.whole {
 		return pass(m, sendmail)
 	}
@@ -94,9 +101,28 @@ func failedHold(m *message, sendmail *program) int {
 	return exitTempFail
 }
 
+// unreadable is for a message that cannot be read to its end: the half of it must not
+// be sent. Where what was read can be read again, or was nothing, the real sendmail
+// meets the same error and says what it says of that. Else it is what that of Postfix
+// says and returns (sendmail.c, enqueue).
+func unreadable(m *message, sendmail *program) int {
+	if m.bytes == 0 {
+		return sendmail.exec()
+	}
+	const fromHere = 1 // SEEK_CUR
+	if _, err := syscall.Seek(m.in, -m.bytes, fromHere); err == nil {
+		return sendmail.exec()
+	}
+	complain("error reading input: " + m.err.Error())
+	return exitDataErr
+}
+
 // pass hands the message on. It returns only if that is impossible.
 func pass(m *message, sendmail *program) int {
 	end, err := m.pipe()
+	if m.err != nil {
+		return unreadable(m, sendmail)
+	}
 	if err != nil {
 		complain("no pipe for the message: " + err.Error())
 		return exitTempFail
