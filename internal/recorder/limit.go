@@ -45,7 +45,7 @@ func (o Over) severity() int {
 type Answer string
 
 // The answers. To a sender that is told to try again the message is not sent: if
-// he does, there are two.
+// he does, with the very same message, it is not kept twice.
 const (
 	AnswerAccepted Answer = "accepted" // exit status 0
 	AnswerLater    Answer = "later"    // 75, EX_TEMPFAIL of sysexits.h

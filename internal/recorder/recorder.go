@@ -59,6 +59,7 @@ type Recorder struct {
 	counter counter
 	crowd   crowd
 	usage   usage
+	retries retries
 	problem func(error)
 }
 
@@ -66,7 +67,7 @@ type Recorder struct {
 // spool and its store. Problem is told what goes wrong while it serves; it may be
 // called by several goroutines.
 func Open(places Places, now func() time.Time, problem func(error)) (*Recorder, error) {
-	r := &Recorder{places: places, now: now, problem: problem, counter: counter{now: now}, crowd: crowd{now: now, users: map[int]*visitor{}}}
+	r := &Recorder{places: places, now: now, problem: problem, counter: counter{now: now}, retries: retries{now: now}, crowd: crowd{now: now, users: map[int]*visitor{}}}
 	if err := r.open(); err != nil {
 		r.Close()
 		return nil, err

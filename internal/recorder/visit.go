@@ -218,7 +218,11 @@ func (v *visit) keep(name string, room int64) error {
 		ID: v.record.ID, Time: v.record.Time, UID: v.peer.uid, GID: v.peer.gid, User: loginOf(v.peer.uid),
 		Script: v.record.Facts.Script, Limit: v.rule.String(),
 	}
-	if err := v.take(in, &h, room); err != nil {
+	var prints *printer
+	if v.rule.Answer == AnswerLater {
+		prints = newPrinter(v.record.ID)
+	}
+	if err := v.take(in, &h, room, prints); err != nil {
 		in.abandon()
 		return err
 	}
@@ -226,6 +230,16 @@ func (v *visit) keep(name string, room int64) error {
 	h.MessageID, h.Recipients = c.MessageID, c.Recipients+c.To+c.Cc+c.Bcc
 	if c.Sender != nil {
 		h.Sender = *c.Sender
+	}
+	var same fingerprint
+	if prints != nil && c.MessageID != "" {
+		same = prints.sum(&h)
+		if earlier, ok := v.recorder.retries.of(same); ok {
+			in.abandon()
+			v.record.Held = earlier
+			v.send(shim.PacketStored, "")
+			return nil
+		}
 	}
 	if err := in.commit(&h); err != nil {
 		in.abandon()
@@ -236,6 +250,9 @@ func (v *visit) keep(name string, room int64) error {
 	}
 	v.record.Held = name
 	v.recorder.usage.add(h.UID, h.SizeBytes)
+	if same != (fingerprint{}) {
+		v.recorder.retries.add(same, name)
+	}
 	return in.told()
 }
 
@@ -248,7 +265,8 @@ func loginOf(uid int) string {
 	return known.Username
 }
 
-func (v *visit) take(in *incoming, h *Held, room int64) error {
+// take stores what comes. prints is nil where nobody asks whether it came before.
+func (v *visit) take(in *incoming, h *Held, room int64, prints *printer) error {
 	argBytes := 0
 	for {
 		packet, err := v.receive(pieceWait)
@@ -267,6 +285,9 @@ func (v *visit) take(in *incoming, h *Held, room int64) error {
 			}
 			if _, err := in.Write(body); err != nil {
 				return err
+			}
+			if prints != nil {
+				prints.write(body)
 			}
 		case shim.PacketDetails:
 			v.told(body)
