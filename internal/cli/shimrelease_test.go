@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -403,6 +404,58 @@ func (w *overseenHandover) Send(ctx context.Context) error {
 	return w.Handover.Send(ctx)
 }
 
+// TestReleaseIsGivenUp ends a release that was cut off at a hand-over, for good.
+func TestReleaseIsGivenUp(t *testing.T) {
+	names := []string{"20261126T101500-01", "20261126T101500-02"}
+	h := newHolding(t, names...)
+	dead := false
+	top, err := disk.Open(h.dir, func(disk.Op) error {
+		if dead {
+			return disktest.ErrCrash
+		}
+		return nil
+	})
+	must(t, err)
+	state, err := remedy.OpenState(top, defaultState)
+	must(t, err)
+	must(t, state.Lock())
+	in, err := recorder.OpenIntake(state.Dir(), state.Vault, at)
+	must(t, err)
+	_, err = in.Take(t.Context(), 0)
+	must(t, err)
+	list, _, err := recorder.Waiting(state.Dir(), state.Vault)
+	must(t, err)
+	p := &spoor.Plan{Action: spoor.ActionShimRelease, Time: at(), Root: h.dir}
+	for i := range list {
+		p.Targets = append(p.Targets, heldTarget(&list[i]))
+	}
+	sender := &overseen{sendmail: sendmail{program: h.dir + "/sendmail", intake: in, inQueue: nothingQueued}, sending: func() { dead = true }}
+	work := &remedy.Work{State: state, Now: at, Sender: sender}
+	must(t, work.Propose(p))
+	if _, err := work.Apply(t.Context(), p); !errors.Is(err, disktest.ErrCrash) {
+		t.Fatal(err)
+	}
+	must(t, in.Close())
+	state.Close()
+	must(t, top.Close())
+
+	top, err = disk.Open(h.dir, nil)
+	must(t, err)
+	defer func() { must(t, top.Close()) }()
+	state, err = remedy.OpenState(top, defaultState)
+	must(t, err)
+	defer state.Close()
+	must(t, state.Lock())
+	located, err := (&remedy.Work{State: state, Now: at}).GiveUp(t.Context(), p, remedy.GivingUp{By: "root", Reason: "a test"})
+	must(t, err)
+	if len(located) != 1 || located[0].Where != remedy.Unknown || !errors.Is(located[0].Err, remedy.ErrInDoubt) || len(state.Journal.Unfinished()) != 0 {
+		t.Errorf("%+v, unfinished %v", located, state.Journal.Unfinished())
+	}
+	if held := h.look(); !held[names[0]] || held[names[1]] || len(held) != 2 {
+		t.Errorf("held, and in doubt: %v", held)
+	}
+}
+
 // TestHeldMailInTheVault runs the commands of the vault on held messages.
 func TestHeldMailInTheVault(t *testing.T) {
 	s := serversOf(t, "postfix")[0]
@@ -434,6 +487,7 @@ func TestHeldMailInTheVault(t *testing.T) {
 	if err != nil || string(mail) != textOf("20261126T101500-cc") {
 		t.Errorf("%v %q", err, mail)
 	}
+	withoutSpoor(t, filepath.Join(s.dir, defaultState, "vault/20261126-held.spoorvault"))
 	if out := text(3, "vault", "restore", "id:20261126T101500-cc", "--yes", "--reason", "x"); !strings.Contains(out, "spoor shim release") {
 		t.Error(out)
 	}
@@ -458,5 +512,34 @@ func TestHeldMailInTheVault(t *testing.T) {
 	names, err := v.Plans()
 	if err != nil || slices.Contains(names, "20261126-held") {
 		t.Errorf("%v %q", err, names)
+	}
+}
+
+// withoutSpoor runs the program of docs/vault.md on a container of held messages.
+func withoutSpoor(t *testing.T, container string) {
+	t.Helper()
+	for _, need := range []string{"python3", "zstd"} {
+		if _, err := exec.LookPath(need); err != nil {
+			t.Log(err)
+			return
+		}
+	}
+	page, err := os.ReadFile("../../docs/vault.md")
+	must(t, err)
+	_, program, _ := strings.Cut(string(page), "    #!/usr/bin/env python3\n")
+	program, _, _ = strings.Cut(program, "\nThe file `metadata`")
+	dir := t.TempDir()
+	must(t, os.WriteFile(dir+"/unvault.py", []byte(strings.ReplaceAll("\n"+program, "\n    ", "\n")), 0o600))
+	out, err := exec.CommandContext(t.Context(), "python3", dir+"/unvault.py", container, dir+"/out").CombinedOutput()
+	if err != nil || strings.Count(string(out), "whole") != 6 || strings.Contains(string(out), "DAMAGED") {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for name, want := range map[string]string{
+		"message": textOf("20261126T101500-cc"), "call": `"argv":["sendmail","-i","20261126T101500-cc"]`, "metadata": "mta shim",
+	} {
+		got, err := os.ReadFile(filepath.Join(dir, "out/00000001", name))
+		if err != nil || !strings.Contains(string(got), want) {
+			t.Errorf("%s: %v %q", name, err, got)
+		}
 	}
 }

@@ -35,6 +35,25 @@ func samplePlan() *Plan {
 	}}
 }
 
+// sampleRelease has what attackers can write: a script's name, and what sendmail says.
+func sampleRelease() *Plan {
+	target := sampleTargets()[2]
+	target.Source, target.Vault = spoor.Source{Kind: spoor.KindScript, Name: "/srv/a\x1b[31m.php"}, "20261123-held"
+	return &Plan{Head: sampleHead(), Run: "spoor shim release --all", Plan: &spoor.Plan{
+		ID: "20261123T100000-shim-release", Action: spoor.ActionShimRelease, Time: now, Selector: []string{"--all"}, Targets: []spoor.Target{target},
+		Method:  []string{"1 of web3 (uid 10003), by /srv/a\x1b[31m.php, over the limit of 50/h of uid 10003"},
+		Remarks: []string{"what sendmail has accepted cannot be called back"},
+	}}
+}
+
+func sampleReleased() *Receipt {
+	return &Receipt{Head: sampleHead(), Receipt: &spoor.Receipt{
+		Plan: "20261123T100000-shim-release", Action: spoor.ActionShimRelease, Time: now, SkippedBy: [5]int{0, 0, 0, 0, 1},
+		Skipped: []spoor.Skipped{{ID: "20261123T090000-0011223344556677", Result: spoor.ResultFailed, Why: "sendmail did not take it: exit status 67: \x1b]0;x\x07no"}},
+		Remarks: []string{"what sendmail has accepted cannot be called back"},
+	}}
+}
+
 func sampleReceipt() *Receipt {
 	return &Receipt{Head: sampleHead(), Undo: "spoor undo 20261123T100000-restore", Receipt: &spoor.Receipt{
 		Plan: "20261123T100000-restore", Action: spoor.ActionRestore, Time: now, Done: 26100, SkippedBy: [5]int{0, 17, 2, 1, 1}, Renamed: 26100, Undoable: true, Resumed: true,
@@ -99,6 +118,10 @@ func TestPagesOfChanges(t *testing.T) {
 	f("plan-json", plan.JSON)
 	f("receipt", func(w io.Writer) error { return receipt.Text(w, plainStyle) })
 	f("receipt-json", receipt.JSON)
+	f("release", func(w io.Writer) error { return sampleRelease().Text(w, plainStyle) })
+	f("release-json", sampleRelease().JSON)
+	f("released", func(w io.Writer) error { return sampleReleased().Text(w, plainStyle) })
+	f("released-json", sampleReleased().JSON)
 	f("receipt-stopped", func(w io.Writer) error { return sampleStopped().Text(w, plainStyle) })
 	f("abandoned", func(w io.Writer) error { return sampleAbandoned().Text(w, plainStyle) })
 	f("abandoned-json", sampleAbandoned().JSON)
