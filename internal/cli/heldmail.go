@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"time"
 
+	"spoor"
 	"spoor/internal/disk"
 	"spoor/internal/origin"
 	"spoor/internal/recorder"
@@ -69,7 +70,7 @@ func holds(parent *disk.Dir, name string) (bool, error) {
 func (o *options) intake(ctx context.Context, state *remedy.State, wait time.Duration) (*recorder.Intake, error) {
 	in, err := recorder.WaitIntake(ctx, state.Dir(), state.Vault, o.env.Now, wait)
 	if errors.Is(err, disk.ErrLocked) {
-		return nil, fmt.Errorf("another process is moving held messages: %w", err)
+		return nil, &statusError{status: exitLocked, err: &spoor.Problem{What: "another process is moving held messages: " + err.Error(), So: "nothing was changed", Err: err}}
 	}
 	return in, err
 }

@@ -48,7 +48,7 @@ still waits there; what has left is gone.`,
 	f.addAsking(cmd)
 	flags := cmd.Flags()
 	flags.BoolVar(&f.all, "all", false, "all that are held")
-	flags.BoolVar(&f.again, "again", false, "also those whose release was cut off, and that may have been sent")
+	flags.BoolVar(&f.again, "again", false, "also those that may have been sent, since their release was cut off")
 	flags.IntVar(&f.most, "max", 0, "refuse if more than `N` messages are selected (default 50000)")
 	return cmd
 }
@@ -120,7 +120,7 @@ func (o *options) releasePlan(s *server, list []recorder.Held, words []string, f
 		}
 	}
 	if len(chosen) == 0 && left > 0 {
-		return nil, refuse(fmt.Sprintf("%d messages match, and may have been sent already: their release was cut off", left),
+		return nil, refuse(fmt.Sprintf("%d messages match, and may have been sent already: what was done with them was cut off", left),
 			"nothing was changed: to send them again, at the risk of second copies, add --again", o.spoor("shim held"))
 	}
 	p.Method = releaseMethod(chosen, left)
@@ -233,7 +233,7 @@ func releaseMethod(list []recorder.Held, left int) []string {
 	}
 	lines = append(lines, "each is handed to the real sendmail, as its user and with the arguments that it came with")
 	if doubtful > 0 {
-		lines = append(lines, fmt.Sprintf("%d may have been sent already, when their release was cut off: recipients may get a second copy", doubtful))
+		lines = append(lines, fmt.Sprintf("%d may have been sent already: recipients may get a second copy", doubtful))
 	}
 	if left > 0 {
 		lines = append(lines, fmt.Sprintf("%d more may have been sent already, and are left out: --again sends them too", left))

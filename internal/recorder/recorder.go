@@ -67,7 +67,7 @@ type Recorder struct {
 // spool and its store. Problem is told what goes wrong while it serves; it may be
 // called by several goroutines.
 func Open(places Places, now func() time.Time, problem func(error)) (*Recorder, error) {
-	r := &Recorder{places: places, now: now, problem: problem, counter: counter{now: now}, retries: retries{now: now}, crowd: crowd{now: now, users: map[int]*visitor{}}}
+	r := &Recorder{places: places, now: now, problem: problem, counter: counter{now: now}, retries: retries{now: now}, usage: newUsage(), crowd: crowd{now: now, users: map[int]*visitor{}}}
 	if err := r.open(); err != nil {
 		r.Close()
 		return nil, err
@@ -96,9 +96,6 @@ func (r *Recorder) open() error {
 		return err
 	}
 	if r.vault, err = vault.Open(r.vaults); err != nil {
-		return err
-	}
-	if err = r.usage.count(r.state, r.vault); err != nil {
 		return err
 	}
 	if r.log, err = openLog(r.places.Log, r.now); err != nil {
@@ -263,13 +260,20 @@ func (r *Recorder) collectOften(ctx context.Context) {
 		if err := r.spool.collect(r.keepNote); err != nil {
 			r.problem(err)
 		}
+		r.count()
 		if err := r.takeIn(ctx); err != nil && ctx.Err() == nil {
 			r.problem(fmt.Errorf("held messages stay outside the vault: %w", err))
 		}
-		if err := r.usage.count(r.state, r.vault); err != nil {
-			r.problem(err)
-		}
+		r.count()
 		pause(ctx, collectInterval)
+	}
+}
+
+// count counts what is held of each user. It may take a while where that is much, so the
+// recorder does not wait for it to begin.
+func (r *Recorder) count() {
+	if err := r.usage.count(r.state, r.vault); err != nil {
+		r.problem(err)
 	}
 }
 

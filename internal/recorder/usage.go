@@ -19,6 +19,8 @@ type usage struct {
 	counted map[string]container // of the vault, as they were counted last
 }
 
+func newUsage() usage { return usage{users: map[int]share{}, fresh: map[int]share{}} }
+
 type share struct {
 	messages int
 	bytes    int64

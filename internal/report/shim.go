@@ -128,8 +128,8 @@ type HeldMessage struct {
 	Recipients int
 	SizeBytes  int64
 	Vault      string // the container; "" while it is not in the vault
-	Uncertain  bool   // its release was cut off: it may have been sent
-	Plan       string // that was cut off; "" where it is not known
+	Uncertain  bool   // it may have been sent: its release, or its being held, was cut off
+	Plan       string // that was about to release it then; "" where there was none
 }
 
 // Held lists messages that wait.
@@ -162,7 +162,10 @@ func (h *Held) Text(out io.Writer, style Style) error {
 			words += "  " + quoted(clip(subject(m.Subject), maxRemark))
 		}
 		if m.Uncertain {
-			words += "  its release was cut off: it may have been sent"
+			words += "  may have been sent already"
+		}
+		if m.Plan != "" {
+			words += ", by " + m.Plan + ", which was cut off"
 		}
 		p.para(0, words)
 	}
