@@ -63,6 +63,7 @@ var rooms = map[string][]string{
 	"spoor/e2e/journal":                    {"spoor/internal/host/hosttest"},
 	"spoor/e2e/mailtest":                   {},
 	"spoor/e2e/postfix":                    {"spoor", "spoor/internal/probe", "spoor/internal/mta", "spoor/internal/mta/postfix", "spoor/internal/host", "spoor/internal/disk", "spoor/e2e/mailtest"},
+	"spoor/e2e/qmail":                      {"spoor/e2e/mailtest"},
 	"spoor/e2e/shim":                       {},
 	"spoor/e2e/exim":                       {"spoor", "spoor/e2e/mailtest", "spoor/internal/disk", "spoor/internal/host", "spoor/internal/mta", "spoor/internal/mta/exim"},
 	"spoor/bench/qmailgen":                 {},

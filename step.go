@@ -159,6 +159,9 @@ type Command struct {
 	Do     []string `json:"do,omitempty"`
 	Undo   []string `json:"undo,omitempty"`
 	Before []string `json:"before,omitempty"` // its output is kept: what the setting was
+	// Input is a file that Do and Undo get on their standard input, as it is then: absolute
+	// below the root, without symbolic links; "" is nothing.
+	Input string `json:"input,omitempty"`
 	// Test is run after Do; where it fails, or does not write Want, Do has failed. Without
 	// a Test it is Do that has to write Want.
 	Test []string `json:"test,omitempty"`

@@ -107,9 +107,10 @@ func (o *options) mendPlan(ctx context.Context, s *server, args []string, f *men
 // way.
 func (s *server) withFixes(a *answer, list []spoor.Finding) []spoor.Finding {
 	_, byPanel := s.panel.(panel.Mender)
-	_, byMTA := s.queue.(mta.Mender)
+	queue, ok := s.queue.(mta.Mender)
 	for i := range list {
 		f := &list[i]
+		byMTA := ok && queue.Mends(f.Check)
 		fromPanel := byPanel && len(f.Evidence) > 0 && f.Evidence[0].What == "psa"
 		if d := domainOf(a, f); d != nil && d.Relayed {
 			continue // who its users are is known elsewhere

@@ -184,11 +184,20 @@ func onlyPossible(m spoor.Measures, live bool) spoor.Measures {
 		case measure.Possible(step.Kind, live):
 			steps = append(steps, step)
 		case step.Command != nil && len(step.Command.Do) > 0:
-			m.ByHand = append(m.ByHand, strings.Join(step.Command.Do, " "))
+			m.ByHand = append(m.ByHand, byHand(step.Command))
 		}
 	}
 	m.Steps = steps
 	return m
+}
+
+// byHand is a command as it is typed.
+func byHand(c *spoor.Command) string {
+	words := strings.Join(c.Do, " ")
+	if c.Input != "" {
+		words += " < " + c.Input
+	}
+	return words
 }
 
 // sealing is the step that takes a script away.

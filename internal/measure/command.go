@@ -43,7 +43,7 @@ func (c *command) do(ctx context.Context, records *disk.Dir) (string, error) {
 	if len(c.spec.Do) == 0 {
 		return "", nil
 	}
-	output, err := c.run(ctx, c.spec.Do, records)
+	output, err := c.runOn(ctx, c.spec.Do, records)
 	if err != nil {
 		return "", err
 	}
@@ -122,14 +122,33 @@ func (c *command) remember(records *disk.Dir) error {
 	return save(records, wroteName, made)
 }
 
+// runOn runs a program on the file that is its input.
+func (c *command) runOn(ctx context.Context, argv []string, records *disk.Dir) (string, error) {
+	if c.spec.Input == "" {
+		return c.run(ctx, argv, records)
+	}
+	read, err := c.look(c.spec.Input)
+	if err != nil {
+		return "", err
+	}
+	if read.File.Absent {
+		return "", fmt.Errorf("%s is not there, which %s reads: %w", c.spec.Input, argv[0], ErrUnsafe)
+	}
+	return c.runWith(ctx, read.File.content, argv, records)
+}
+
 // run runs a program and keeps its output.
 func (c *command) run(ctx context.Context, argv []string, records *disk.Dir) (string, error) {
+	return c.runWith(ctx, nil, argv, records)
+}
+
+func (c *command) runWith(ctx context.Context, input []byte, argv []string, records *disk.Dir) (string, error) {
 	if !path.IsAbs(argv[0]) {
 		return "", fmt.Errorf("%q is not the path of a program: %w", argv[0], ErrUnsafe)
 	}
 	ctx, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
-	output, err := c.server.Run.Run(ctx, nil, argv[0], argv[1:]...)
+	output, err := c.server.Run.Run(ctx, input, argv[0], argv[1:]...)
 	output = output[:min(len(output), maxOutput)]
 	words := strings.Join(argv, " ")
 	kept := fmt.Sprintf("$ %s\n%s\n", words, output)
@@ -163,7 +182,7 @@ func (c *command) undo(ctx context.Context, records *disk.Dir) (string, error) {
 	if len(c.spec.Undo) == 0 {
 		return "", nil
 	}
-	_, err := c.run(ctx, c.spec.Undo, records)
+	_, err := c.runOn(ctx, c.spec.Undo, records)
 	if err != nil && c.spec.Lenient {
 		return err.Error(), nil
 	}

@@ -97,3 +97,33 @@ func TestWhatACommandWritesComesBack(t *testing.T) {
 		t.Error("what somebody else has written is gone")
 	}
 }
+
+func TestACommandReadsAFileAsItIs(t *testing.T) {
+	s := newStand(t)
+	s.write("etc/rules", "one\n", 0o644)
+	made := filepath.Join(s.dir, "etc/made")
+	step := &spoor.Step{Kind: spoor.StepCommand, Command: &spoor.Command{
+		Do: []string{"/bin/dd", "of=" + made}, Undo: []string{"/bin/dd", "of=" + made}, Input: "/etc/rules", Writes: []string{"/etc/made"},
+	}}
+	_, err := s.do(step)
+	must(t, err)
+	if got := s.read("etc/made"); got != "one\n" {
+		t.Errorf("the program has read %q", got)
+	}
+	must(t, os.WriteFile(made, []byte("theirs"), 0o644))
+	must(t, os.WriteFile(filepath.Join(s.dir, "etc/rules"), []byte("two\n"), 0o644))
+	_, err = s.undo(step)
+	must(t, err)
+	if got := s.read("etc/made"); got != "two\n" {
+		t.Errorf("after the undo it has read %q", got)
+	}
+	must(t, os.Remove(filepath.Join(s.dir, "etc/rules")))
+	must(t, os.Symlink("/etc/hostname", filepath.Join(s.dir, "etc/rules")))
+	if _, err := s.do(step); err == nil {
+		t.Error("a link was followed")
+	}
+	must(t, os.Remove(filepath.Join(s.dir, "etc/rules")))
+	if _, err := s.do(step); err == nil {
+		t.Error("what is not there was read as nothing")
+	}
+}

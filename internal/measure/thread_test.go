@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"os/exec"
@@ -21,6 +22,8 @@ func resetFolder(t *testing.T, name string) {
 // shell is a Runner of real programs.
 type shell struct{}
 
-func (shell) Run(ctx context.Context, _ []byte, name string, args ...string) ([]byte, error) {
-	return exec.CommandContext(ctx, name, args...).CombinedOutput()
+func (shell) Run(ctx context.Context, input []byte, name string, args ...string) ([]byte, error) {
+	command := exec.CommandContext(ctx, name, args...)
+	command.Stdin = bytes.NewReader(input)
+	return command.CombinedOutput()
 }

@@ -11,6 +11,11 @@ import (
 
 var _ mta.Mender = (*Queue)(nil)
 
+// Mends reports whether findings of a check can be mended in the files of Exim.
+func (q *Queue) Mends(check string) bool {
+	return check == "nonexistent-user" || check == "relay-list"
+}
+
 // Mend proposes how a finding of the audit is mended in the files of Exim.
 func (q *Queue) Mend(m *spoor.Mending) spoor.Measures {
 	switch m.Finding.Check {

@@ -11,14 +11,22 @@ import (
 
 var _ mta.Mender = (*Queue)(nil)
 
-// Mend proposes how a finding of the audit is mended in the files of Postfix.
-func (q *Queue) Mend(m *spoor.Mending) spoor.Measures {
-	mend := map[string]func(*MainCF, *spoor.Mending) spoor.Measures{
+// menders mend what one check has found.
+func menders() map[string]func(*MainCF, *spoor.Mending) spoor.Measures {
+	return map[string]func(*MainCF, *spoor.Mending) spoor.Measures{
 		"nonexistent-user": (*MainCF).mendDomain,
 		"relay-list":       (*MainCF).mendRelay,
 		"limits-off":       (*MainCF).mendLimits,
 		"submission-tls":   (*MainCF).mendLogins,
-	}[m.Finding.Check]
+	}
+}
+
+// Mends reports whether findings of a check can be mended in the files of Postfix.
+func (q *Queue) Mends(check string) bool { return menders()[check] != nil }
+
+// Mend proposes how a finding of the audit is mended in the files of Postfix.
+func (q *Queue) Mend(m *spoor.Mending) spoor.Measures {
+	mend := menders()[m.Finding.Check]
 	if mend == nil {
 		return spoor.Measures{}
 	}

@@ -20,29 +20,63 @@ var tcpRules = [...]string{
 // a list of domains that mail is taken for, and who tcpserver lets relay.
 func (q *Queue) MailPolicy(policy *spoor.MailPolicy) {
 	policy.NoRcptHosts = q.root.Exists(path.Join(q.control.folder, "me")) && !q.root.Exists(path.Join(q.control.folder, "rcpthosts"))
-	for _, name := range tcpRules {
-		data, err := q.root.ReadFile(name, controlLimit)
-		if err != nil {
+	for _, files := range q.ruleFiles() {
+		relayEntries(&files, policy)
+	}
+}
+
+// relayEntries adds the clients whom one file of rules lets relay. Those that the
+// compiled file alone has are there too: it is what the server does.
+func relayEntries(files *ruleFiles, policy *spoor.MailPolicy) {
+	known := map[netip.Prefix]bool{}
+	number := 0
+	for line := range strings.Lines(files.text) {
+		number++
+		line = strings.TrimSpace(line)
+		addresses, relays := relayRule(line)
+		if !relays {
 			continue
 		}
-		number := 0
-		for line := range strings.Lines(string(data)) {
-			number++
-			line = strings.TrimSpace(line)
-			addresses, relays := relayRule(line)
-			if !relays {
-				continue
-			}
-			place := spoor.Evidence{What: "tcprules", File: name, Line: number, Text: line}
-			prefixes, ok := rulePrefixes(addresses)
-			if !ok {
-				policy.Gaps = append(policy.Gaps, spoor.Gap{File: name, Reason: "a rule that lets clients relay was not understood", Count: 1})
-			}
-			for _, prefix := range prefixes {
-				policy.Relay = append(policy.Relay, spoor.RelayEntry{Prefix: prefix, Place: place})
-			}
+		place := spoor.Evidence{What: "tcprules", File: files.source, Line: number, Text: line}
+		prefixes, ok := rulePrefixes(addresses)
+		if !ok {
+			policy.Gaps = append(policy.Gaps, spoor.Gap{File: files.source, Reason: "a rule that lets clients relay was not understood", Count: 1})
+		}
+		for _, prefix := range prefixes {
+			known[prefix] = true
+			policy.Relay = append(policy.Relay, spoor.RelayEntry{Prefix: prefix, Place: place})
 		}
 	}
+	if files.compiled == nil || files.current() {
+		return
+	}
+	reason := "was not made of " + files.source + " as that is now: the server does what this file says"
+	if !files.hasSource {
+		reason = "has no " + files.source + " beside it, of which it could be made anew"
+	}
+	policy.Gaps = append(policy.Gaps, spoor.Gap{File: files.cdb, Reason: reason, Count: 1})
+	for i := range files.compiled {
+		rule := &files.compiled[i]
+		prefixes, ok := rulePrefixes(rule.key)
+		if !ok || !rule.relays() || known[prefixes[0]] || rangeKnown(known, prefixes[0]) {
+			continue
+		}
+		known[prefixes[0]] = true
+		policy.Relay = append(policy.Relay, spoor.RelayEntry{
+			Prefix: prefixes[0], Place: spoor.Evidence{What: "tcprules", File: files.cdb, Text: rule.key + ":allow, RELAYCLIENT is set"},
+		})
+	}
+}
+
+// rangeKnown reports whether an address is in one of the prefixes that cover a range
+// of the text, which is many rules in the compiled file.
+func rangeKnown(known map[netip.Prefix]bool, one netip.Prefix) bool {
+	for bits := range one.Bits() {
+		if wider, err := one.Addr().Prefix(bits); bits >= 24 && err == nil && known[wider] {
+			return true
+		}
+	}
+	return false
 }
 
 // relayRule reads a rule of tcprules(1): addresses:allow,RELAYCLIENT="".

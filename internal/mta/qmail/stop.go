@@ -33,9 +33,7 @@ func (q *Queue) Stop(c *spoor.Culprit) spoor.Measures {
 			path.Join(bin, "qmail-queue"), path.Join(bin, "qmail-inject"), path.Join(bin, "sendmail"), "/usr/sbin/sendmail", "/usr/lib/sendmail",
 		})
 	case spoor.KindNetwork:
-		m := mta.BarNetwork(c)
-		m.ByHand = append(m.ByHand, "take the network off the list of those who may relay: tcprules, or the panel")
-		return m
+		return q.stopNetwork(c)
 	case spoor.KindAccount:
 		return spoor.Measures{Refused: []string{"qmail's SMTP server knows no list of logins that may not send"}, ByHand: []string{"change the password of " + c.Source.Name}}
 	case spoor.KindForward:
@@ -43,4 +41,21 @@ func (q *Queue) Stop(c *spoor.Culprit) spoor.Measures {
 	default:
 		return spoor.Measures{}
 	}
+}
+
+// stopNetwork has a network refused by the firewall, and the rules of tcpserver let
+// it relay no more. Where there are none, or a panel has its own list, that is told.
+func (q *Queue) stopNetwork(c *spoor.Culprit) spoor.Measures {
+	m := mta.BarNetwork(c)
+	prefix, ok := c.Network()
+	if !ok || len(m.Refused) > 0 {
+		return m
+	}
+	if c.Managed || len(q.ruleFiles()) == 0 {
+		m.ByHand = append(m.ByHand, "take the network off the list of those who may relay: tcprules, or the panel")
+	}
+	if !c.Managed {
+		m.Add(q.stopRelaying(prefix, c.Live))
+	}
+	return m
 }
