@@ -39,8 +39,9 @@ of a few messages, from the queue or from the vault. --abuse is for a blocklist,
 a receiver or the network that the mail came from; --customer is for the owner
 of the account or site, with what to do now.
 
-Other sources of the server are not in it. Addresses are masked but for those of
-the source itself; --full leaves them. Read it before you give it away.`,
+Other sources of the server are not in it. Addresses, and the names of people that
+stand beside them, are masked but for those of the source itself; --full leaves
+them. Read it before you give it away.`,
 		Example: `  spoor report account:info@shop.test --customer
   spoor report site:shop.test --abuse --to /root/reports    text and HTML
   spoor report site:shop.test --abuse -o html > report.html`,
@@ -51,7 +52,7 @@ the source itself; --full leaves them. Read it before you give it away.`,
 	flags.SortFlags = false
 	flags.BoolVar(&f.abuse, "abuse", false, "for an abuse desk")
 	flags.BoolVar(&f.customer, "customer", false, "for the owner of the source")
-	flags.BoolVar(&f.full, "full", false, "mask no addresses")
+	flags.BoolVar(&f.full, "full", false, "mask no addresses and no names")
 	flags.StringVar(&f.to, "to", "", "write it as text and as HTML into `DIR`, which is made if needed")
 	return cmd
 }
@@ -110,12 +111,12 @@ func (o *options) handout(ctx context.Context, source spoor.Source, f *handoutFl
 	return h, nil
 }
 
-// masker masks every address but those of the source.
+// masker masks every address but those of the source, and the names of people beside them.
 func masker(source spoor.Source, t *spoor.Traffic) func(string) string {
 	own := strings.ToLower(source.Name)
 	login := strings.ToLower(t.Login)
 	return func(text string) string {
-		return redact.Addresses(text, func(address string) bool {
+		return redact.Header(text, func(address string) bool {
 			address = strings.ToLower(strings.Trim(address, "<>"))
 			local, domain, _ := strings.Cut(address, "@")
 			if strings.ContainsAny(local, "=%!") {

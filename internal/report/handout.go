@@ -381,7 +381,7 @@ func (h *Handout) samples() part {
 func (h *Handout) notes() part {
 	notes := []string{"Times are UTC. Places such as /var/log/mail.log:812 are files and lines of the server."}
 	if h.Mask != nil {
-		notes = append(notes, "Addresses that are not of the source are masked; the whole lines are kept on the server.")
+		notes = append(notes, "Addresses and names of people that are not of the source are masked; the whole lines are kept on the server.")
 	}
 	if !h.Complete {
 		notes = append(notes, "Not everything could be read: the numbers are lower bounds.")
