@@ -70,7 +70,7 @@ func (f *Facts) forwards() []spoor.Finding {
 		}
 		g := all.of(forward.Address)
 		g.add(forward.Address+" to "+forward.Target, forward.Place)
-		g.bad = g.bad || f.BadForwards[strings.ToLower(forward.Address)]
+		g.bad = g.bad || f.badForward(strings.ToLower(forward.Address))
 	}
 	var list []spoor.Finding
 	for _, domain := range slices.Sorted(maps.Keys(all)) {
@@ -86,6 +86,20 @@ func (f *Facts) forwards() []spoor.Finding {
 		list = append(list, finding)
 	}
 	return list
+}
+
+// badForward reports whether spam was seen on the way of an address. One without a
+// domain is a user of every domain of the server.
+func (f *Facts) badForward(address string) bool {
+	if f.BadForwards[address] || strings.Contains(address, "@") {
+		return f.BadForwards[address]
+	}
+	for bad := range f.BadForwards {
+		if local, _, _ := strings.Cut(bad, "@"); local == address {
+			return true
+		}
+	}
+	return false
 }
 
 // answers finds addresses that answer whoever a sender is said to be.

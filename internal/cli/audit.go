@@ -34,8 +34,8 @@ func auditCommand(o *options) *cobra.Command {
 domains that forward or bounce mail for users that do not exist, entries of the
 relay list that are too wide or that spam was seen from, SMTP services that let
 everybody relay or take passwords without TLS, limits that can be off unnoticed,
-forwards to other servers, automatic answers, accounts that are used from many
-networks, sites that can send past the mail system, PHP that does not record
+forwards to other servers, those of users' own files too, automatic answers,
+accounts that are used from many networks, sites that can send past the mail system, PHP that does not record
 which script sends. It changes nothing.
 
 On the running server it also tries (--probe): its own mail server is offered a
@@ -66,6 +66,7 @@ func (o *options) auditLs(ctx context.Context, p *probes) error {
 	if err != nil {
 		return err
 	}
+	s.ownForwards(a)
 	if err := s.probe(ctx, p, a); err != nil {
 		return err
 	}
@@ -122,6 +123,13 @@ func (s *server) relayPolicy(ctx context.Context) (policy spoor.MailPolicy, err 
 		q.MailPolicy(&policy)
 	}
 	return policy, nil
+}
+
+// ownForwards adds what users themselves forward, and judges anew: files of every home
+// folder are looked at, which an answer about the queue need not wait for.
+func (s *server) ownForwards(a *answer) {
+	panel.OwnForwards(s.root, s.passwd, s.panel.Sites(), &a.policy, s.plesk != nil && !a.policy.Unasked)
+	a.findings = s.withFixes(a, audit.Findings(s.auditFacts(a)))
 }
 
 // auditFacts are what the findings rest on, but for what probes find.
