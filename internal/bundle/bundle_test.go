@@ -181,3 +181,30 @@ func FuzzHideSecret(f *testing.F) {
 		}
 	})
 }
+
+// What qmail puts in front of local parts is replaced as in an address, so that it is
+// still found there.
+func TestPrefixesOfVirtualDomainsAreReplacedAsInAddresses(t *testing.T) {
+	const name = "var/qmail/control/virtualdomains"
+	source := plainSource(hosttest.Tree(t, map[string]string{name: "club.test:alias-club\nshop.test:shop.test\n.wild.test:ada\nempty.test:\njoe@x.test:joe\n"}))
+	files, _ := written(t, source, name)
+	address := []byte("alias-club-info@club.test shop.test-info@shop.test ada-b@wild.test joe@x.test")
+	source.Names.Text(address)
+	words := strings.Fields(string(address))
+	want := ""
+	for i, rule := range []string{"alias-club", "shop.test", "ada"} {
+		_, domain, _ := strings.Cut(words[i], "@")
+		if i == 2 {
+			domain = "." + domain
+		}
+		want += domain + ":" + words[i][:len(rule)] + "\n"
+	}
+	for _, one := range []string{"club", "shop", "ada", "joe"} {
+		if strings.Contains(files[name], one) {
+			t.Errorf("%q is in %q", one, files[name])
+		}
+	}
+	if !strings.HasPrefix(files[name], want) {
+		t.Errorf("got %q, want it to begin with %q", files[name], want)
+	}
+}

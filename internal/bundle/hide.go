@@ -50,9 +50,30 @@ func (w *Writer) setting(name string, text []byte) []byte {
 		text = accounts(text)
 	}
 	if w.source.Names != nil {
-		w.source.Names.Log(text)
+		if path.Base(name) == "virtualdomains" {
+			w.prefixes(text)
+		} else {
+			w.source.Names.Log(text)
+		}
 	}
 	return text
+}
+
+// prefixes replaces the names in qmail's control/virtualdomains. What stands behind the
+// domain is put in front of local parts (qmail-send(8): domain:prepend), and is replaced
+// as it is in addresses.
+func (w *Writer) prefixes(text []byte) {
+	for line := range bytes.Lines(text) {
+		domain, prefix, _ := bytes.Cut(bytes.TrimRight(line, "\r\n \t"), []byte{':'})
+		w.source.Names.Log(domain)
+		if bytes.IndexByte(prefix, '@') >= 0 {
+			w.source.Names.Log(prefix)
+			continue
+		}
+		address := append(bytes.Clone(prefix), "@example.test"...)
+		w.source.Names.Text(address)
+		copy(prefix, address)
+	}
 }
 
 // accounts are the lines of a file in the form of passwd(5) without passwords and
