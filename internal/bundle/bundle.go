@@ -89,6 +89,20 @@ func NewWriter(out io.Writer, source *Source, m Manifest) (*Writer, error) {
 	return w, err
 }
 
+// Extra adds a file that the server does not have: what was asked of it. Its names must
+// be replaced already. What the server has in its place is left out.
+func (w *Writer) Extra(name string, made time.Time, text []byte) error {
+	name = path.Clean(strings.TrimLeft(name, "/"))
+	w.added[name] = true
+	head := &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o600, Size: int64(len(text)), ModTime: made, Format: tar.FormatPAX}
+	if err := w.out.WriteHeader(head); err != nil {
+		return err
+	}
+	w.Files, w.Bytes = w.Files+1, w.Bytes+head.Size
+	_, err := w.out.Write(text)
+	return err
+}
+
 // Close ends the archive. It does not close what it is written to.
 func (w *Writer) Close() error { return w.out.Close() }
 

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -24,6 +26,7 @@ import (
 	"spoor/internal/host"
 	"spoor/internal/logs"
 	"spoor/internal/mta"
+	"spoor/internal/panel/plesk"
 	"spoor/internal/redact"
 	"spoor/internal/report"
 )
@@ -45,7 +48,8 @@ on into a tar.gz, which spoor can examine with --root when it is unpacked. Names
 of people, domains, hosts and sites become others of the same length, and what
 people wrote becomes other words; addresses of clients (IP), times, sizes, queue
 IDs and answers of receivers stay, and so does every count. Passwords are left
-out, and so are the contents of web sites.
+out, and so are the contents of web sites. What was asked of Plesk's database is
+in it, with names replaced.
 
 Which name became which is written to FILE.names, for you alone; --names FILE
 writes it elsewhere.`,
@@ -135,6 +139,9 @@ func (s *server) meet(ctx context.Context, o *options) error {
 	}
 	_, err := again.answer(ctx, o)
 	s.log = again.log
+	if again.plesk != nil {
+		s.psa = again.plesk.Answers()
+	}
 	return err
 }
 
@@ -150,6 +157,9 @@ func (o *options) writeBundle(ctx context.Context, s *server, met *metPaths, out
 		return nil, nil, err
 	}
 	s.root.Observe(nil)
+	if err := s.addPsa(w, source.Names, o.env.Now().UTC()); err != nil {
+		return nil, nil, err
+	}
 	for _, name := range ledTo(s.root, met.links) {
 		source.Private = append(source.Private, name)
 		w.Gaps.Add("/"+name, "was left out: a link that is not root's leads there")
@@ -158,6 +168,22 @@ func (o *options) writeBundle(ctx context.Context, s *server, met *metPaths, out
 		return nil, nil, err
 	}
 	return w, source.Names, errors.Join(w.Close(), packed.Close(), buffered.Flush())
+}
+
+// addPsa adds what Plesk's database has answered.
+func (s *server) addPsa(w *bundle.Writer, names *redact.Names, now time.Time) error {
+	if s.psa == nil {
+		return nil
+	}
+	answers := s.psa
+	if names != nil {
+		answers = answers.Rename(names)
+	}
+	text, err := json.MarshalIndent(answers, "", " ")
+	if err != nil {
+		return err
+	}
+	return w.Extra(plesk.AnswersFile, now, append(text, '\n'))
 }
 
 // ledTo are the files that links of others than root lead to: what is in them a

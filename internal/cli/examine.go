@@ -24,8 +24,9 @@ type server struct {
 	root    *host.Root
 	passwd  *host.Passwd
 	panel   panel.Panel
-	plesk   *plesk.Panel // panel, where it is Plesk; else nil
-	adapter mta.Adapter  // of the MTA
+	plesk   *plesk.Panel   // panel, where it is Plesk; else nil
+	psa     *plesk.Answers // what its database has answered, for an archive; else nil
+	adapter mta.Adapter    // of the MTA
 	queue   mta.Queue
 	owners  sync.Map // UID to spoor.Owner, asked of panel once
 	tracer  *trace.Tracer

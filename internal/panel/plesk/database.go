@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"syscall"
@@ -37,7 +38,7 @@ var (
 // no gap, and the proof of each owner tells it.
 func (p *Panel) readDatabase(ctx context.Context) error {
 	server, err := p.findServer()
-	place := ""
+	place := server.place
 	if err == nil {
 		place, err = p.loadRecords(ctx, server)
 	}
@@ -68,6 +69,13 @@ func (p *Panel) loadRecords(ctx context.Context, server server) (string, error) 
 // ask connects to psa and hands its tables to read. It returns where psa was
 // asked, or what stood in the way.
 func (p *Panel) ask(ctx context.Context, server server, read func(tables) error) (string, error) {
+	p.heard.at(server.place)
+	if server.kept != nil {
+		if err := read(tables{kept: server.kept, heard: &p.heard}); err != nil {
+			return AnswersFile, err
+		}
+		return server.place, nil
+	}
 	shadow, err := p.root.ReadFile(passwordFile, passwordLimit)
 	if err != nil {
 		return passwordFile, reasonOf(err)
@@ -85,7 +93,7 @@ func (p *Panel) ask(ctx context.Context, server server, read func(tables) error)
 	if err := db.PingContext(pinging); err != nil {
 		return server.place, reasonOf(err)
 	}
-	if err := read(tables{db: db}); err != nil {
+	if err := read(tables{db: db, heard: &p.heard}); err != nil {
 		return server.place, reasonOf(err)
 	}
 	return server.place, nil
@@ -109,7 +117,8 @@ func reasonOf(err error) error {
 type server struct {
 	place string // the socket, absolute below the root; or host:port
 	dial  func(ctx context.Context) (net.Conn, error)
-	local bool // a Unix-domain socket, whose peer was checked
+	local bool     // a Unix-domain socket, whose peer was checked
+	kept  *Answers // what psa has answered before, in place of all that; else nil
 }
 
 // sockets are the places of MySQL's socket: Red Hat's, Debian's, and MySQL's
@@ -122,7 +131,8 @@ func sockets() []string {
 }
 
 // findServer looks for the server below the root. TCP leaves the root, so it is
-// used only where the root is the running machine.
+// used only where the root is the running machine. In a tree of files psa may have
+// been asked before, and its answers be there.
 func (p *Panel) findServer() (server, error) {
 	for _, name := range sockets() {
 		if !p.root.Exists(name) {
@@ -133,7 +143,14 @@ func (p *Panel) findServer() (server, error) {
 		}}, nil
 	}
 	if !p.root.Live() {
-		return server{}, errNoServer
+		kept, err := p.keptAnswers()
+		if errors.Is(err, fs.ErrNotExist) {
+			return server{}, errNoServer
+		}
+		if err != nil {
+			return server{place: AnswersFile}, err
+		}
+		return server{place: kept.Place, kept: kept}, nil
 	}
 	return server{place: tcpAddress, dial: func(ctx context.Context) (net.Conn, error) {
 		var dialer net.Dialer

@@ -26,6 +26,7 @@ type Panel struct {
 
 	accounts map[int][]host.Account
 	records  *records // what psa said; empty where it was not reached
+	heard    hearing  // what it was asked, and answered
 	sites    func() []panel.Site
 	*panel.Web
 }

@@ -17,7 +17,7 @@ import (
 func (p *Panel) MailPolicy(ctx context.Context) (spoor.MailPolicy, error) {
 	policy := spoor.MailPolicy{}
 	server, err := p.findServer()
-	place := ""
+	place := server.place
 	if err == nil {
 		place, err = p.ask(ctx, server, func(t tables) error { return readPolicy(ctx, t, server.place, &policy) })
 	}
