@@ -135,8 +135,9 @@ func (o *options) unfinished(p *spoor.Plan, err error) error {
 		What: fmt.Sprintf("finish %s: %v", p.ID, err), Err: err,
 		So: "nothing else was changed: every message of it is in the queue, in the vault or beside the queue, and the next run goes on",
 	}
-	if !oneStep(p.Action.String()) {
-		problem.Try = o.spoor("journal abandon -n " + p.ID)
+	problem.Try = o.spoor("journal abandon -n " + p.ID)
+	if oneStep(p.Action.String()) {
+		problem.So = "nothing else was changed, and the next run goes on with it"
 	}
 	return problem
 }

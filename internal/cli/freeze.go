@@ -72,8 +72,21 @@ func (o *options) freeze(ctx context.Context, f *freezeFlags) error {
 		if err := work.State.SaveRecord(p.ID, record); err != nil {
 			return nil, err
 		}
-		return work.Once(ctx, p, func(ctx context.Context) error { return freezer.Freeze(ctx, record) })
+		receipt, err := work.Once(ctx, p, func(ctx context.Context) error { return freezer.Freeze(ctx, record) })
+		return receipt, ifEdited(work, p, freezer, record, err)
 	})
+}
+
+// ifEdited ends a plan of which nothing was done, since somebody has edited the file that
+// it is about: no later one has to wait for it.
+func ifEdited(work *remedy.Work, p *spoor.Plan, freezer mta.Freezer, record []byte, err error) error {
+	if !errors.Is(err, mta.ErrChanged) {
+		return err
+	}
+	if now, unknown := freezer.Look(record); unknown != nil || now.Standing != mta.StandingEdited {
+		return err
+	}
+	return errors.Join(err, work.Abandon(p, err))
 }
 
 func methodWords(method string) []string {
@@ -117,7 +130,7 @@ func (o *options) thaw(ctx context.Context, f *freezeFlags) error {
 	plans := state.Journal.Plans()
 	state.Close()
 	for _, past := range slices.Backward(plans) {
-		if past.Action == spoor.ActionFreeze.String() && past.UndoneBy == "" && past.Failure == "" {
+		if past.Action == spoor.ActionFreeze.String() && past.UndoneBy == "" && (past.Failure == "" || past.GivenUp) {
 			return o.thawPlan(ctx, s, past.Plan, f)
 		}
 	}
@@ -131,7 +144,8 @@ func (o *options) thawPlan(ctx context.Context, s *server, frozen string, f *fre
 		if err != nil {
 			return nil, err
 		}
-		return work.Once(ctx, p, func(ctx context.Context) error { return freezer.Thaw(ctx, record, f.force) })
+		receipt, err := work.Once(ctx, p, func(ctx context.Context) error { return freezer.Thaw(ctx, record, f.force) })
+		return receipt, ifEdited(work, p, freezer, record, err)
 	})
 }
 

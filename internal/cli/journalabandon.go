@@ -31,6 +31,12 @@ the vault returns. What fails stays where it is and is listed; nothing is remove
 of which there is no other copy. "spoor vault restore" puts back what is in the
 vault. Once the disk is repaired, the same command brings back what had to stay.
 
+A freeze or thaw that cannot be finished, since somebody has edited the control
+file meanwhile, is ended where it is: no file is changed, and it says what is in
+place. So is a rebuild, as long as its tree is not in the queue's place, and the
+purge of an old one; where messages would be left in a tree that qmail does not
+work on, it is refused.
+
 Of a plan that is finished, and of which an undo has left something because somebody
 else had changed it, or because it failed, it says what that is: it stays as it is,
 spoor tries no more to take it back, and does not mention it again.`,
@@ -63,6 +69,9 @@ func (o *options) journalAbandon(ctx context.Context, id string, f *changeFlags)
 	p, err := o.cutOffPlan(s, id)
 	if err != nil {
 		return err
+	}
+	if oneStep(p.Action.String()) {
+		return o.abandonWhole(ctx, s, p, f)
 	}
 	if f.dryRun {
 		list, err := o.located(ctx, s, p)
@@ -115,9 +124,7 @@ func (o *options) cutOffPlan(s *server, id string) (*spoor.Plan, error) {
 	switch {
 	case p.MTA != s.adapter.Name:
 		return nil, refuse("plan "+p.ID+" is of "+p.MTA, "nothing was changed", o.spoor("--mta "+p.MTA+" journal abandon "+p.ID))
-	case oneStep(p.Action.String()):
-		return nil, refuse(p.Action.String()+" is one step, and cannot be given up in the middle", "nothing was changed", "")
-	case len(p.Targets) == 0:
+	case len(p.Targets) == 0 && !oneStep(p.Action.String()):
 		return nil, refuse(p.ID+" has no messages that a disk could hold up", "nothing was changed: the next command that changes something does its steps, or takes them back", "")
 	}
 	return p, nil

@@ -122,4 +122,24 @@ type Freezer interface {
 	// Thaw restores exactly what was there before. Where somebody has changed it
 	// since it returns an error, unless force is set.
 	Thaw(ctx context.Context, record []byte, force bool) error
+	// Look tells what a freeze with that record has come to. It changes nothing.
+	Look(record []byte) (FreezeState, error)
+}
+
+// Standing is what stands in the place of what a freeze changes.
+type Standing uint8
+
+// The standings.
+const (
+	StandingBefore Standing = iota // what was there before: mail is delivered
+	StandingFrozen                 // what the freeze puts there
+	StandingEdited                 // what somebody else has put there
+	StandingTorn                   // less than there should be: two were changing places
+)
+
+// FreezeState is what a freeze has come to.
+type FreezeState struct {
+	Standing Standing
+	File     string // what it changes, below the root
+	Kept     string // where what was there before is kept meanwhile; "" if it is nowhere, or there was nothing
 }

@@ -59,9 +59,9 @@ type GivingUp struct {
 	Gone func(err error) bool
 }
 
-// ErrWhole is returned for a plan that is one step, not one for each message: it
-// cannot be given up in the middle.
-var ErrWhole = errors.New("is one step, and cannot be given up in the middle")
+// ErrWhole is returned for a plan that is one step, not one for each message: such a
+// plan is given up by GiveUpWhole.
+var ErrWhole = errors.New("is one step, and has no messages to be told of one by one")
 
 // Locate tells where the messages are of the batches that a plan has begun and not
 // finished. Those of other batches are as the journal says, or were not touched. It
@@ -230,6 +230,14 @@ func (w *Work) GiveUp(ctx context.Context, p *spoor.Plan, with GivingUp) ([]Loca
 	}
 	return after, w.State.Journal.Write(Record{
 		Time: w.Now().UTC(), Plan: p.ID, Event: EventGivenUp, By: with.By, Reason: with.Reason, Messages: len(after), Counts: countWhere(after),
+	})
+}
+
+// GiveUpWhole ends a plan that is one step, of which the caller has made sure that it
+// can be left as it is. state says for people how that is.
+func (w *Work) GiveUpWhole(p *spoor.Plan, with GivingUp, state string) error {
+	return w.State.Journal.Write(Record{
+		Time: w.Now().UTC(), Plan: p.ID, Event: EventGivenUp, By: with.By, Reason: with.Reason + " (" + state + ")",
 	})
 }
 

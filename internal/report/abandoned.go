@@ -20,6 +20,8 @@ type Abandoned struct {
 	Messages []LocatedMessage
 	Restore  string // the command that puts back what is in the vault
 	Beside   string // the folder of the plan beside the queue, below the root
+	State    string // of a plan that is one step and has no messages: what it leaves
+	Next     string // a command that goes on from there; "" if there is none
 
 	// Stays are, of a plan that is finished and whose undo has left something, the steps
 	// that are not taken back any more. There are no messages then.
@@ -50,6 +52,14 @@ func (a *Abandoned) Text(out io.Writer, style Style) error {
 	if len(a.Stays) > 0 {
 		p.para(0, "of "+a.Plan+" ("+a.Action.String()+") stays, and is not taken back any more:")
 		writeStepOutcomes(p, a.Stays)
+		return p.writeTo(out)
+	}
+	if a.State != "" {
+		p.para(0, a.Plan+" ("+a.Action.String()+"): "+a.State)
+		if a.Next != "" {
+			p.label(detail, "next")
+			p.command(a.Next)
+		}
 		return p.writeTo(out)
 	}
 	p.para(0, "unfinished part of "+a.Plan+" ("+a.Action.String()+"): "+plural(len(a.Messages), "message"))
@@ -104,6 +114,8 @@ type abandonedJSON struct {
 	Counts   map[string]int    `json:"counts"`
 	Folder   text              `json:"folder"`
 	Messages []abandonedLine   `json:"messages"`
+	State    text              `json:"state,omitempty"`
+	Next     text              `json:"next,omitempty"`
 	Stays    []stepOutcomeJSON `json:"stays,omitempty"`
 }
 
@@ -118,7 +130,10 @@ type abandonedLine struct {
 
 // JSON writes one document of the schema spoor.abandoned/1.
 func (a *Abandoned) JSON(out io.Writer) error {
-	document := abandonedJSON{headJSON: a.json(AbandonedSchema), Plan: a.Plan, Action: a.Action.String(), Counts: map[string]int{}, Folder: text(a.Beside), Messages: []abandonedLine{}, Stays: stepOutcomes(a.Stays)}
+	document := abandonedJSON{
+		headJSON: a.json(AbandonedSchema), Plan: a.Plan, Action: a.Action.String(), Counts: map[string]int{}, Folder: text(a.Beside), Messages: []abandonedLine{},
+		State: text(a.State), Next: text(a.Next), Stays: stepOutcomes(a.Stays),
+	}
 	for i := range a.Messages {
 		m := &a.Messages[i]
 		document.Counts[m.Where]++

@@ -71,6 +71,15 @@ func (f *freezing) Thaw(ctx context.Context, record []byte, force bool) error {
 	return f.freezer.Thaw(ctx, r, force)
 }
 
+// Look implements mta.Freezer.
+func (f *freezing) Look(record []byte) (mta.FreezeState, error) {
+	r, err := frozenOf(record)
+	if err != nil {
+		return mta.FreezeState{}, err
+	}
+	return f.freezer.Look(r)
+}
+
 func frozenOf(record []byte) (*Frozen, error) {
 	r := &Frozen{}
 	if err := json.Unmarshal(record, r); err != nil {
