@@ -2,12 +2,14 @@ package measure
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/netip"
 	"path"
+	"slices"
 	"time"
 
 	"github.com/google/nftables"
@@ -27,6 +29,10 @@ type firewall struct {
 
 type firewallRecord struct {
 	Had bool `json:"had,omitempty"` // the network was refused before, by another plan
+
+	// Rule is set where the network has a rule of its own: a set holds no networks that
+	// overlap, and one that other plans refuse is in it.
+	Rule bool `json:"rule,omitempty"`
 }
 
 // mark names the rule of a step: its plan and number, which the folder of its
@@ -62,17 +68,18 @@ func (w *firewall) do(_ context.Context, records *disk.Dir) (string, error) {
 }
 
 func (w *firewall) doPrefix(t *table, record *firewallRecord, found bool, records *disk.Dir) (string, error) {
-	there, err := t.refuses(w.spec.Prefix)
+	there, overlaps, err := t.refuses(w.spec.Prefix)
 	if err != nil {
 		return "", err
 	}
-	if !found || record.Had && !there {
-		record.Had = there
+	rule := record.Rule || !there && overlaps
+	if !found || record.Had && !there || record.Rule != rule {
+		record.Had, record.Rule = there, rule
 		if err := save(records, beforeName, record); err != nil {
 			return "", err
 		}
 	}
-	if there {
+	if there && !record.Rule {
 		return "", nil
 	}
 	left := time.Duration(0)
@@ -81,11 +88,10 @@ func (w *firewall) doPrefix(t *table, record *firewallRecord, found bool, record
 			return "it is over already", nil
 		}
 	}
-	err = t.refuseNetwork(w.spec.Prefix, left)
-	if errors.Is(err, unix.EEXIST) {
-		return "", fmt.Errorf("%s overlaps with a network that is refused already: %w", w.spec.Prefix, ErrUnsafe)
+	if record.Rule {
+		return "", t.refuseByRule(w.spec.Prefix, mark(records))
 	}
-	return "", err
+	return "", t.refuseNetwork(w.spec.Prefix, left)
 }
 
 func (w *firewall) undo(_ context.Context, records *disk.Dir) (string, error) {
@@ -101,9 +107,12 @@ func (w *firewall) undo(_ context.Context, records *disk.Dir) (string, error) {
 		return "", noFirewall(err)
 	}
 	if !w.spec.Prefix.IsValid() {
-		return "", t.allowUser(mark(records))
+		return "", t.allow(t.out, mark(records))
 	}
-	if there, err := t.refuses(w.spec.Prefix); err != nil || !there || record.Had {
+	if record.Rule {
+		return "", t.allow(t.in, mark(records))
+	}
+	if there, _, err := t.refuses(w.spec.Prefix); err != nil || !there || record.Had {
 		return "", errors.Join(err, t.clear())
 	}
 	return "", t.allowNetwork(w.spec.Prefix)
@@ -218,8 +227,22 @@ func (t *table) refuseUser(spec *spoor.Firewall, words string) error {
 	return t.conn.Flush()
 }
 
-func (t *table) allowUser(words string) error {
-	if r := t.ruleOf(t.out, words); r != nil {
+// refuseByRule is for a network that overlaps with others.
+func (t *table) refuseByRule(p netip.Prefix, words string) error {
+	if t.ruleOf(t.in, words) != nil {
+		return nil
+	}
+	ports, err := t.ports()
+	if err != nil {
+		return err
+	}
+	t.conn.AddRule(&nftables.Rule{Table: t.table, Chain: t.in, Exprs: fromNetwork(p, ports), UserData: comment(words)})
+	return t.conn.Flush()
+}
+
+// allow takes the rule with a comment out of a chain.
+func (t *table) allow(chain *nftables.Chain, words string) error {
+	if r := t.ruleOf(chain, words); r != nil {
 		if err := t.conn.DelRule(r); err != nil {
 			return err
 		}
@@ -238,19 +261,37 @@ func (t *table) set(p netip.Prefix) *nftables.Set {
 	return t.networks[1]
 }
 
-// refuses reports whether exactly this network is refused.
-func (t *table) refuses(p netip.Prefix) (bool, error) {
+// refuses reports whether exactly this network is in its set, and whether one is with
+// which it overlaps.
+func (t *table) refuses(p netip.Prefix) (exactly, overlaps bool, err error) {
 	elements, err := t.conn.GetSetElements(t.set(p))
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
+	slices.SortFunc(elements, func(a, b nftables.SetElement) int {
+		return cmp.Or(bytes.Compare(a.Key, b.Key), cmp.Compare(beginsLast(a), beginsLast(b)))
+	})
 	first, behind := bounds(p)
-	begins, ends := false, len(behind) == 0
-	for _, e := range elements {
-		begins = begins || !e.IntervalEnd && bytes.Equal(e.Key, first)
-		ends = ends || e.IntervalEnd && bytes.Equal(e.Key, behind)
+	for i, e := range elements {
+		if e.IntervalEnd {
+			continue
+		}
+		var end []byte // nil: the last address of all is in it
+		if i+1 < len(elements) && elements[i+1].IntervalEnd {
+			end = elements[i+1].Key
+		}
+		exactly = exactly || bytes.Equal(e.Key, first) && bytes.Equal(end, behind)
+		overlaps = overlaps || (len(behind) == 0 || bytes.Compare(e.Key, behind) < 0) && (len(end) == 0 || bytes.Compare(first, end) < 0)
 	}
-	return begins && ends, nil
+	return exactly, overlaps, nil
+}
+
+// beginsLast orders what begins at an address behind what ends there.
+func beginsLast(e nftables.SetElement) int {
+	if e.IntervalEnd {
+		return 0
+	}
+	return 1
 }
 
 func (t *table) refuseNetwork(p netip.Prefix, left time.Duration) error {
@@ -274,6 +315,9 @@ func (t *table) allowNetwork(p netip.Prefix) error {
 func (t *table) clear() error {
 	rules, err := t.conn.GetRules(t.table, t.out)
 	if err != nil || len(rules) > 0 {
+		return err
+	}
+	if rules, err = t.conn.GetRules(t.table, t.in); err != nil || len(rules) > len(t.networks) {
 		return err
 	}
 	for _, set := range t.networks {

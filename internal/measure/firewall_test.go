@@ -129,6 +129,45 @@ func TestLoopbackCanBeSpared(t *testing.T) {
 	})
 }
 
+// TestANetworkAroundAnotherIsRefused: first the address that sends, then all of its
+// network, and then the other way round.
+func TestANetworkAroundAnotherIsRefused(t *testing.T) {
+	for name, order := range map[string][2]string{
+		"the wider one second": {"127.9.1.2/32", "127.9.0.0/16"},
+		"the wider one first":  {"127.9.0.0/16", "127.9.1.2/32"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inNetwork(t, func(s *stand) {
+				listen(t, 587)
+				other := newStand(t)
+				step := func(prefix string) *spoor.Step {
+					return &spoor.Step{Kind: spoor.StepFirewall, Firewall: &spoor.Firewall{Prefix: netip.MustParsePrefix(prefix)}}
+				}
+				refused := func(when string, want map[string]bool) {
+					for from, refused := range want {
+						if err := dial(0, 587, from); errors.Is(err, syscall.ECONNREFUSED) != refused {
+							t.Errorf("%s, from %s: %v\n%s", when, from, err, ruleset(t))
+						}
+					}
+				}
+				first, second := step(order[0]), step(order[1])
+				wide, narrow := "127.9.77.1", "127.9.1.2"
+				s.ok(s.do(first))
+				other.ok(other.do(second))
+				other.ok(other.do(second))
+				refused("both", map[string]bool{wide: true, narrow: true, "127.8.0.1": false})
+				s.ok(s.undo(first))
+				refused("the second alone", map[string]bool{narrow: true, wide: strings.HasSuffix(order[1], "/16")})
+				other.ok(other.undo(second))
+				refused("none", map[string]bool{wide: false, narrow: false})
+				if text := ruleset(t); strings.Contains(text, "spoor") {
+					t.Errorf("after undo there is\n%s", text)
+				}
+			})
+		})
+	}
+}
+
 func TestANetworkIsRefusedForAWhile(t *testing.T) {
 	inNetwork(t, func(s *stand) {
 		listen(t, 587)

@@ -54,19 +54,41 @@ func ofUser(spec *spoor.Firewall, ports *nftables.Set) []expr.Any {
 	return append(exprs, toPorts(ports)...)
 }
 
+// source loads the client's address into a register, of packets of this family.
+func source(family int) []expr.Any {
+	protocol, address := byte(unix.NFPROTO_IPV4), &expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: 12, Len: 4}
+	if family == 1 {
+		protocol, address = unix.NFPROTO_IPV6, &expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: 8, Len: 16}
+	}
+	return []expr.Any{
+		&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: 1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{protocol}},
+		address,
+	}
+}
+
 // fromNetworks is "ip saddr @networks4 tcp dport { … } reject with tcp reset", and
 // the same for IPv6.
 func fromNetworks(family int, set, ports *nftables.Set) []expr.Any {
-	protocol, source := byte(unix.NFPROTO_IPV4), &expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: 12, Len: 4}
-	if family == 1 {
-		protocol, source = unix.NFPROTO_IPV6, &expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: 8, Len: 16}
+	exprs := append(source(family), &expr.Lookup{SourceRegister: 1, SetName: set.Name, SetID: set.ID})
+	return append(exprs, toPorts(ports)...)
+}
+
+// fromNetwork is "ip saddr 192.0.2.0/24 tcp dport { … } reject with tcp reset", and the
+// same for IPv6.
+func fromNetwork(p netip.Prefix, ports *nftables.Set) []expr.Any {
+	family := 0
+	if p.Addr().Is6() {
+		family = 1
 	}
-	exprs := []expr.Any{
-		&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: 1},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{protocol}},
-		source,
-		&expr.Lookup{SourceRegister: 1, SetName: set.Name, SetID: set.ID},
+	first := p.Masked().Addr().AsSlice()
+	mask := make([]byte, len(first))
+	for bit := range p.Bits() {
+		mask[bit/8] |= 0x80 >> (bit % 8)
 	}
+	exprs := append(source(family),
+		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: uint32(len(first)), Mask: mask, Xor: make([]byte, len(first))},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: first})
 	return append(exprs, toPorts(ports)...)
 }
 
