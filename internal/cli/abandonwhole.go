@@ -100,7 +100,7 @@ func (o *options) leaveFreeze(s *server, state *remedy.State, top *disk.Dir, p *
 	if err != nil {
 		return leftWhole{}, err
 	}
-	freezer, err := s.freezer(state, top, p.ID, "")
+	freezer, err := s.freezer(state, top, p.ID, "", true)
 	if err != nil {
 		return leftWhole{}, err
 	}

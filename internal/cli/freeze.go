@@ -157,7 +157,7 @@ func (o *options) carryOutOnce(ctx context.Context, s *server, p *spoor.Plan, f 
 	}
 	p.By, p.Reason = o.operator(), f.reason
 	if p.Action == spoor.ActionFreeze {
-		if err := o.explainFreeze(s, p, f.method); err != nil {
+		if err := o.explainFreeze(s, p, f); err != nil {
 			return err
 		}
 	}
@@ -173,7 +173,7 @@ func (o *options) carryOutOnce(ctx context.Context, s *server, p *spoor.Plan, f 
 		if err := work.Propose(p); err != nil {
 			return nil, err
 		}
-		freezer, err := s.freezer(state, top, p.ID, f.method)
+		freezer, err := s.freezer(state, top, p.ID, f.method, f.stop != "no")
 		if err != nil {
 			return nil, err
 		}
@@ -185,13 +185,13 @@ func (o *options) carryOutOnce(ctx context.Context, s *server, p *spoor.Plan, f 
 	return errors.Join(o.showReceipt(s, receipt, format), err)
 }
 
-func (o *options) explainFreeze(s *server, p *spoor.Plan, method string) error {
+func (o *options) explainFreeze(s *server, p *spoor.Plan, f *freezeFlags) error {
 	top, err := disk.Open(s.root.Dir(), nil)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = top.Close() }()
-	freezer, err := s.freezer(nil, top, "dry-run", method)
+	freezer, err := s.freezer(nil, top, "dry-run", f.method, f.stop != "no")
 	if err != nil {
 		return usage(err)
 	}
@@ -201,9 +201,10 @@ func (o *options) explainFreeze(s *server, p *spoor.Plan, method string) error {
 }
 
 // freezer opens what freezes and thaws, for one plan. state is nil where nothing
-// is to be changed.
-func (s *server) freezer(state *remedy.State, top *disk.Dir, plan, method string) (mta.Freezer, error) {
-	c := mta.Control{Top: top, Live: s.root.Live(), Plan: plan, Run: programs{}}
+// is to be changed. The method says whether qmail-send has to be started again; without
+// stop that is refused.
+func (s *server) freezer(state *remedy.State, top *disk.Dir, plan, method string, stop bool) (mta.Freezer, error) {
+	c := mta.Control{Top: top, Live: s.root.Live(), Plan: plan, Run: programs{}, Stop: stop}
 	if state != nil {
 		c.State = state.Dir()
 	}
@@ -223,7 +224,7 @@ func (o *options) finishOnce(ctx context.Context, s *server, state *remedy.State
 	if err != nil {
 		return nil, err
 	}
-	freezer, err := s.freezer(state, top, p.ID, "")
+	freezer, err := s.freezer(state, top, p.ID, "", true)
 	if err != nil {
 		return nil, err
 	}
