@@ -126,7 +126,7 @@ func TestFloodOfConnections(t *testing.T) {
 		}
 	}()
 	for range 4 * maxConnections {
-		c, err := dialAtOnce(s.places().Socket)
+		c, err := dial(s.places().Socket, time.Minute)
 		if err != nil {
 			t.Fatal(err) // it is accepted, and closed
 		}
@@ -148,7 +148,7 @@ func TestFloodOfConnections(t *testing.T) {
 func TestNonsense(t *testing.T) {
 	s := newStand(t, "")
 	for _, packets := range [][]string{{""}, {"X"}, {"H1", "D\x00\xff"}, {"H1", "Dsize=99999999999999999999\x00"}, {"H1", strings.Repeat("D", 200_000)}, {"H1", "E"}, {"M"}} {
-		c, err := dialAtOnce(s.places().Socket)
+		c, err := dial(s.places().Socket, time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}

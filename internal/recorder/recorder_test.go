@@ -247,7 +247,7 @@ func TestMessagePassesWhateverTheRecorderDoes(t *testing.T) {
 		}
 		var held []net.Conn
 		for full {
-			c, err := dialAtOnce(s.places().Socket)
+			c, err := dial(s.places().Socket, 50*time.Millisecond) // or an error where it would wait
 			if err != nil {
 				break
 			}
@@ -308,8 +308,8 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// dialAtOnce connects, or returns an error where that would wait.
-func dialAtOnce(name string) (net.Conn, error) {
-	d := net.Dialer{Timeout: 50 * time.Millisecond}
+// dial connects, or returns an error where that takes longer.
+func dial(name string, patience time.Duration) (net.Conn, error) {
+	d := net.Dialer{Timeout: patience}
 	return d.Dial("unixpacket", name)
 }
