@@ -30,11 +30,7 @@ func writeGaps(p *page, gaps []spoor.Gap, complete bool) {
 	}
 	reasons := gapReasons(mergeGaps(gaps))
 	for _, r := range reasons[:min(maxGapReasons, len(reasons))] {
-		words := plural(r.files, "file")
-		if r.count != r.files {
-			words = count(r.count) + " times in " + words
-		}
-		p.para(detail, clip(r.reason, maxQuote)+": "+words)
+		p.para(detail, clip(r.reason, maxQuote)+r.often())
 		if r.first != "" {
 			p.para(2*detail, clip(r.first, maxQuote))
 		}
@@ -44,6 +40,22 @@ func writeGaps(p *page, gaps []spoor.Gap, complete bool) {
 	}
 	if len(gaps) > 0 {
 		p.suggest(detail, "the whole list:", "spoor --json")
+	}
+}
+
+// often says how often a reason was met. What is not the path of a file, a blocklist for
+// example, is not counted as one.
+func (r *gapReason) often() string {
+	files := r.first == "" || r.first == unnamedFiles || r.first[0] == '/'
+	switch {
+	case !files && r.count == 1:
+		return ""
+	case !files:
+		return ": " + count(r.count) + " times"
+	case r.count != r.files:
+		return ": " + count(r.count) + " times in " + plural(r.files, "file")
+	default:
+		return ": " + plural(r.files, "file")
 	}
 }
 
