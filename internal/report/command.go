@@ -30,6 +30,24 @@ func endCommand(v *spoor.Verdict) string {
 	return "spoor fix -n " + word
 }
 
+// sureScript is how sure it has to be that mail is from a script for the script to be
+// offered.
+const sureScript = 0.5
+
+// sealCommand is the command that stops the script behind the mail of a web server, whose
+// end would be the end of the mail of all its sites; "" if no script is likely enough.
+func sealCommand(t *spoor.Traffic, v *spoor.Verdict) string {
+	if v.Class != spoor.Spam || t.Source.Kind != spoor.KindUser || t.WebServer == 0 {
+		return ""
+	}
+	for _, c := range t.Candidates {
+		if word, ok := shellWord(c.Source.String()); ok && c.Source.Kind == spoor.KindScript && c.Confidence >= sureScript {
+			return "spoor stop -n " + word
+		}
+	}
+	return ""
+}
+
 // rooted is a command of spoor for the server below root. A root whose name no
 // shell word can safely hold is left for the reader to fill in.
 func rooted(command, root string) string {

@@ -31,6 +31,24 @@ func TestNextCommandIsSafeToPaste(t *testing.T) {
 	f(strings.Repeat("a", 501), refused)
 }
 
+func TestTheScriptOfAWebServerIsOffered(t *testing.T) {
+	script := spoor.Candidate{Source: spoor.Source{Kind: spoor.KindScript, Name: "/var/www/two words/x.php"}, Confidence: 0.6}
+	f := func(what, want string, change func(t *spoor.Traffic, v *spoor.Verdict)) {
+		t.Helper()
+		traffic := &spoor.Traffic{Source: spoor.Source{Kind: spoor.KindUser, Name: "apache"}, WebServer: 9, Candidates: []spoor.Candidate{script}}
+		v := &spoor.Verdict{Class: spoor.Spam}
+		change(traffic, v)
+		if got := sealCommand(traffic, v); got != want {
+			t.Errorf("%s: got %q, want %q", what, got, want)
+		}
+	}
+	f("a likely script", "spoor stop -n 'script:/var/www/two words/x.php'", func(*spoor.Traffic, *spoor.Verdict) {})
+	f("an unlikely one", "", func(t *spoor.Traffic, _ *spoor.Verdict) { t.Candidates[0].Confidence = 0.4 })
+	f("a name that cannot be typed", "", func(t *spoor.Traffic, _ *spoor.Verdict) { t.Candidates[0].Source.Name = "/it's.php" })
+	f("a site of its own", "", func(t *spoor.Traffic, _ *spoor.Verdict) { t.WebServer = 0 })
+	f("no spam", "", func(_ *spoor.Traffic, v *spoor.Verdict) { v.Class = spoor.Suspect })
+}
+
 func TestCommandsNameTheRoot(t *testing.T) {
 	f := func(root, command, want string) {
 		t.Helper()

@@ -84,6 +84,10 @@ func writeSource(p *page, rank int, line *SourceLine, stops func(spoor.Kind) boo
 	writeCandidates(p, t.Candidates)
 	p.label(detail, "next")
 	p.command(showCommand(t.Source))
+	if command := sealCommand(t, v); stops != nil && stops(spoor.KindScript) && command != "" {
+		p.label(detail, "")
+		p.command(command)
+	}
 	if command := endCommand(v); stops != nil && stops(v.Source.Kind) && command != "" {
 		p.label(detail, "")
 		p.command(command)
