@@ -169,8 +169,18 @@ func (w *watching) rest() ([]*sighting, summary) {
 	}
 }
 
-// post sends a request to a site, from an address of the loopback.
+// post sends a request to a site, from an address of the loopback, and wants an answer.
 func (s *server) post(host, path string) string {
+	s.t.Helper()
+	status, text := s.ask(host, path)
+	if status != http.StatusOK {
+		s.t.Fatalf("POST %s: %d\n%s", path, status, text)
+	}
+	return text
+}
+
+// ask sends it, and returns what comes.
+func (s *server) ask(host, path string) (status int, text string) {
 	s.t.Helper()
 	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, "http://127.0.0.1:"+s.port+path, strings.NewReader("to=x"))
 	if err != nil {
@@ -184,11 +194,11 @@ func (s *server) post(host, path string) string {
 		s.t.Fatal(err)
 	}
 	defer func() { _ = answer.Body.Close() }()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil || answer.StatusCode != http.StatusOK {
-		s.t.Fatalf("POST %s: %s %v\n%s", path, answer.Status, err, text)
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		s.t.Fatalf("POST %s: %s %v\n%s", path, answer.Status, err, body)
 	}
-	return string(text)
+	return answer.StatusCode, string(body)
 }
 
 // signal ends spoor with a signal.

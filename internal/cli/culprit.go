@@ -211,7 +211,7 @@ func (s *server) sealing(c *spoor.Culprit) (spoor.Measures, error) {
 	if err != nil {
 		return spoor.Measures{}, refuse(err.Error(), "nothing was changed", "")
 	}
-	return spoor.Measures{
+	m := spoor.Measures{
 		Steps: []spoor.Step{{
 			Kind: spoor.StepSeal, Seal: script, Shared: "seal " + script.Path,
 			What:    script.Path + " can be neither read nor run, renamed or replaced: root owns it, mode 000, immutable",
@@ -220,8 +220,11 @@ func (s *server) sealing(c *spoor.Culprit) (spoor.Measures, error) {
 		Open: []string{
 			"other scripts of the same site: stop the site if they send too",
 			"the owner of the site can rename the folder of the script and put a copy into a new one",
+			"a request that runs it now goes on to its end, and PHP may run what it has compiled some seconds more (opcache.revalidate_freq)",
 		},
-	}, nil
+	}
+	m.Add(panel.Recompile(s.root, c.Live))
+	return m, nil
 }
 
 // recent is how long ago an account has last used an address from which an open

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -19,7 +20,9 @@ import (
 
 // seal takes a script from its owner: it belongs to root, has mode 000, and cannot
 // be renamed, removed or replaced where the file system knows that. Its folder
-// stays as it is.
+// stays as it is. Its time of modification is another one: PHP's OPcache runs what it
+// has compiled, and does not ask who may read the file, until that time changes
+// (opcache.validate_timestamps, opcache.validate_permission).
 type seal struct {
 	server *Server
 	spec   *spoor.Seal
@@ -98,11 +101,16 @@ func (s *seal) identity(f *disk.File) (disk.Stat, string, error) {
 	return st, hex.EncodeToString(digest.Sum(nil)), nil
 }
 
-// same reports whether a file is the one that the plan was made for.
+// same reports whether a file is the one that the plan was made for. Its time is that of
+// the seal where an earlier run was cut off.
 func (s *seal) same(st *disk.Stat, digest string) bool {
 	w := s.spec
-	return st.Device == w.Device && st.Inode == w.Inode && st.SizeBytes == w.SizeBytes && st.Modified.Equal(w.Modified) && digest == w.SHA256
+	return st.Device == w.Device && st.Inode == w.Inode && st.SizeBytes == w.SizeBytes && digest == w.SHA256 &&
+		(st.Modified.Equal(w.Modified) || st.Modified.Equal(sealed(w.Modified)))
 }
+
+// sealed is the time of modification of a sealed script: OPcache compares seconds.
+func sealed(modified time.Time) time.Time { return modified.Add(time.Second) }
 
 func (s *seal) do(_ context.Context, records *disk.Dir) (string, error) {
 	f, err := s.open()
@@ -171,6 +179,9 @@ func (s *seal) close(f *disk.File, record *sealRecord) (remark string, err error
 	if err := f.Chmod(0); err != nil {
 		return "", err
 	}
+	if err := f.SetTimes(record.File.Accessed, sealed(record.File.Modified)); err != nil {
+		return "", err
+	}
 	ok, err := f.SetFlags(record.Flags | disk.Immutable)
 	if err != nil && !errors.Is(err, unix.EPERM) {
 		return "", err
@@ -204,7 +215,7 @@ func (s *seal) stillThere(record *sealRecord) error {
 	if st.Device != record.File.Device || st.Inode != record.File.Inode {
 		return fmt.Errorf("%s was replaced meanwhile: %w", s.spec.Path, ErrUnsafe)
 	}
-	if digest != record.File.SHA256 || !st.Modified.Equal(record.File.Modified) {
+	if was := record.File.Modified; digest != record.File.SHA256 || !st.Modified.Equal(was) && !st.Modified.Equal(sealed(was)) {
 		return fmt.Errorf("%s was written to meanwhile: %w", s.spec.Path, ErrUnsafe)
 	}
 	return nil
@@ -243,7 +254,7 @@ func (s *seal) reopen(f *disk.File, st *disk.Stat, record *sealRecord) error {
 		}
 	}
 	was := record.File
-	if !st.Modified.Equal(was.Modified) {
+	if !st.Modified.Equal(was.Modified) && !st.Modified.Equal(sealed(was.Modified)) {
 		was.Accessed, was.Modified = st.Accessed, st.Modified // somebody could still write to it
 	}
 	if err := dress(f, &was, true); err != nil {

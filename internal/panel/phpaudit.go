@@ -27,14 +27,31 @@ var phpConfs = [...]phpConf{
 // (mail.add_x_header), or in a log (mail.log). By default it does neither.
 func PHPPolicy(root *host.Root, policy *spoor.MailPolicy) {
 	for _, conf := range phpConfs {
-		inis := glob(root, "", strings.Split(conf.ini, "/"))
-		if len(inis) > 1 { // that of the command line matters to cron jobs alone
-			inis = slices.DeleteFunc(inis, func(name string) bool { return strings.HasSuffix(name, "/cli/php.ini") })
-		}
-		for _, ini := range inis {
+		for _, ini := range conf.inis(root) {
 			policy.Weak = append(policy.Weak, weakPHP(root, conf, ini)...)
 		}
 	}
+}
+
+// inis are the php.ini files that are there; that of the command line matters to cron
+// jobs alone.
+func (c phpConf) inis(root *host.Root) []string {
+	inis := glob(root, "", strings.Split(c.ini, "/"))
+	if len(inis) > 1 {
+		inis = slices.DeleteFunc(inis, func(name string) bool { return strings.HasSuffix(name, "/cli/php.ini") })
+	}
+	return inis
+}
+
+// files are a php.ini, what is read behind it, and the pools, in their order.
+func (c phpConf) files(root *host.Root, ini string) []string {
+	files := []string{ini}
+	for _, name := range glob(root, path.Dir(ini)+"/"+c.later, []string{"*"}) {
+		if strings.HasSuffix(name, ".ini") {
+			files = append(files, name)
+		}
+	}
+	return append(files, glob(root, path.Dir(ini)+"/"+c.pools, []string{"*"})...)
 }
 
 // phpSettings are the two settings, with where they stand.
@@ -81,11 +98,23 @@ func (p *phpSettings) weakness(subject string) (spoor.Weakness, bool) {
 	return w, !p.header
 }
 
-// read reads the settings in the text of a php.ini or of a pool:
+// read reads the settings in the text of a php.ini or of a pool.
+func (p *phpSettings) read(root *host.Root, name string) {
+	eachPHPSetting(root, name, func(key, value string, place spoor.Evidence) {
+		switch key {
+		case "mail.add_x_header":
+			p.header, p.headerPlace = isOn(value), place
+		case "mail.log":
+			p.log = value
+		}
+	})
+}
+
+// eachPHPSetting yields the settings of a php.ini or of a pool, in their order:
 //
 //	mail.add_x_header = On
 //	php_admin_flag[mail.add_x_header] = on
-func (p *phpSettings) read(root *host.Root, name string) {
+func eachPHPSetting(root *host.Root, name string, yield func(key, value string, place spoor.Evidence)) {
 	data, err := root.ReadFile(name, iniLimit)
 	if err != nil {
 		return
@@ -101,13 +130,7 @@ func (p *phpSettings) read(root *host.Root, name string) {
 		}
 		value, _, _ = strings.Cut(value, ";")
 		value = strings.Trim(strings.TrimSpace(value), `"'`)
-		switch key {
-		case "mail.add_x_header":
-			p.header = isOn(value)
-			p.headerPlace = spoor.Evidence{What: "php", File: name, Line: number, Text: strings.TrimSpace(line)}
-		case "mail.log":
-			p.log = value
-		}
+		yield(key, value, spoor.Evidence{What: "php", File: name, Line: number, Text: strings.TrimSpace(line)})
 	}
 }
 
