@@ -219,10 +219,14 @@ func TestOthersRulesStay(t *testing.T) {
 			return
 		}
 		defer func() { _ = third.Close() }()
-		if _, err := s.server.Do(t.Context(), inside, third); !errors.Is(err, ErrUnsafe) {
-			t.Errorf("a network within another: %v, want ErrUnsafe", err)
-		}
+		_, err = s.server.Do(t.Context(), inside, third)
+		s.ok("", err)
 		s.ok(s.undo(six))
+		if text := ruleset(t); !strings.Contains(text, "ip6 saddr 2001:db8:1::/48 tcp dport") {
+			t.Errorf("the network within another has no rule:\n%s", text)
+		}
+		_, err = s.server.Undo(t.Context(), inside, third)
+		s.ok("", err)
 		if text := ruleset(t); !strings.Contains(text, "skuid 4321") {
 			t.Errorf("the user's rule went with the network's:\n%s", text)
 		}
