@@ -39,8 +39,12 @@ func TestTheUIDIsTheKernels(t *testing.T) {
 	s := newStand(t, "")
 	s.open()
 	for _, uid := range []int{tenant, tenant + 1} {
-		if status, said := s.send(uid, "X-Spoor-Origin: 1.x.0.y.z\nTo: a\n\n", "-t"); status != 0 {
-			t.Fatalf("%d %s", status, said)
+		r := s.sendSeen(uid, "X-Spoor-Origin: 1.x.0.y.z\nTo: a\n\n", "-t")
+		if r.Facts.UID != uid || len(r.Facts.Parents) == 0 || r.Facts.Parents[0].UID != os.Getuid() {
+			t.Errorf("%+v", r)
+		}
+		if len(r.Facts.Scripts) > 0 || r.Facts.Script != "" {
+			t.Errorf("scripts of root's processes above are no tenant's: %+v", r.Facts)
 		}
 		id, rest := marked(t, s.read("message"))
 		if known, err := s.key.Verify(id); err != nil || known.UID != uid {
@@ -49,13 +53,6 @@ func TestTheUIDIsTheKernels(t *testing.T) {
 		if !strings.HasPrefix(rest, "X-Spoor-Origin: 1.x.0.y.z\n") { // it stays, below ours
 			t.Errorf("came as %q", rest)
 		}
-	}
-	r := s.records(2)
-	if r[0].Facts.UID != tenant || r[1].Facts.UID != tenant+1 || r[0].Facts.Parents[0].UID != os.Getuid() {
-		t.Errorf("%+v", r)
-	}
-	if len(r[0].Facts.Scripts) > 0 || r[0].Facts.Script != "" {
-		t.Errorf("scripts of root's processes above are no tenant's: %+v", r[0].Facts)
 	}
 }
 
