@@ -2,7 +2,9 @@ package measure
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"strconv"
 	"strings"
@@ -43,7 +45,7 @@ func (c *command) do(ctx context.Context, records *disk.Dir) (string, error) {
 	if len(c.spec.Do) == 0 {
 		return "", nil
 	}
-	output, err := c.runOn(ctx, c.spec.Do, records)
+	output, err := c.make(ctx, c.spec.Do, records)
 	if err != nil {
 		return "", err
 	}
@@ -122,6 +124,48 @@ func (c *command) remember(records *disk.Dir) error {
 	return save(records, wroteName, made)
 }
 
+// make runs a program on its input. What it makes anew in place of a file has mode and
+// owner of that: most programs leave both to the umask of whoever called spoor, and a
+// server that runs as another user could not read it any more.
+func (c *command) make(ctx context.Context, argv []string, records *disk.Dir) (string, error) {
+	output, err := c.runOn(ctx, argv, records)
+	record := &commandRecord{}
+	if err == nil && len(c.spec.Writes) > 0 {
+		_, err = load(records, beforeName, record)
+	}
+	for i := range record.Writes {
+		if err == nil {
+			err = c.redress(&record.Writes[i])
+		}
+	}
+	return output, err
+}
+
+// redress gives a file the mode and owner that it had.
+func (c *command) redress(wrote *wroteState) error {
+	at, err := c.server.place(wrote.Path)
+	if err != nil {
+		return err
+	}
+	defer at.close()
+	now, err := at.dir.Stat(at.name)
+	was := &wrote.File
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && (was.Absent || !now.Regular):
+		return nil
+	case err != nil:
+		return err
+	}
+	if now.UID != was.UID || now.GID != was.GID {
+		if err := at.dir.Chown(at.name, was.UID, was.GID); err != nil {
+			return err
+		}
+	} else if now.Mode == was.Mode {
+		return nil
+	}
+	return at.dir.Chmod(at.name, was.Mode)
+}
+
 // runOn runs a program on the file that is its input.
 func (c *command) runOn(ctx context.Context, argv []string, records *disk.Dir) (string, error) {
 	if c.spec.Input == "" {
@@ -182,7 +226,7 @@ func (c *command) undo(ctx context.Context, records *disk.Dir) (string, error) {
 	if len(c.spec.Undo) == 0 {
 		return "", nil
 	}
-	_, err := c.runOn(ctx, c.spec.Undo, records)
+	_, err := c.make(ctx, c.spec.Undo, records)
 	if err != nil && c.spec.Lenient {
 		return err.Error(), nil
 	}

@@ -98,6 +98,34 @@ func TestWhatACommandWritesComesBack(t *testing.T) {
 	}
 }
 
+// A program like tcprules(1) makes a new file, with a mode that the umask decides.
+func TestWhatACommandMakesAnewCanBeReadByThoseWhoCouldBefore(t *testing.T) {
+	s := newStand(t)
+	s.write("etc/rules", "one\n", 0o600)
+	s.write("etc/made", "old\n", 0o644)
+	made := filepath.Join(s.dir, "etc/made")
+	argv := []string{"/bin/cp", "--remove-destination", "--preserve=mode", filepath.Join(s.dir, "etc/rules"), made}
+	step := &spoor.Step{Kind: spoor.StepCommand, Command: &spoor.Command{Do: argv, Undo: argv, Writes: []string{"/etc/made"}}}
+	mode := func(when string) {
+		t.Helper()
+		info, err := os.Stat(made)
+		must(t, err)
+		if info.Mode().Perm() != 0o644 {
+			t.Errorf("%s it has mode %04o", when, info.Mode().Perm())
+		}
+	}
+	_, err := s.do(step)
+	must(t, err)
+	mode("after the command")
+	must(t, os.WriteFile(made, []byte("theirs"), 0o644)) // so that it is made anew
+	_, err = s.undo(step)
+	must(t, err)
+	if got := s.read("etc/made"); got != "one\n" {
+		t.Errorf("after the undo it has %q", got)
+	}
+	mode("after the undo")
+}
+
 func TestACommandReadsAFileAsItIs(t *testing.T) {
 	s := newStand(t)
 	s.write("etc/rules", "one\n", 0o644)
