@@ -120,13 +120,21 @@ func (q *Queue) tcprules() string {
 	return ""
 }
 
-// safeFolder reports whether root alone can put files into the folder of a file:
-// tcprules writes a second file there, and would follow a link in its place.
+// safeFolder reports whether root alone can put files into the folder of a file, or
+// another folder in its place: tcprules writes a second file there, and would follow a
+// link in its place.
 func (q *Queue) safeFolder(name string) bool {
-	info, err := q.root.Stat(path.Dir(name))
-	if err != nil {
-		return false
+	for folder := path.Dir(name); ; folder = path.Dir(folder) {
+		info, err := q.root.Stat(folder)
+		if err != nil {
+			return false
+		}
+		st, ok := info.Sys().(*syscall.Stat_t)
+		if !ok || st.Uid != 0 || st.Mode&0o022 != 0 {
+			return false
+		}
+		if folder == "/" {
+			return true
+		}
 	}
-	st, ok := info.Sys().(*syscall.Stat_t)
-	return ok && st.Uid == 0 && st.Mode&0o022 == 0
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -219,6 +221,25 @@ func TestHowTheRelayListOfTcpserverIsMended(t *testing.T) {
 	f("203.0.113.0/24", nil, "take 203.0.113.0/24 out of /etc/tcp.smtp, and run "+command+"   (not done, since /etc/tcp.smtp.cdb cannot be read, so that nothing shows that the server uses this file)")
 	f("203.0.114.2/31", same, "take 203.0.114.2/31 out of /etc/tcp.smtp:3, and run "+command)
 	f("192.0.2.0/24", cdbOf("192.0.2.", relay), "take 192.0.2.0/24 off the list of those who may relay in /etc/tcp.smtp.cdb: make it anew of a text, by tcprules")
+}
+
+// Whoever owns a folder above can put another one in the place of the folder with the
+// rules, also where that is root's.
+func TestRulesBelowAFolderOfSomebodyElseAreChangedByHand(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can give folders to others")
+	}
+	root := hosttest.Tree(t, map[string]string{"home/vpopmail/etc/tcp.smtp": ""})
+	q := LogOnly(root, &host.Passwd{}, Options{})
+	if !q.safeFolder("/home/vpopmail/etc/tcp.smtp") {
+		t.Error("all of it is root's, and it is not safe")
+	}
+	if err := os.Chown(filepath.Join(root.Dir(), "home/vpopmail"), 89, 89); err != nil {
+		t.Fatal(err)
+	}
+	if q.safeFolder("/home/vpopmail/etc/tcp.smtp") {
+		t.Error("user 89 can exchange the folder, and it is safe")
+	}
 }
 
 // owned reports whether root owns what a test makes.
