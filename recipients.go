@@ -42,6 +42,7 @@ type Recipients struct {
 	packed []byte // one tag byte, the address, a NUL; for each recipient
 	total  int
 	done   int
+	sum    uint64 // of the hashes of all addresses
 }
 
 // The tag byte of a packed recipient. tagSet keeps it from ever being NUL.
@@ -54,6 +55,7 @@ const (
 // Add appends a recipient. The address is copied and must hold no NUL.
 func (r *Recipients) Add(channel Channel, done bool, address []byte) {
 	r.total++
+	r.sum += hashOf(address, true)
 	tag := tagSet | byte(channel)
 	if done {
 		r.done++
@@ -68,13 +70,17 @@ func (r *Recipients) Add(channel Channel, done bool, address []byte) {
 }
 
 // Reset empties the list and keeps its memory.
-func (r *Recipients) Reset() { r.packed, r.total, r.done = r.packed[:0], 0, 0 }
+func (r *Recipients) Reset() { r.packed, r.total, r.done, r.sum = r.packed[:0], 0, 0, 0 }
 
 // Len is the number of recipients, done or not.
 func (r *Recipients) Len() int { return r.total }
 
 // Done is the number of recipients that need no further attempt.
 func (r *Recipients) Done() int { return r.done }
+
+// Key is the same for lists of the same addresses, in any order, and as good as always
+// another for others, also where they are CountOnly.
+func (r *Recipients) Key() uint64 { return r.sum }
 
 // All yields the recipients in the order of the envelope. It yields nothing
 // for a CountOnly list.

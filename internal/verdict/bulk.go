@@ -40,8 +40,24 @@ func massOf(f *facts) mass {
 	hourly := massMiddle * float64(m.messages) / max(m.per, minPace).Hours()
 	m.degree = repetition(len(alike), len(sample)) / 2 * ramp(float64(m.messages), 30, 150) *
 		ramp(math.Log10(max(hourly, 1)), math.Log10(60), math.Log10(600)) *
-		f.share(f.t.Outbound) * (1 - ramp(f.share(f.t.Bulk), 0, 0.3)) * (1 - ramp(f.perMessage(), 1.5, 3))
+		strangers(alike) * f.share(f.t.Outbound) * (1 - ramp(f.share(f.t.Bulk), 0, 0.3)) * (1 - ramp(f.perMessage(), 1.5, 3))
 	return m
+}
+
+// strangers says from 0 to 1 whether messages go to many. What a monitor, a form or a
+// job tells its few owners over and over is no mass mail. Where the recipients of a
+// message are not known, they count as others.
+func strangers(alike []*spoor.Message) float64 {
+	lists := map[uint64]bool{}
+	unknown := 0
+	for _, m := range alike {
+		if m.Recipients.Len() == 0 {
+			unknown++
+		} else {
+			lists[m.Recipients.Key()] = true
+		}
+	}
+	return ramp(fraction(len(lists)+unknown, len(alike)), 0.1, 0.5)
 }
 
 // runsPrograms reports whether what the source sends is handed over by programs that

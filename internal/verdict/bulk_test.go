@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -45,6 +46,28 @@ func TestMassMailOfASite(t *testing.T) {
 				t.Errorf("is %s, want %s\n%s", got.Class, c.want, lines(got))
 			}
 		})
+	}
+}
+
+// A monitor in trouble, the notices of a contact form: one text, again and again, to the
+// few who are to know.
+func TestManyNoticesToFewAreNoMassMail(t *testing.T) {
+	for kind, want := range map[spoor.Kind]spoor.Class{spoor.KindSite: spoor.Normal, spoor.KindUser: spoor.Normal} {
+		s := newStage(500, 900)
+		s.add(ownedBy("post@site1.example", source(kind, "site1.example", 400, 1)), letter(1))
+		for n, m := range s.queue.Traffic[0].Samples {
+			m.Recipients.CountOnly = true
+			m.Recipients.Add(spoor.ChannelRemote, false, fmt.Appendf(nil, "Admin%d@far.example", n%3))
+		}
+		got := s.judge(t)
+		if got.Class != want {
+			t.Errorf("%s is %s, want %s\n%s", kind, got.Class, want, lines(got))
+		}
+		for _, reason := range got.Reasons {
+			if reason.Symbol == "UNLISTED_BULK" {
+				t.Errorf("%s: %s", kind, reason.Text)
+			}
+		}
 	}
 }
 
