@@ -44,18 +44,36 @@ var (
 func misplaced(script string) bool {
 	folder, name := path.Split(script)
 	folders := strings.FieldsFunc(strings.ToLower(folder), func(r rune) bool { return r == '/' })
+	below := folders[topOf(folders):]
+	if len(folders) > 0 && (folders[0] == "dev" || folders[0] == "tmp") {
+		return true // /dev/shm
+	}
+	hidden := strings.HasPrefix(name, ".") || len(below) > 0 && strings.HasPrefix(below[len(below)-1], ".")
+	return hidden || slices.ContainsFunc(below, func(one string) bool { return slices.Contains(dataFolders, one) })
+}
+
+// topOf is how many folders lead to the root of a site: what they are called, a user or
+// a customer chose. Where none has the name of a document root, that is the first that
+// is called as a domain, as for more domains with cPanel; at least it is below a home.
+func topOf(folders []string) int {
 	top := 0
 	for i, one := range folders {
 		if slices.Contains(webRoots, one) {
 			top = i + 1
 		}
 	}
-	below := folders[top:]
-	if len(folders) > 0 && folders[0] == "dev" {
-		return true // /dev/shm
+	if top > 0 {
+		return top
 	}
-	hidden := strings.HasPrefix(name, ".") || len(below) > 0 && strings.HasPrefix(below[len(below)-1], ".")
-	return hidden || slices.ContainsFunc(below, func(one string) bool { return slices.Contains(dataFolders, one) })
+	for i, one := range folders {
+		if strings.IndexByte(one, '.') > 0 {
+			return i + 1
+		}
+	}
+	if len(folders) > 1 && folders[0] == "home" {
+		return 2
+	}
+	return 0
 }
 
 // misplacedScript reads MISPLACED_SCRIPT: sites send mail from their programs, and
