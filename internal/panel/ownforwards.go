@@ -14,7 +14,6 @@ import (
 const (
 	maxForwardFile   = 64 << 10 // bytes of one file
 	maxHomeEntries   = 10_000   // of one home folder that are looked at
-	maxForwardFiles  = 1000     // of one home folder
 	maxMailboxes     = 100_000  // of the server
 	maxOwnForwards   = 100_000
 	maxQuotedForward = 300 // bytes
@@ -95,12 +94,14 @@ func (r *ownReader) home(name, login string) {
 
 // dotFiles lists the names in a folder that begin with a dot, in order.
 func (r *ownReader) dotFiles(folder Folder, name string) []string {
-	return r.names(folder, name, func(entry string) bool {
+	return r.names(folder, name, maxHomeEntries, func(entry string) bool {
 		return strings.HasPrefix(entry, ".forward") || strings.HasPrefix(entry, ".qmail") || entry == ".dovecot.sieve" || entry == ".sieve"
 	})
 }
 
-func (r *ownReader) names(folder Folder, name string, wanted func(entry string) bool) []string {
+// names lists the names in a folder that are wanted, in order. At most so many of all are
+// looked at; where there are more, that is a gap.
+func (r *ownReader) names(folder Folder, name string, most int, wanted func(entry string) bool) []string {
 	dir, err := folder.OpenDir(name)
 	if err != nil {
 		return nil
@@ -109,7 +110,11 @@ func (r *ownReader) names(folder Folder, name string, wanted func(entry string) 
 	var list []string
 	looked := 0
 	for entry, err := range dir.Entries() {
-		if looked++; err != nil || looked > maxHomeEntries || len(list) == maxForwardFiles {
+		if err != nil {
+			break
+		}
+		if looked++; looked > most {
+			r.policy.Gaps = append(r.policy.Gaps, spoor.Gap{File: name, Reason: "has more files than are looked at for users' forwards", Count: 1})
 			break
 		}
 		if name := string(entry.Name); wanted(name) {
@@ -122,8 +127,8 @@ func (r *ownReader) names(folder Folder, name string, wanted func(entry string) 
 
 // perMailbox reads a file of each mailbox below DOMAIN/USER in a folder of a customer.
 func (r *ownReader) perMailbox(folder Folder, top, file string, parse forwardParser) {
-	for _, domain := range r.names(folder, top, isDomain) {
-		for _, user := range r.names(folder, path.Join(top, domain), isUser) {
+	for _, domain := range r.names(folder, top, maxMailboxes, isDomain) {
+		for _, user := range r.names(folder, path.Join(top, domain), maxMailboxes, isUser) {
 			if r.boxes++; r.boxes > maxMailboxes {
 				r.full = true
 				return
@@ -143,12 +148,12 @@ func (r *ownReader) mailboxes(base string, managed bool) {
 		return
 	}
 	r.seen["mailboxes "+top.Name()] = true
-	for _, domain := range r.names(top, top.Name(), isDomain) {
+	for _, domain := range r.names(top, top.Name(), maxMailboxes, isDomain) {
 		folder, err := top.Sub(path.Join(top.Name(), domain))
 		if err != nil {
 			continue
 		}
-		for _, user := range r.names(folder, folder.Name(), isUser) {
+		for _, user := range r.names(folder, folder.Name(), maxMailboxes, isUser) {
 			if r.boxes++; r.boxes > maxMailboxes {
 				r.full = true
 				return
@@ -179,7 +184,7 @@ func (r *ownReader) domainFilters() {
 	if err != nil {
 		return
 	}
-	for _, domain := range r.names(folder, folder.Name(), isDomain) {
+	for _, domain := range r.names(folder, folder.Name(), maxMailboxes, isDomain) {
 		r.read(folder, path.Join(folder.Name(), domain), "*@"+strings.ToLower(domain), filterForwards)
 	}
 }

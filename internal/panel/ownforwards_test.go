@@ -119,3 +119,28 @@ func FuzzOwnForwards(f *testing.F) {
 		}
 	})
 }
+
+// A provider has thousands of mailboxes in one domain, and thousands of domains.
+func TestForwardsOfManyMailboxesAreFound(t *testing.T) {
+	const many = 1001
+	files := map[string]string{}
+	for n := range many {
+		files[fmt.Sprintf("var/vmail/large.test/u%d/.dovecot.sieve", n)] = "redirect \"a@far.test\";\n"
+		files[fmt.Sprintf("var/qmail/mailnames/d%d.test/info/.dovecot.sieve", n)] = "redirect \"b@far.test\";\n"
+		files[fmt.Sprintf("etc/vfilters/e%d.test", n)] = "deliver \"c@far.test\"\n"
+	}
+	words, policy := ownForwards(t, files, true)
+	if len(words) != 3*many || len(policy.Gaps) > 0 {
+		t.Errorf("%d forwards of %d, gaps %v", len(words), 3*many, policy.Gaps)
+	}
+}
+
+func TestAHomeWithTooManyFilesIsAGap(t *testing.T) {
+	files := map[string]string{}
+	for n := range maxHomeEntries + 1 {
+		files[fmt.Sprintf("home/ada/%d", n)] = ""
+	}
+	if _, policy := ownForwards(t, files, false); len(policy.Gaps) != 1 || policy.Gaps[0].File != "/home/ada" {
+		t.Errorf("gaps %v", policy.Gaps)
+	}
+}
