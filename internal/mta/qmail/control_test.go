@@ -186,6 +186,26 @@ func TestAMessageThatIsBeingWrittenIsBusy(t *testing.T) {
 	}
 }
 
+// A caller of qmail-queue may keep it waiting for the recipients for a day.
+func TestAMessageThatIsQueuedBehindTheListOfCompanionsStays(t *testing.T) {
+	s := &stand{t: t, dir: smallQueue(t)}
+	batch := s.targets(idOrphan)
+	var was map[string]fileState
+	s.with(func(c *controller) {
+		must(t, c.listCompanions())
+		must(t, os.WriteFile(filepath.Join(s.dir, queueName, "todo", idOrphan), []byte("u0\x00p1\x00Fa@b.test\x00Tc@d.test\x00"), 0o644))
+		was = state(t, filepath.Join(s.dir, queueName))
+		out, err := c.Take(t.Context(), batch)
+		must(t, err)
+		if out[0].Result != spoor.ResultBusy {
+			t.Errorf("the outcome is %v, want busy", out[0])
+		}
+	})
+	if diff := differences(was, state(t, filepath.Join(s.dir, queueName))); diff != "" {
+		t.Errorf("the queue has changed:\n%s", diff)
+	}
+}
+
 func TestTheHoldingPlaceIsOurs(t *testing.T) {
 	base := smallQueue(t)
 	for name, plant := range map[string]func(dir string) error{

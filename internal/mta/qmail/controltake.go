@@ -288,6 +288,11 @@ func (c *controller) takeOrphan(it *item) spoor.Outcome {
 	if c.now().Sub(it.mess.Modified) < orphanAge {
 		return busyWith(unlink(), errYoung)
 	}
+	// A caller may let qmail-queue wait for the recipients for a day. The list of
+	// companions can be older than the end of that.
+	if queued, err := c.shelves.todo.has(it.msg); queued || err != nil {
+		return busyWith(errors.Join(err, unlink()), errJustQueued)
+	}
 	if c.running() {
 		known, err := c.hasAny(it.msg, c.shelves.local, c.shelves.remote)
 		if known || err != nil {
@@ -304,6 +309,7 @@ func (c *controller) takeOrphan(it *item) spoor.Outcome {
 var (
 	errOnlyHere   = errors.New("is queued, but its content is in the holding place only")
 	errYoung      = errors.New("is not queued yet: qmail-queue may be writing it")
+	errJustQueued = errors.New("was not queued yet and is now: select it again")
 	errRemembered = errors.New("has lost its sender, and qmail-send may remember it: stop qmail-send first")
 )
 
