@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -28,7 +29,14 @@ type sendmail struct {
 	// under which they would be held. It is asked once, for messages in doubt.
 	inQueue func(ctx context.Context) (map[string]spoor.QueueID, error)
 	queued  map[string]spoor.QueueID
+	// most is how long it may take with one message; 0 is sendmailTime.
+	most time.Duration
 }
+
+// sendmailTime is how long sendmail may take with one message. Its caller chose its
+// arguments, and Exim delivers in front of whoever waits where they say so (-odf, -v):
+// to a server that answers a word an hour.
+const sendmailTime = 10 * time.Minute
 
 // realSendmail is the program behind the shim.
 func realSendmail() (string, error) {
@@ -58,6 +66,7 @@ func (s *sendmail) Proof(ctx context.Context, t *spoor.Target) (string, error) {
 // letter is a message that is ready to be handed over.
 type letter struct {
 	program string
+	most    time.Duration
 	held    recorder.Held
 	content *disk.File // whole
 	answer  *disk.File // what sendmail says
@@ -75,7 +84,7 @@ func (s *sendmail) Ready(p *spoor.Parcel) (remedy.Handover, error) {
 	if err := s.intake.Forget(held.Name); err != nil {
 		return nil, err
 	}
-	l := &letter{program: s.program, held: held}
+	l := &letter{program: s.program, most: cmp.Or(s.most, sendmailTime), held: held}
 	if l.content, err = s.intake.Scratch(); err == nil {
 		l.answer, err = s.intake.Scratch()
 	}
@@ -114,7 +123,7 @@ func (l *letter) Close() error {
 
 // Send implements remedy.Handover. It runs sendmail as the user who sent the message, in
 // a session of its own: an interrupt of the terminal is not for it, and neither is one of
-// spoor.
+// spoor. One that takes too long is left alone: it may have accepted the message.
 func (l *letter) Send(ctx context.Context) error {
 	in, err := duplicate(l.content)
 	if err != nil {
@@ -135,7 +144,13 @@ func (l *letter) Send(ctx context.Context) error {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", l.program, err)
 	}
-	err = cmd.Wait()
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err = <-ended:
+	case <-time.After(l.most): // the goroutine ends with sendmail
+		return fmt.Errorf("sendmail has not ended for %s, and goes on as process %d: %w", l.most, cmd.Process.Pid, remedy.ErrInDoubt)
+	}
 	var exit *exec.ExitError
 	switch {
 	case err == nil:

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"spoor"
 	"spoor/internal/disk"
@@ -22,8 +23,9 @@ import (
 
 // holding is a server with held messages and a sendmail that keeps what it gets.
 type holding struct {
-	t   *testing.T
-	dir string
+	t    *testing.T
+	dir  string
+	most time.Duration // that sendmail may take
 }
 
 // heldUID is a user of no rights.
@@ -108,7 +110,7 @@ func (h *holding) do(seam disk.Seam, releases, again bool, proof func(context.Co
 		return nil, err
 	}
 	defer func() { _ = in.Close() }()
-	work := &remedy.Work{State: state, Now: at, Sender: &sendmail{program: h.dir + "/sendmail", intake: in, inQueue: proof}}
+	work := &remedy.Work{State: state, Now: at, Sender: &sendmail{program: h.dir + "/sendmail", intake: in, inQueue: proof, most: h.most}}
 	var receipts []*spoor.Receipt
 	for _, past := range state.Journal.Unfinished() {
 		p, err := state.Plan(past.Plan)
@@ -260,6 +262,25 @@ func TestHandOver(t *testing.T) {
 	// The message is whole before sendmail starts, whatever becomes of spoor; sendmail
 	// is the user, has no terminal, and not spoor's session.
 	f(`test -f /dev/stdin && test "$(id -u) $(id -g) $(id -G)" = "10003 10003 10003" && test "$(cut -d' ' -f6 /proc/$$/stat)" = $$ && cat > "$D/sent/$2"`, spoor.ResultDone, "", false, false)
+}
+
+// The sender of a message chose sendmail's arguments, and may have it wait for his own
+// server: the messages of others are released all the same.
+func TestReleaseDoesNotWaitForEver(t *testing.T) {
+	h := newHolding(t, "20261126T101500-aa", "20261126T101500-bb")
+	h.sendmail(`test "$1" = -i || exit 1
+case $2 in *-aa.*) cat >/dev/null; echo $$ > "$D/sent/pid"; while test -e "$D/sent/pid"; do sleep 0.01; done; exit;; esac
+cat > "$D/sent/$2"`)
+	t.Cleanup(func() { _ = os.Remove(h.dir + "/sent/pid") })
+	h.most = 5 * time.Second
+	receipts, err := h.do(nil, true, false, nothingQueued)
+	must(t, err)
+	if r := receipts[0]; r.Done != 1 || r.SkippedBy[spoor.ResultFailed] != 1 || !strings.Contains(r.Skipped[0].Why, "sendmail has not ended for 5s, and goes on as process ") {
+		t.Errorf("%+v", r)
+	}
+	if held := h.look(); len(held) != 1 || !held["20261126T101500-aa"] {
+		t.Errorf("held, and whether in doubt: %v", held)
+	}
 }
 
 // TestDoubtIsProven shows that a message whose release was cut off is not sent again
