@@ -282,7 +282,7 @@ func (in *Intake) Scratch() (*disk.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := in.store.dir.Remove(name); err != nil {
+	if err := in.store.remove(name); err != nil { // or a recorder that begins has
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil

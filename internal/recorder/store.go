@@ -149,7 +149,7 @@ func (s *Store) Sweep() error {
 		case end == keptEnd:
 			err = s.dir.Rename(name, s.dir, base+doubtEnd)
 		case end == unfinished, end == messageEnd && !known[base]:
-			err = s.dir.Remove(name)
+			err = s.remove(name) // whoever takes messages in removes some of these, too
 		}
 		if err != nil {
 			return err

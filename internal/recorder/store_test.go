@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -149,6 +150,43 @@ func TestHeldOrPassed(t *testing.T) {
 		if kept {
 			return
 		}
+	}
+}
+
+// A recorder that begins cleans its store while a command takes messages out of it.
+func TestSweepBesideAnIntake(t *testing.T) {
+	dir := t.TempDir()
+	gone := 0
+	state, err := disk.Open(dir, func(op disk.Op) error {
+		if op.Name == "unlink" && os.Remove(filepath.Join(dir, heldName, filepath.Base(op.Path))) == nil { // the other one was faster
+			gone++
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = state.Close() }()
+	store, err := OpenStore(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = store.Close() }()
+	for _, name := range []string{"one" + messageEnd, "release" + unfinished} {
+		if err := os.WriteFile(filepath.Join(dir, heldName, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := store.Sweep(); err != nil || gone != 2 {
+		t.Errorf("%d files were gone already: %v", gone, err)
+	}
+	in := &Intake{store: store}
+	f, err := in.Scratch()
+	if err != nil || gone != 3 {
+		t.Fatalf("%d files were gone already: %v", gone, err)
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
 	}
 }
 
