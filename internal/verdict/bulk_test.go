@@ -93,13 +93,13 @@ func TestMisplaced(t *testing.T) {
 		"/home/.disk2/anna/public_html/contact.php":                           false,
 		"/var/www/vhosts/a.example/httpdocs/wp-content/plugins/mail/mail.php": false,
 		"/var/www/vhosts/a.example/httpdocs/Uploads/a.php":                    true,
-		"/home/images/shop.example/contact.php":        false, // the same without such a folder
-		"/home/temp/mail.php":                          false,
-		"/home/anna/shop.example/images/v1.2/mail.php": true,
-		"/home/anna/tmp/mail.php":                      true,
-		"/tmp/shop.example/mail.php":                   true,
-		"mailer.php":                                   false,
-		"":           false,
+		"/home/images/shop.example/contact.php":                               false, // the same without such a folder
+		"/home/temp/mail.php":                                                 false,
+		"/home/anna/shop.example/images/v1.2/mail.php":                        true,
+		"/home/anna/tmp/mail.php":                                             true,
+		"/tmp/shop.example/mail.php":                                          true,
+		"mailer.php":                                                          false,
+		"":                                                                    false,
 	} {
 		if got := misplaced(script); got != want {
 			t.Errorf("misplaced(%q) is %t", script, got)
