@@ -132,7 +132,14 @@ func (q *Queue) stopRelaying(prefix netip.Prefix, live bool) spoor.Measures {
 	var all spoor.Measures
 	for _, f := range q.ruleFiles() {
 		rules, err := compileRules(f.text)
-		if err != nil || len(f.compiled) == 0 && !f.hasSource {
+		if err != nil || !f.hasSource || f.compiled != nil && !sameRules(rules, f.compiled) {
+			// What the server does is in the compiled file alone.
+			if _, keys, plain := relayKeys(f.compiled, prefix); len(keys) > 0 || !plain {
+				all.ByHand = append(all.ByHand, f.anew(prefix))
+				continue
+			}
+		}
+		if err != nil || !f.hasSource {
 			continue
 		}
 		changes, ok := relayBars(rules, prefix, f.text)
@@ -146,6 +153,16 @@ func (q *Queue) stopRelaying(prefix netip.Prefix, live bool) spoor.Measures {
 	return all
 }
 
+// anew says what is to be done where the compiled file lets a network relay and is not
+// what the text says.
+func (f *ruleFiles) anew(prefix netip.Prefix) string {
+	if !f.hasSource {
+		return "take " + prefix.String() + " off the list of those who may relay in " + f.cdb + ": make it anew of a text, by tcprules"
+	}
+	return "take " + prefix.String() + " off the list of those who may relay in " + f.source + ", if it is there, and run " + f.command() +
+		"   (not done, since " + f.cdb + " was not made of it as it is now, and lets it relay)"
+}
+
 // maxRelayBars bounds the rules that are added for one network.
 const maxRelayBars = 64
 
@@ -153,31 +170,12 @@ const maxRelayBars = 64
 // where that cannot be said by a few rules.
 func relayBars(rules []ruleRecord, prefix netip.Prefix, text string) (changes []spoor.LineChange, ok bool) {
 	lines := strings.Split(text, "\n")
-	first := map[string]*ruleRecord{}
-	var keys []string // of rules for addresses in the network, in order
-	for i := range rules {
-		r := &rules[i]
-		if first[r.key] != nil {
-			continue
-		}
-		first[r.key] = r
-		if of, ok := rulePrefixes(r.key); ok && len(of) == 1 && !strings.ContainsAny(r.key, "@") && prefix.Contains(of[0].Addr()) && of[0].Bits() > prefix.Bits() {
-			keys = append(keys, r.key)
-		}
-	}
-	own, plain := ruleKey(prefix)
-	if decides := decidingRule(first, own); decides != nil && decides.relays() {
-		if !plain {
-			return nil, false
-		}
-		keys = append([]string{own}, keys...)
+	first, keys, plain := relayKeys(rules, prefix)
+	if !plain {
+		return nil, false
 	}
 	for _, key := range keys {
-		r := decidingRule(first, key)
-		if !r.relays() {
-			continue
-		}
-		_, rest, _ := strings.Cut(strings.TrimRight(lines[r.line-1], " \t"), ":")
+		_, rest, _ := strings.Cut(strings.TrimRight(lines[decidingRule(first, key).line-1], " \t"), ":")
 		less, ok := withoutVariable(rest, "RELAYCLIENT")
 		if !ok || len(changes) == maxRelayBars {
 			return nil, false
@@ -185,6 +183,36 @@ func relayBars(rules []ruleRecord, prefix netip.Prefix, text string) (changes []
 		changes = append(changes, spoor.LineChange{New: key + ":" + less, Front: true})
 	}
 	return changes, true
+}
+
+// relayKeys are the network, if it may relay as a whole, and what is in it that has a
+// rule of its own by which it may. first are the rules that count. plain is false where
+// the network may relay and no rule can name it.
+func relayKeys(rules []ruleRecord, prefix netip.Prefix) (first map[string]*ruleRecord, keys []string, plain bool) {
+	first = map[string]*ruleRecord{}
+	var inside []string
+	for i := range rules {
+		r := &rules[i]
+		if first[r.key] != nil {
+			continue
+		}
+		first[r.key] = r
+		if of, ok := rulePrefixes(r.key); ok && len(of) == 1 && !strings.ContainsAny(r.key, "@") && prefix.Contains(of[0].Addr()) && of[0].Bits() > prefix.Bits() {
+			inside = append(inside, r.key)
+		}
+	}
+	own, plain := ruleKey(prefix)
+	if decides := decidingRule(first, own); decides == nil || !decides.relays() {
+		plain = true
+	} else if plain {
+		keys = append(keys, own)
+	}
+	for _, key := range inside {
+		if first[key].relays() {
+			keys = append(keys, key)
+		}
+	}
+	return first, keys, plain
 }
 
 // ruleKey is how rules name a network; plain is false for one that no rule can name,

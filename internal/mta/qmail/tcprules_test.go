@@ -223,6 +223,31 @@ func TestHowTheRelayListOfTcpserverIsMended(t *testing.T) {
 	f("192.0.2.0/24", cdbOf("192.0.2.", relay), "take 192.0.2.0/24 off the list of those who may relay in /etc/tcp.smtp.cdb: make it anew of a text, by tcprules")
 }
 
+// tcpserver reads the compiled file: what it lets relay is told, whatever the text says.
+func TestAStoppedNetworkIsLookedForInTheCompiledRules(t *testing.T) {
+	relays := string(cdbOf("198.51.100.", "+RELAYCLIENT=\x00"))
+	const command = "tcprules /etc/tcp.smtp.cdb /etc/tcp.smtp.tmp < /etc/tcp.smtp"
+	const stale = "take 198.51.100.7/32 off the list of those who may relay in /etc/tcp.smtp, if it is there, and run " + command +
+		"   (not done, since /etc/tcp.smtp.cdb was not made of it as it is now, and lets it relay)"
+	for _, c := range []struct {
+		name  string
+		files map[string]string
+		want  []string
+	}{
+		{"a text with an error", map[string]string{"etc/tcp.smtp": "127.:alow\n", "etc/tcp.smtp.cdb": relays}, []string{stale}},
+		{"a text without it", map[string]string{"etc/tcp.smtp": ":allow\n", "etc/tcp.smtp.cdb": relays}, []string{stale}},
+		{"no text", map[string]string{"etc/tcp.smtp.cdb": relays}, []string{"take 198.51.100.7/32 off the list of those who may relay in /etc/tcp.smtp.cdb: make it anew of a text, by tcprules"}},
+		{"others in both", map[string]string{"etc/tcp.smtp": "127.:allow\n", "etc/tcp.smtp.cdb": string(cdbOf("10.", "+RELAYCLIENT=\x00"))}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := LogOnly(hosttest.Tree(t, c.files), &host.Passwd{}, Options{}).stopRelaying(netip.MustParsePrefix("198.51.100.7/32"), false)
+			if len(m.Steps) > 0 || !slices.Equal(m.ByHand, c.want) {
+				t.Errorf("got  %q\nwant %q", m.ByHand, c.want)
+			}
+		})
+	}
+}
+
 // Whoever owns a folder above can put another one in the place of the folder with the
 // rules, also where that is root's.
 func TestRulesBelowAFolderOfSomebodyElseAreChangedByHand(t *testing.T) {
