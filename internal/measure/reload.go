@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,14 +77,14 @@ func (r *reload) hangUp(ctx context.Context, pid int) (string, error) {
 		return "", fmt.Errorf("process %d: %w", pid, err)
 	}
 	defer func() { _ = unix.Close(fd) }()
-	exe, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/exe")
+	exe, err := os.Readlink(procOf(pid) + "/exe")
 	if errors.Is(err, fs.ErrNotExist) {
 		return notRunning, nil
 	}
 	if err != nil {
 		return "", err
 	}
-	if name := path.Base(strings.TrimSuffix(exe, " (deleted)")); name != r.spec.Exe {
+	if name := programOf(exe); name != r.spec.Exe {
 		return notRunning + " (process " + strconv.Itoa(pid) + " is " + name + ")", nil
 	}
 	before, err := workersOf(pid, r.spec.Workers)
@@ -109,27 +108,15 @@ func workersOf(daemon int, programs []string) ([]worker, error) {
 	if len(programs) == 0 {
 		return nil, nil
 	}
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return nil, err
-	}
+	pids, err := running(programs)
 	var list []worker
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
+	for _, pid := range pids {
 		stat, err := os.ReadFile(procOf(pid) + "/stat")
-		if err != nil || parentOf(stat) != daemon {
-			continue
-		}
-		exe, err := os.Readlink(procOf(pid) + "/exe")
-		started, ok := startOf(stat)
-		if err == nil && ok && slices.Contains(programs, path.Base(strings.TrimSuffix(exe, " (deleted)"))) {
+		if started, ok := startOf(stat); err == nil && ok && parentOf(stat) == daemon {
 			list = append(list, worker{pid, started})
 		}
 	}
-	return list, nil
+	return list, err
 }
 
 // held is how long a worker has to keep one connection to be left to it: its daemon has
@@ -169,26 +156,13 @@ func replaced(ctx context.Context, before []worker) string {
 	}
 }
 
-func procOf(pid int) string { return "/proc/" + strconv.Itoa(pid) }
-
 // connectionOf is the inode number of a connection that a process serves, or 0.
 func connectionOf(pid int) uint64 {
-	sockets, err := socketsOf(procOf(pid))
-	if err != nil {
+	served, err := connectionsIn(procOf(pid), false)
+	if err != nil || len(served) == 0 {
 		return 0
 	}
-	for _, name := range []string{"/net/tcp", "/net/tcp6"} {
-		table, err := os.ReadFile(procOf(pid) + name)
-		if err != nil {
-			continue
-		}
-		for _, c := range connectionsOf(table, false) {
-			if sockets[c.inode] {
-				return c.inode
-			}
-		}
-	}
-	return 0
+	return served[0].inode
 }
 
 // parentOf is field 4 of /proc/PID/stat, or 0.

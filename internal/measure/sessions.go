@@ -121,7 +121,7 @@ func LookAtSession(pid int) ([]spoor.Session, error) { return connectionsAt(pid,
 // connectionsAt are the connections of a process; those that came in only if
 // somebody listens on their port still, where that is asked for.
 func connectionsAt(pid int, listened bool) ([]spoor.Session, error) {
-	dir := "/proc/" + strconv.Itoa(pid)
+	dir := procOf(pid)
 	stat, err := os.ReadFile(dir + "/stat")
 	if err != nil {
 		return nil, err
@@ -134,11 +134,25 @@ func connectionsAt(pid int, listened bool) ([]spoor.Session, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s/stat is of unknown shape", dir)
 	}
+	served, err := connectionsIn(dir, listened)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]spoor.Session, 0, len(served))
+	for _, c := range served {
+		list = append(list, spoor.Session{PID: pid, Started: started, Exe: exe, Client: c.client})
+	}
+	return list, nil
+}
+
+// connectionsIn are the connections of a process, by its folder in /proc; those that came
+// in only if somebody listens on their port still, where that is asked for.
+func connectionsIn(dir string, listened bool) ([]connection, error) {
 	sockets, err := socketsOf(dir)
 	if err != nil || len(sockets) == 0 {
 		return nil, err
 	}
-	var list []spoor.Session
+	var list []connection
 	for _, name := range []string{"/net/tcp", "/net/tcp6"} {
 		table, err := os.ReadFile(dir + name)
 		if err != nil {
@@ -146,7 +160,7 @@ func connectionsAt(pid int, listened bool) ([]spoor.Session, error) {
 		}
 		for _, c := range connectionsOf(table, listened) {
 			if sockets[c.inode] {
-				list = append(list, spoor.Session{PID: pid, Started: started, Exe: exe, Client: c.client})
+				list = append(list, c)
 			}
 		}
 	}
@@ -157,33 +171,48 @@ func connectionsAt(pid int, listened bool) ([]spoor.Session, error) {
 // network that we are in: containers have servers of their own. One that ends meanwhile
 // is left out.
 func Sessions(names []string) ([]spoor.Session, error) {
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return nil, err
-	}
 	own, err := os.Readlink("/proc/thread-self/ns/net")
 	if err != nil {
 		return nil, err
 	}
+	pids, err := running(names)
 	var list []spoor.Session
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		exe, err := os.Readlink("/proc/" + e.Name() + "/exe")
-		if err != nil || !slices.Contains(names, path.Base(exe)) {
-			continue
-		}
-		if network, err := os.Readlink("/proc/" + e.Name() + "/ns/net"); err != nil || network != own {
+	for _, pid := range pids {
+		if network, err := os.Readlink(procOf(pid) + "/ns/net"); err != nil || network != own {
 			continue
 		}
 		if served, err := LookAtSession(pid); err == nil {
 			list = append(list, served...)
 		}
 	}
-	return list, nil
+	return list, err
 }
+
+func procOf(pid int) string { return "/proc/" + strconv.Itoa(pid) }
+
+// running are the processes of programs of these names. One whose file an upgrade has
+// replaced goes by its name still.
+func running(names []string) ([]int, error) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, err
+	}
+	var pids []int
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		exe, err := os.Readlink(procOf(pid) + "/exe")
+		if err == nil && slices.Contains(names, programOf(exe)) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids, nil
+}
+
+// programOf is the base name of a link /proc/PID/exe (proc(5)).
+func programOf(exe string) string { return path.Base(strings.TrimSuffix(exe, " (deleted)")) }
 
 // startOf is field 22 of /proc/PID/stat. Field 2 is the name of the program, in
 // brackets, and may hold anything.
