@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"spoor/internal/remedy"
@@ -28,12 +26,7 @@ func (o *options) expiry(lasts string) (time.Time, error) {
 	if lasts == "" {
 		return time.Time{}, nil
 	}
-	span, err := time.ParseDuration(lasts)
-	if days, ok := strings.CutSuffix(lasts, "d"); ok {
-		var n int
-		n, err = strconv.Atoi(days)
-		span = time.Duration(n) * 24 * time.Hour
-	}
+	span, err := days(lasts)
 	if err != nil || span < shortest || span > longest {
 		return time.Time{}, usage(errors.New("--for " + lasts + ": want a time such as 24h or 7d, from one minute to a year"))
 	}

@@ -39,3 +39,15 @@ func TestTheServiceOfATimerHasItsWordsQuoted(t *testing.T) {
 		}
 	}
 }
+
+func TestForIsAMinuteToAYear(t *testing.T) {
+	o := &options{env: testEnvironment(&bytes.Buffer{}, &bytes.Buffer{})}
+	for text, good := range map[string]bool{
+		"": true, "1m": true, "24h": true, "7d": true, "366d": true,
+		"59s": false, "367d": false, "213505d": false, "-1d": false, "d": false, "1x": false, "9999999h": false,
+	} {
+		if _, err := o.expiry(text); (err == nil) != good {
+			t.Errorf("--for %q: %v", text, err)
+		}
+	}
+}

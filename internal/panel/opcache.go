@@ -38,7 +38,7 @@ func blindOpcache(root *host.Root, conf phpConf, ini string) spoor.Evidence {
 			*blind = spoor.Evidence{}
 		}
 	}
-	for _, name := range conf.files(root, ini) {
+	for _, name := range append(conf.general(root, ini), conf.poolsOf(root, ini)...) {
 		eachPHPSetting(root, name, func(key, value string, place spoor.Evidence) {
 			switch key {
 			case "opcache.validate_timestamps":
@@ -61,7 +61,7 @@ func dropCompiled(root *host.Root, live bool, ini string, place spoor.Evidence) 
 	if unit == "" {
 		return spoor.Measures{ByHand: []string{"reload the PHP of " + ini + ": " + why}}
 	}
-	reload := []string{"/usr/bin/systemctl", "reload-or-restart", unit}
+	reload := reloadUnit(unit)
 	if !live || !root.Exists("/run/systemd/system") {
 		return spoor.Measures{ByHand: []string{strings.Join(reload, " ") + ": " + why}}
 	}

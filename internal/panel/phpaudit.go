@@ -43,15 +43,20 @@ func (c phpConf) inis(root *host.Root) []string {
 	return inis
 }
 
-// files are a php.ini, what is read behind it, and the pools, in their order.
-func (c phpConf) files(root *host.Root, ini string) []string {
+// general are a php.ini and what is read behind it, in their order.
+func (c phpConf) general(root *host.Root, ini string) []string {
 	files := []string{ini}
 	for _, name := range glob(root, path.Dir(ini)+"/"+c.later, []string{"*"}) {
 		if strings.HasSuffix(name, ".ini") {
 			files = append(files, name)
 		}
 	}
-	return append(files, glob(root, path.Dir(ini)+"/"+c.pools, []string{"*"})...)
+	return files
+}
+
+// poolsOf are the files of the pools of PHP-FPM beside a php.ini.
+func (c phpConf) poolsOf(root *host.Root, ini string) []string {
+	return glob(root, path.Dir(ini)+"/"+c.pools, []string{"*"})
 }
 
 // phpSettings are the two settings, with where they stand.
@@ -62,15 +67,11 @@ type phpSettings struct {
 }
 
 func weakPHP(root *host.Root, conf phpConf, ini string) []spoor.Weakness {
-	folder := path.Dir(ini)
 	general := phpSettings{headerPlace: spoor.Evidence{What: "php", File: ini, Text: "mail.add_x_header is not set: by default it is Off"}}
-	general.read(root, ini)
-	for _, name := range glob(root, folder+"/"+conf.later, []string{"*"}) {
-		if strings.HasSuffix(name, ".ini") {
-			general.read(root, name)
-		}
+	for _, name := range conf.general(root, ini) {
+		general.read(root, name)
 	}
-	pools := glob(root, folder+"/"+conf.pools, []string{"*"})
+	pools := conf.poolsOf(root, ini)
 	var weak []spoor.Weakness
 	better := 0
 	for _, name := range pools {

@@ -175,7 +175,7 @@ func (p *phpMender) finish(m spoor.Measures, file string) spoor.Measures {
 		m.ByHand = append(m.ByHand, "have PHP read its configuration again: reload PHP-FPM, or the web server")
 		return m
 	}
-	reload := []string{"/usr/bin/systemctl", "reload-or-restart", unit}
+	reload := reloadUnit(unit)
 	before := spoor.Step{Kind: spoor.StepCommand, Command: &spoor.Command{Undo: reload, Lenient: true}, Optional: true}
 	after := spoor.Step{
 		Kind: spoor.StepCommand, Command: &spoor.Command{Do: reload}, Optional: true,
@@ -183,6 +183,11 @@ func (p *phpMender) finish(m spoor.Measures, file string) spoor.Measures {
 	}
 	m.Steps = slices.Concat([]spoor.Step{before}, m.Steps, []spoor.Step{after})
 	return m
+}
+
+// reloadUnit is the command that has a service read its files again.
+func reloadUnit(unit string) []string {
+	return []string{"/usr/bin/systemctl", "reload-or-restart", unit}
 }
 
 // unitOf is the service that reads a configuration of PHP, on Debian and in Plesk;

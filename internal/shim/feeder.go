@@ -153,10 +153,11 @@ func taken(to int, data []byte) bool { return write(to, data) == nil }
 // It ends the real sendmail, which has the half of a message: all of them take back what
 // they have when they are ended. The pipe stays open as long as anybody reads it, who
 // would take its end for that of the message: also where the real one has become another
-// user, and only root can end it.
+// user, and only root can end it. It is our parent as long as it lives: its number may be
+// somebody else's afterwards.
 func breakOff(reader, pipe int) {
 	fds := [1]pollFD{{fd: int32(pipe)}}
-	if reader > 1 && !poll(fds[:], 0) {
+	if reader > 1 && syscall.Getppid() == reader && !poll(fds[:], 0) {
 		_ = syscall.Kill(reader, syscall.SIGTERM)
 	}
 	for !poll(fds[:], -1) { // until it has an error: that nobody reads
