@@ -199,7 +199,8 @@ func (w *worker) slot() *spoor.Event {
 		c.events = append(c.events, spoor.Event{})[:n]
 	}
 	e := &c.events[:n+1][n]
-	*e = spoor.Event{PID: -1, UID: -1}
+	*e = spoor.Event{} // a literal with more in it would be copied
+	e.PID, e.UID = -1, -1
 	return e
 }
 

@@ -9,13 +9,13 @@ import (
 // Classifier remembers what answers mean, since few are unlike all others. It
 // belongs to one goroutine.
 type Classifier struct {
-	known   map[uint64]spoor.Answer
-	sayings [256]saying // of late, by the low bits of the hash
+	known  map[uint64]spoor.Answer
+	pieces [256]piece // of late, by the low bits of the hash
 }
 
-// saying is what followed "said:" in an answer: mostly the same, letter for
-// letter, for host after host.
-type saying struct {
+// piece is a part of an answer: the host, or what it said before and after an
+// address. Mostly it is the same, letter for letter, as one before.
+type piece struct {
 	hash  uint64
 	shape shape
 }
@@ -40,27 +40,48 @@ func (c *Classifier) Classify(answer []byte) (spoor.Answer, uint64) {
 	return meaning, shape
 }
 
-// shapeOf is Shape. What stands before "said:", and names the host, is read word
-// by word; what follows only if it is new.
+// shapeOf is Shape. Its pieces are read byte by byte only if they are new: what
+// said something, and what stands before and behind an address. The colon and the
+// address that are cut out end a word, as does the end of a piece.
 func (c *Classifier) shapeOf(answer []byte) uint64 {
-	const said = "said:"
-	at := bytes.Index(answer, []byte(said))
-	if at < 0 || bytes.IndexByte(answer[:at], '<') >= 0 { // its end may be behind
-		return Shape(answer)
+	all := shape{factor: 1}
+	const said = "said"
+	if at := bytes.Index(answer, []byte(said+":")) + len(said); at >= len(said) && bytes.IndexByte(answer[:at], '<') < 0 {
+		all, answer = c.piece(answer[:at]), answer[at+1:]
 	}
-	rest := answer[at+len(said):]
-	hash := spoor.IDHash(rest)
-	known := &c.sayings[hash/2%uint64(len(c.sayings))]
-	if known.hash != hash {
-		*known = saying{hash, shapeOf(rest)}
+	for {
+		open := bytes.IndexByte(answer, '<')
+		if open < 0 {
+			return all.then(c.piece(answer)).sum
+		}
+		end := bytes.IndexByte(answer[open:], '>')
+		if end < 0 {
+			return all.then(shapeOf(answer)).sum
+		}
+		all, answer = all.then(c.piece(answer[:open])), answer[open+end+1:]
 	}
-	return shapeOf(answer[:at+len(said)-1]).followedBy(known.shape)
 }
+
+// piece is shapeOf, of a part of an answer.
+func (c *Classifier) piece(text []byte) shape {
+	if len(text) < shortPiece {
+		return shapeOf(text)
+	}
+	hash := spoor.IDHash(text)
+	known := &c.pieces[hash/2%uint64(len(c.pieces))]
+	if known.hash != hash {
+		*known = piece{hash, shapeOf(text)}
+	}
+	return known.shape
+}
+
+// shortPiece is up to where reading takes no longer than looking up, in bytes.
+const shortPiece = 8
 
 // Shape hashes a text without the parts that differ from one answer to the next:
 // words with a digit, except SMTP and enhanced status codes, and what stands in
 // angle brackets.
-func Shape(text []byte) uint64 { return shape{factor: 1}.followedBy(shapeOf(text)) }
+func Shape(text []byte) uint64 { return shapeOf(text).sum }
 
 // shape is a polynomial with the hashes of words as its coefficients. So those of
 // two halves give that of the whole.
@@ -71,7 +92,8 @@ type shape struct {
 
 const shapeBase = 0x9e3779b97f4a7c15 // odd
 
-func (s shape) followedBy(o shape) uint64 { return s.sum*o.factor + o.sum }
+// then is the shape of a text that o follows.
+func (s shape) then(o shape) shape { return shape{s.sum*o.factor + o.sum, s.factor * o.factor} }
 
 // FNV-1a, 64 bits.
 const (

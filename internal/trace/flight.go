@@ -18,6 +18,7 @@ type flight struct {
 	key        uint64
 	heard      spoor.Stamp // of its last line
 	recipients []recipient
+	seen       uint64        // bits for the hashes of recipients: most that are logged are new
 	index      *table[int32] // of recipients by hash, where there are many; from 1
 	alias      string        // an address here that sends it out
 
@@ -98,7 +99,9 @@ func (j *Journal) newFlight(id []byte) *flight {
 	var f *flight
 	if n := len(j.free); n > 0 {
 		f, j.free = j.free[n-1], j.free[:n-1]
-		*f = flight{recipients: f.recipients[:0], pending: f.pending[:0], name: f.name[:0]}
+		recipients, pending, name := f.recipients[:0], f.pending[:0], f.name[:0]
+		*f = flight{} // a literal with more in it would be copied
+		f.recipients, f.pending, f.name = recipients, pending, name
 	} else {
 		f = &flight{}
 	}

@@ -75,9 +75,13 @@ func (j *Journal) direction(f *flight, r *recipient, e *spoor.Event) {
 
 // recipientOf finds a recipient by the hash of its address, or adds it.
 func (j *Journal) recipientOf(f *flight, hash uint64) *recipient {
-	if i := f.position(hash); i >= 0 {
-		return &f.recipients[i]
+	mark := uint64(1) << (hash >> 58)
+	if f.seen&mark != 0 {
+		if i := f.position(hash); i >= 0 {
+			return &f.recipients[i]
+		}
 	}
+	f.seen |= mark
 	f.recipients = append(f.recipients, recipient{hash: hash})
 	n := len(f.recipients)
 	switch {
