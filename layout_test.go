@@ -20,7 +20,8 @@ import (
 var rooms = map[string][]string{
 	"spoor":                                {},
 	"spoor/internal/host":                  {"spoor"},
-	"spoor/internal/logs":                  {"spoor", "spoor/internal/host"},
+	"spoor/internal/word":                  {},
+	"spoor/internal/logs":                  {"spoor", "spoor/internal/host", "spoor/internal/word"},
 	"spoor/internal/disk":                  {},
 	"spoor/internal/disk/disktest":         {"spoor/internal/disk"},
 	"spoor/internal/vault":                 {"spoor", "spoor/internal/disk"},
@@ -31,7 +32,7 @@ var rooms = map[string][]string{
 	"spoor/internal/mta":                   {"spoor", "spoor/internal/host", "spoor/internal/disk"},
 	"spoor/internal/mta/mtatest":           {"spoor", "spoor/internal/mta", "spoor/internal/host", "spoor/internal/disk", "spoor/internal/host/hosttest", "spoor/internal/disk/disktest"},
 	"spoor/internal/mta/exim":              {"spoor", "spoor/internal/mta", "spoor/internal/host", "spoor/internal/disk"},
-	"spoor/internal/mta/postfix":           {"spoor", "spoor/internal/mta", "spoor/internal/host", "spoor/internal/disk"},
+	"spoor/internal/mta/postfix":           {"spoor", "spoor/internal/mta", "spoor/internal/host", "spoor/internal/disk", "spoor/internal/word"},
 	"spoor/internal/mta/qmail":             {"spoor", "spoor/internal/mta", "spoor/internal/host", "spoor/internal/disk", "spoor/internal/guard"},
 	"spoor/internal/panel":                 {"spoor", "spoor/internal/host"},
 	"spoor/internal/panel/cpanel":          {"spoor", "spoor/internal/panel", "spoor/internal/host"},

@@ -19,9 +19,9 @@ type splitter struct {
 	bsdTime spoor.Stamp
 	iso     [19]byte // a stamp of RFC 3339 up to its seconds
 	isoTime int64
-	host    [64]byte // with the space after it
-	hostLen int
-	scratch []byte // texts of the journal without their escapes
+	host    beginning     // with the space after it
+	tags    [64]beginning // names of programs, with the bracket after them
+	scratch []byte        // texts of the journal without their escapes
 }
 
 // header is what split found out about a line beside its parts.
@@ -149,20 +149,19 @@ func (s *splitter) splitFull(text []byte, l *spoor.Line) header {
 // splitOrigin reads host, tag and body, which RFC 3164 and rsyslog's own format
 // have in common.
 func (s *splitter) splitOrigin(rest []byte, l *spoor.Line) header {
-	if n := s.hostLen; n > 0 && len(rest) > n && bytes.Equal(rest[:n], s.host[:n]) {
-		l.Host, rest = rest[:n-1], rest[n:]
-		return splitTag(rest, l)
+	if s.host.begins(rest) {
+		n := s.host.length
+		l.Host = rest[:n-1]
+		return s.splitTag(rest[n:], l)
 	}
 	end := bytes.IndexByte(rest, ' ')
 	if end < 0 || end > 255 {
 		return headerNone
 	}
 	if end > 0 && rest[end-1] == ':' { // Dovecot's own log names no host
-		return splitTag(rest, l)
+		return s.splitTag(rest, l)
 	}
 	l.Host = rest[:end]
-	if end < len(s.host) {
-		s.hostLen = copy(s.host[:], rest[:end+1])
-	}
-	return splitTag(rest[end+1:], l)
+	s.host = beginningOf(rest[:end+1])
+	return s.splitTag(rest[end+1:], l)
 }

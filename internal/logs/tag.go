@@ -2,9 +2,9 @@ package logs
 
 import (
 	"encoding/binary"
-	"math/bits"
 
 	"spoor"
+	"spoor/internal/word"
 )
 
 // maxTag is how long the name of a program may be, with its path.
@@ -13,11 +13,16 @@ const maxTag = 128
 // splitTag reads a tag, which may be a path and may lack its colon after a PID:
 //
 //	/usr/lib64/plesk-9.0/psa-pc-remote[14266]: Message aborted.
-func splitTag(rest []byte, l *spoor.Line) header {
-	if name, pid, length := plainTag(rest); length > 0 { // nearly all are
+func (s *splitter) splitTag(rest []byte, l *spoor.Line) header {
+	if name, pid, length := s.plainTag(rest); length > 0 { // nearly all are
 		l.Program, l.PID, l.Body = rest[:name], pid, rest[length:]
 		return headerTagged
 	}
+	return splitAnyTag(rest, l)
+}
+
+// splitAnyTag is splitTag for all tags.
+func splitAnyTag(rest []byte, l *spoor.Line) header {
 	for len(rest) > 0 && rest[0] == ' ' {
 		rest = rest[1:]
 	}
@@ -82,54 +87,49 @@ func pidOf(text []byte) (pid, length int) {
 }
 
 // plainTag reads a name without blanks and colons, a PID of up to seven digits,
-// a colon and a blank, eight bytes at a time. It returns how long the name and
-// all of it are; the latter is 0 if it is anything else.
+// a colon and a blank. It returns how long the name and all of it are; the latter
+// is 0 if it is anything else.
 //
 //	postfix/smtpd[14266]: connect from unknown[192.0.2.7]
-func plainTag(text []byte) (name, pid, length int) {
-	for at := 0; at < maxTag && at+8 <= len(text); at += 8 {
-		word := binary.LittleEndian.Uint64(text[at:])
-		if ends := where(word, '[') | where(word, ':') | where(word, ' '); ends != 0 {
-			name = at + bits.TrailingZeros64(ends)/8
-			break
-		}
-	}
-	if name == 0 || len(text) < name+9 || text[name] != '[' {
+func (s *splitter) plainTag(text []byte) (name, pid, length int) {
+	if len(text) < beginningBytes {
 		return 0, 0, 0
 	}
-	word := binary.LittleEndian.Uint64(text[name+1:])
-	digits := bits.TrailingZeros64(where(word, ']')) / 8
-	pid, ok := decimal(word, digits)
-	length = name + digits + 4
+	known := &s.tags[binary.LittleEndian.Uint32(text[tellingByte:])*0x9e3779b1>>26]
+	if !known.begins(text) {
+		if name = nameLength(text); name == 0 {
+			return 0, 0, 0
+		}
+		*known = beginningOf(text[:name+1])
+	}
+	name = known.length - 1
+	if len(text) < known.length+word.Bytes {
+		return 0, 0, 0
+	}
+	next := word.At(text, known.length)
+	digits := word.Index(next, ']')
+	pid, ok := word.Decimal(next, digits)
+	length = known.length + digits + 3
 	if !ok || len(text) < length || text[length-2] != ':' || text[length-1] != ' ' {
 		return 0, 0, 0
 	}
 	return name, pid, length
 }
 
-// each is a word of eight equal bytes, when it is multiplied with one of them.
-const each = 0x0101010101010101
+// tellingByte is from where the names of Postfix' daemons differ, which most of a
+// log are: postfix/smtp[ and postfix/smtpd[.
+const tellingByte = len("postfix/s")
 
-// where marks the bytes of a word that equal c, in their highest bits. Behind the
-// first of them, it may mark others too.
-func where(word uint64, c byte) uint64 {
-	word ^= uint64(c) * each
-	return (word - each) &^ word & (0x80 * each)
-}
-
-// decimal reads the first n bytes of a word, from one to seven, as a number:
-// pairs of digits first, then pairs of those, then all of it.
-func decimal(word uint64, n int) (number int, ok bool) {
-	if n < 1 || n > 7 {
-		return 0, false
+// nameLength is the length of a name up to its bracket; 0 if a blank or a colon
+// comes first, or if it is no beginning.
+func nameLength(text []byte) int {
+	for i, c := range text[:beginningBytes] {
+		switch c {
+		case '[':
+			return i
+		case ' ', ':':
+			return 0
+		}
 	}
-	gap := 64 - 8*n // zeros in front
-	word = word<<gap ^ '0'*each<<gap
-	if (word|(word+6*each))&(0xf0*each) != 0 {
-		return 0, false
-	}
-	word = (word*10 + word>>8) & 0x00ff00ff00ff00ff
-	word = (word*100 + word>>16) & 0x0000ffff0000ffff
-	word = (word*10000 + word>>32) & 0xffffffff
-	return int(word), true
+	return 0
 }

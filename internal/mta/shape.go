@@ -45,8 +45,7 @@ func (c *Classifier) Classify(answer []byte) (spoor.Answer, uint64) {
 // address that are cut out end a word, as does the end of a piece.
 func (c *Classifier) shapeOf(answer []byte) uint64 {
 	all := shape{factor: 1}
-	const said = "said"
-	if at := bytes.Index(answer, []byte(said+":")) + len(said); at >= len(said) && bytes.IndexByte(answer[:at], '<') < 0 {
+	if at := said(answer); at > 0 && bytes.IndexByte(answer[:at], '<') < 0 {
 		all, answer = c.piece(answer[:at]), answer[at+1:]
 	}
 	for {
@@ -60,6 +59,19 @@ func (c *Classifier) shapeOf(answer []byte) uint64 {
 		}
 		all, answer = all.then(c.piece(answer[:open])), answer[open+end+1:]
 	}
+}
+
+// said is where the first "said" ends that a colon follows; 0 if there is none.
+// Mostly it is the first colon.
+func said(answer []byte) int {
+	const word = "said"
+	if at := bytes.IndexByte(answer, ':'); at < 0 || bytes.HasSuffix(answer[:at], []byte(word)) {
+		return max(at, 0)
+	}
+	if at := bytes.Index(answer, []byte(word+":")); at >= 0 {
+		return at + len(word)
+	}
+	return 0
 }
 
 // piece is shapeOf, of a part of an answer.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"spoor"
+	"spoor/internal/word"
 )
 
 const noQueue = "NOQUEUE"
@@ -13,6 +14,9 @@ const minID = 6
 
 // cutID takes a queue ID, or NOQUEUE, and ": " off the start.
 func cutID(b []byte) (id, rest []byte, ok bool) {
+	if end := plainID(b); end >= minID && len(b) > end+1 && b[end+1] == ' ' { // nearly all are
+		return b[:end], b[end+2:], true
+	}
 	end := bytes.IndexByte(b[:min(len(b), maxID+1)], ':')
 	if end < minID || len(b) < end+2 || b[end+1] != ' ' {
 		return nil, b, false
@@ -28,6 +32,29 @@ func cutID(b []byte) (id, rest []byte, ok bool) {
 		return nil, b, false // a word; long IDs have a digit or two in seconds and microseconds
 	}
 	return b[:end], b[end+2:], true
+}
+
+// plainID is the length of up to 15 letters and digits, with a digit among them,
+// that a colon follows; 0 if it is anything else.
+func plainID(b []byte) int {
+	if len(b) < 2*word.Bytes {
+		return 0
+	}
+	first, second := word.At(b, 0), word.At(b, word.Bytes)
+	end := word.Index(first, ':')
+	if end < word.Bytes {
+		first, second = word.Head(first, end, 'A'), word.Head(0, 0, 'A')
+	} else if n := word.Index(second, ':'); n < word.Bytes {
+		end, second = end+n, word.Head(second, n, 'A')
+	} else {
+		return 0
+	}
+	all, digit := word.Alnum(first)
+	alsoAll, alsoDigit := word.Alnum(second)
+	if !all || !alsoAll || !digit && !alsoDigit {
+		return 0
+	}
+	return end
 }
 
 // idClass is what a byte may be in a queue ID; the classes of several are joined.

@@ -57,15 +57,9 @@ func submitted(b []byte, e *spoor.Event) spoor.LineSort {
 	if !ok {
 		return spoor.LineUnknown
 	}
-	if rest, e.Client, ok = cutOrigClient(rest); !ok {
-		e.Client = address
-	}
-	if at := lastIndex(rest, origQueueID); at >= 0 && isID(rest[at+len(origQueueID):]) {
-		e.Related, rest = rest[at+len(origQueueID):], rest[:at]
-	}
-	const saslSender = ", sasl_sender="
-	if at := lastIndex(rest, saslSender); at >= 0 && bytes.IndexByte(rest[at+2:], ' ') < 0 { // xtext (RFC 3461 §4)
-		rest = rest[:at]
+	e.Client = address
+	if !plainLogin(rest) {
+		rest = cutForwarded(rest, e)
 	}
 	if e.Account, ok = cutLogin(rest); !ok {
 		return spoor.LineUnknown
@@ -75,9 +69,30 @@ func submitted(b []byte, e *spoor.Event) spoor.LineSort {
 	return spoor.LineEvent
 }
 
+// plainLogin reports whether no field follows that of the account: there is none,
+// or its comma is the last.
+func plainLogin(b []byte) bool {
+	return len(b) == 0 || starts(b[max(0, bytes.LastIndexByte(b, ',')):], saslUser)
+}
+
+// cutForwarded takes the fields behind the account off: of a client and a message
+// that a filter has handed on.
+func cutForwarded(rest []byte, e *spoor.Event) []byte {
+	if head, client, ok := cutOrigClient(rest); ok {
+		rest, e.Client = head, client
+	}
+	if at := lastIndex(rest, origQueueID); at >= 0 && isID(rest[at+len(origQueueID):]) {
+		e.Related, rest = rest[at+len(origQueueID):], rest[:at]
+	}
+	const saslSender = ", sasl_sender="
+	if at := lastIndex(rest, saslSender); at >= 0 && bytes.IndexByte(rest[at+2:], ' ') < 0 { // xtext (RFC 3461 §4)
+		rest = rest[:at]
+	}
+	return rest
+}
+
 // cutLogin reads method and account, which must be all that is left.
 func cutLogin(b []byte) (account []byte, ok bool) {
-	const saslMethod, saslUser = ", sasl_method=", ", sasl_username="
 	if method, ok := cut(b, saslMethod); ok {
 		end := bytes.Index(method, []byte(saslUser))
 		if end < 0 {
@@ -92,6 +107,8 @@ func cutLogin(b []byte) (account []byte, ok bool) {
 }
 
 const (
+	saslMethod  = ", sasl_method="
+	saslUser    = ", sasl_username="
 	origQueueID = ", orig_queue_id="
 	origClient  = ", orig_client="
 )
