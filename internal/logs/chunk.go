@@ -50,7 +50,7 @@ type worker struct {
 // run parses a chunk.
 func (w *worker) run(c *chunk) {
 	w.chunk = c
-	w.split.clock, w.split.bsd, w.split.iso = c.file.head, [16]byte{}, [19]byte{}
+	w.split.begin(c.file.head)
 	c.tally.reset()
 	c.clock = clock{zone: c.file.head.zone}
 	c.events, c.lead, c.first, c.last, c.forms = c.events[:0], 0, 0, 0, stampForms{}

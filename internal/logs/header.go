@@ -7,21 +7,32 @@ import (
 	"spoor"
 )
 
-// splitter takes the headers of lines apart. It remembers the stamp and the host
-// of the line before, which are mostly those of the next. One goroutine uses it
-// at a time.
+// splitter takes the headers of lines apart. It remembers the stamp, the host and
+// the programs of lines before, which are mostly those of the next. One goroutine
+// uses it at a time, and shows what it makes to one parser.
 type splitter struct {
 	mark  mark // of the line that was split last
 	clock clock
 
-	bsd     [16]byte // a stamp of RFC 3164 and its space
+	bsd     [bsdBytes]byte // a stamp of RFC 3164 and its space
 	bsdMark mark
 	bsdTime spoor.Stamp
-	iso     [19]byte // a stamp of RFC 3339 up to its seconds
+	usual   beginning // such a stamp with its host
+	iso     [19]byte  // a stamp of RFC 3339 up to its seconds
 	isoTime int64
-	host    beginning     // with the space after it
-	tags    [64]beginning // names of programs, with the bracket after them
-	scratch []byte        // texts of the journal without their escapes
+	host    beginning // with the space after it
+	hostTag uint32    // another one after each change of host
+	tags    [64]knownTag
+	authors uint64 // that were given numbers
+	scratch []byte // texts of the journal without their escapes
+}
+
+// bsdBytes is how long a stamp of RFC 3164 is, with its space.
+const bsdBytes = len("Nov 23 11:32:15 ")
+
+// begin prepares for lines of a file: what their stamps mean depends on it.
+func (s *splitter) begin(head clock) {
+	s.clock, s.bsd, s.usual, s.iso = head, [bsdBytes]byte{}, beginning{}, [19]byte{}
 }
 
 // header is what split found out about a line beside its parts.
@@ -35,9 +46,14 @@ const (
 
 // split takes a line apart, which stands in l.Text. What it sets aliases that.
 func (s *splitter) split(l *spoor.Line) header {
-	l.Time, l.Host, l.Program, l.PID, l.Body = 0, nil, nil, -1, nil
-	s.mark = 0
 	text := l.Text
+	if s.usual.begins(text) {
+		n := s.usual.length
+		s.mark, l.Time, l.Host = s.bsdMark, s.bsdTime, text[bsdBytes:n-1]
+		return s.splitTag(text[n:], l)
+	}
+	l.Time, l.Host, l.Program, l.PID, l.Body, l.Author = 0, nil, nil, -1, nil, 0
+	s.mark = 0
 	if len(text) == 0 {
 		return headerNone
 	}
@@ -86,14 +102,19 @@ func (s *splitter) splitBSD(text []byte, l *spoor.Line) header {
 		if length == 0 {
 			return s.splitFull(text, l)
 		}
-		s.bsdMark, s.bsdTime, s.bsd = m, s.clock.provisional(m), [16]byte{}
+		s.bsdMark, s.bsdTime, s.bsd = m, s.clock.provisional(m), [bsdBytes]byte{}
 		if length == size {
 			copy(s.bsd[:], text)
 		}
 		size = length
 	}
 	s.mark, l.Time = s.bsdMark, s.bsdTime
-	return s.splitOrigin(text[size:], l)
+	sort := s.splitOrigin(text[size:], l)
+	s.usual = beginning{}
+	if n := size + len(l.Host) + 1; size == bsdBytes && len(l.Host) > 0 {
+		s.usual = beginningOf(text[:n])
+	}
+	return sort
 }
 
 // bsdStamp reads "Jan  1 00:00:00 ", "Jan 01 00:00:00 " or "Jan 1 00:00:00 ",
@@ -159,9 +180,10 @@ func (s *splitter) splitOrigin(rest []byte, l *spoor.Line) header {
 		return headerNone
 	}
 	if end > 0 && rest[end-1] == ':' { // Dovecot's own log names no host
-		return s.splitTag(rest, l)
+		return splitAnyTag(rest, l)
 	}
 	l.Host = rest[:end]
-	s.host = beginningOf(rest[:end+1])
+	s.host, s.usual = beginningOf(rest[:end+1]), beginning{}
+	s.hostTag++
 	return s.splitTag(rest[end+1:], l)
 }

@@ -14,15 +14,53 @@ const maxTag = 128
 //
 //	/usr/lib64/plesk-9.0/psa-pc-remote[14266]: Message aborted.
 func (s *splitter) splitTag(rest []byte, l *spoor.Line) header {
-	if name, pid, length := s.plainTag(rest); length > 0 { // nearly all are
-		l.Program, l.PID, l.Body = rest[:name], pid, rest[length:]
-		return headerTagged
+	known := s.known(rest)
+	if known == nil {
+		return splitAnyTag(rest, l)
 	}
-	return splitAnyTag(rest, l)
+	n := known.beginning.length
+	next := word.At(rest, n)
+	digits := word.Index(next, ']')
+	pid, ok := word.Decimal(next, digits)
+	if end := n + digits; !ok || len(rest) < end+3 || rest[end+1] != ':' || rest[end+2] != ' ' {
+		return splitAnyTag(rest, l)
+	}
+	l.Program, l.PID, l.Body, l.Author = rest[:n-1], pid, rest[n+digits+3:], known.author
+	return headerTagged
+}
+
+// knownTag is the name of a program without blanks and colons, with the bracket
+// that begins its PID.
+type knownTag struct {
+	beginning beginning
+	host      uint32 // splitter.hostTag of author
+	author    uint64
+}
+
+// known returns the tag that a text begins with; nil if it has no bracket, or is
+// as long as no name of a daemon.
+//
+//	postfix/smtpd[14266]: connect from unknown[192.0.2.7]
+func (s *splitter) known(text []byte) *knownTag {
+	if len(text) < beginningBytes+word.Bytes {
+		return nil
+	}
+	tag := &s.tags[binary.LittleEndian.Uint32(text[tellingByte:])*0x9e3779b1>>26]
+	if tag.beginning.begins(text) && tag.host == s.hostTag { // mostly
+		return tag
+	}
+	name := nameLength(text)
+	if name == 0 {
+		return nil
+	}
+	s.authors++
+	*tag = knownTag{beginningOf(text[:name+1]), s.hostTag, s.authors}
+	return tag
 }
 
 // splitAnyTag is splitTag for all tags.
 func splitAnyTag(rest []byte, l *spoor.Line) header {
+	l.Program, l.PID, l.Author = nil, -1, 0
 	for len(rest) > 0 && rest[0] == ' ' {
 		rest = rest[1:]
 	}
@@ -84,36 +122,6 @@ func pidOf(text []byte) (pid, length int) {
 		pid = pid*10 + int(c-'0')
 	}
 	return 0, 0
-}
-
-// plainTag reads a name without blanks and colons, a PID of up to seven digits,
-// a colon and a blank. It returns how long the name and all of it are; the latter
-// is 0 if it is anything else.
-//
-//	postfix/smtpd[14266]: connect from unknown[192.0.2.7]
-func (s *splitter) plainTag(text []byte) (name, pid, length int) {
-	if len(text) < beginningBytes {
-		return 0, 0, 0
-	}
-	known := &s.tags[binary.LittleEndian.Uint32(text[tellingByte:])*0x9e3779b1>>26]
-	if !known.begins(text) {
-		if name = nameLength(text); name == 0 {
-			return 0, 0, 0
-		}
-		*known = beginningOf(text[:name+1])
-	}
-	name = known.length - 1
-	if len(text) < known.length+word.Bytes {
-		return 0, 0, 0
-	}
-	next := word.At(text, known.length)
-	digits := word.Index(next, ']')
-	pid, ok := word.Decimal(next, digits)
-	length = known.length + digits + 3
-	if !ok || len(text) < length || text[length-2] != ':' || text[length-1] != ' ' {
-		return 0, 0, 0
-	}
-	return name, pid, length
 }
 
 // tellingByte is from where the names of Postfix' daemons differ, which most of a

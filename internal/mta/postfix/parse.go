@@ -16,6 +16,7 @@ import (
 type Parser struct {
 	tags     map[string]knownTag // by program, as logged
 	recent   [32]knownTag        // those of late: looked at before the map
+	authors  [64]author          // by the low bits of their numbers
 	answers  *mta.Classifier
 	host     []byte // of the line before
 	hostHash uint64
@@ -32,19 +33,33 @@ func (p *Parser) Stateless() {}
 
 // Parse implements mta.Parser. The program decides first.
 func (p *Parser) Parse(l *spoor.Line, e *spoor.Event) spoor.LineSort {
-	e.PID, e.UID = -1, -1
+	e.PID, e.UID, e.Time = -1, -1, l.Time
+	a := &p.authors[l.Author%uint64(len(p.authors))]
+	if a.number != l.Author || l.Author == 0 {
+		*a = p.author(l)
+	}
+	e.Origin = a.origin
+	if a.daemon == beside {
+		return parseBeside(l, e)
+	}
+	e.PID = int32(l.PID)
+	return p.parseDaemon(a.daemon, l.Body, e)
+}
+
+// author is what host and program of a line mean.
+type author struct {
+	number uint64 // spoor.Line.Author
+	origin uint64 // spoor.Event.Origin
+	daemon daemon
+}
+
+func (p *Parser) author(l *spoor.Line) author {
 	t := p.tag(l.Program)
-	e.Time = l.Time
 	if !bytes.Equal(l.Host, p.host) {
 		p.host = append(p.host[:0], l.Host...)
 		p.hostHash = spoor.IDHash(l.Host)
 	}
-	e.Origin = p.hostHash ^ t.instance&(1<<spoor.InstanceBits-1)
-	if t.daemon == beside {
-		return parseBeside(l, e)
-	}
-	e.PID = int32(l.PID)
-	return p.parseDaemon(t.daemon, l.Body, e)
+	return author{l.Author, p.hostHash ^ t.instance&(1<<spoor.InstanceBits-1), t.daemon}
 }
 
 // knownTag is a tag that was read before.
