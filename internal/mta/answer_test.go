@@ -127,6 +127,8 @@ func FuzzClassifyAnswer(f *testing.F) {
 	f.Add([]byte("<<>>@_@/"))
 	f.Add([]byte("host mx1.a.test[192.0.2.1] said: 550 5.1.1 <a@b.test>: user unknown (in reply to RCPT TO command)"))
 	f.Add([]byte("a <b said: c> said:said: 421 d"))
+	f.Add([]byte("host mx.a.test[2001:db8::1] said: 421 d"))
+	f.Add([]byte("host  said: 421 <d> <e said: 2"))
 	f.Fuzz(func(t *testing.T, answer []byte) {
 		c := NewClassifier()
 		for range 2 {

@@ -46,7 +46,7 @@ func (c *Classifier) Classify(answer []byte) (spoor.Answer, uint64) {
 func (c *Classifier) shapeOf(answer []byte) uint64 {
 	all := shape{factor: 1}
 	if at := said(answer); at > 0 && bytes.IndexByte(answer[:at], '<') < 0 {
-		all, answer = c.piece(answer[:at]), answer[at+1:]
+		all, answer = c.speaker(answer[:at]), answer[at+1:]
 	}
 	for {
 		open := bytes.IndexByte(answer, '<')
@@ -72,6 +72,32 @@ func said(answer []byte) int {
 		return at + len(word)
 	}
 	return 0
+}
+
+// speaker is shapeOf, of what said an answer: there are more hosts than can be
+// remembered, and their names do not count.
+//
+//	host mx1.bigmail.test[203.0.113.9] said
+func (c *Classifier) speaker(text []byte) shape {
+	host, ok := bytes.CutPrefix(text, []byte("host "))
+	if host, said := bytes.CutSuffix(host, []byte(" said")); ok && said && dropped(host) {
+		return hostSaid
+	}
+	return c.piece(text)
+}
+
+var hostSaid = shapeOf([]byte("host said"))
+
+// dropped reports whether a text is a single word, and one that does not count.
+func dropped(text []byte) bool {
+	seen := characters(0)
+	for _, c := range text {
+		if kinds[c] == 0 {
+			return false
+		}
+		seen += kinds[c]
+	}
+	return !seen.count()
 }
 
 // piece is shapeOf, of a part of an answer.
@@ -126,7 +152,7 @@ func shapeOf(text []byte) shape {
 			seen += kind
 			continue
 		}
-		if seen%oneDot == 0 || seen < oneLetter && (seen == 3 || seen/oneDot == 2) { // 550, 5.7.1
+		if seen.count() {
 			s.sum, s.factor = s.sum*shapeBase+word, s.factor*shapeBase
 		}
 		word, seen = fnvOffset, 0
@@ -148,6 +174,11 @@ const (
 	oneDot    characters = 1 << 20
 	oneLetter characters = 1 << 40
 )
+
+// count reports whether the word counts: it has no digit, or is 550 or 5.7.1.
+func (seen characters) count() bool {
+	return seen%oneDot == 0 || seen < oneLetter && (seen == 3 || seen/oneDot == 2)
+}
 
 // kinds are what each byte counts as; 0 ends a word.
 var kinds = func() (kinds [256]characters) {
