@@ -76,9 +76,10 @@ func Scan(ctx context.Context, root *host.Root, streams []Stream, o Options, con
 
 // size shares the memory for buffers, about 16 MB, among the streams.
 func (s *scan) size(workers, streams int) {
-	s.chunks = workers + 2
+	s.chunks = workers + 8 // nobody waits for long, whichever goroutine the processors are given to
 	s.ahead = 3
 	if streams > 1 {
+		s.chunks = workers + 2
 		s.ahead = 2
 	}
 	chunks := s.chunks * s.ahead * max(streams, 1)
