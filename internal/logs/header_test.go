@@ -2,6 +2,7 @@ package logs
 
 import (
 	"bytes"
+	"reflect"
 	"testing"
 	"time"
 
@@ -99,21 +100,33 @@ func TestStampsOfAllDays(t *testing.T) {
 	}
 }
 
+// FuzzHeader splits lines one after another, twice: what the splitter remembers of
+// those before must not change what it says of the next.
 func FuzzHeader(f *testing.F) {
-	for _, line := range []string{
-		"Nov 23 11:32:15 mx1 qmail[3]: x", "<22>1 2026-11-23T11:32:15Z a b 3 - [x y=\"\\\"]\"] z", "@400000006b0424491494a37c status: x",
+	for _, text := range []string{
+		"Nov 23 11:32:15 mx1 qmail[3]: x", "<22>1 2026-11-23T11:32:15Z a b 3 - [x y=\"\\\"\"] z", "@400000006b0424491494a37c status: x",
 		"2026-11-23 11:32:15.5 x", "2026-11-23 11:32:15.5 +0100 [7] x", "2026-11-23 11:32:15 a: Info: b", "Mon 2026-11-23 11:32:15 UTC a b: c", "Nov 23 11:32:15.5 a b: c", `{"MESSAGE":"x"}`, "1795433754.288260 x", "<1>Nov  3 11:32:15 :", "2026-11-23T11:32:15+9", "Nov 23 11:32:15  [1]",
+		twoHosts,
 	} {
-		f.Add([]byte(line))
+		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var warm splitter
-		for range 2 { // what the splitter remembers must not change what it says
-			l, again := spoor.Line{Text: text}, spoor.Line{Text: text}
+		authors := map[uint64]string{}
+		lines := bytes.Split(text, []byte{'\n'})
+		for _, text := range append(lines, lines...) {
 			var fresh splitter
+			l, again := spoor.Line{Text: text}, spoor.Line{Text: text}
 			h, m := warm.split(&l), warm.mark
-			if h2 := fresh.split(&again); h2 != h || fresh.mark != m || !bytes.Equal(l.Body, again.Body) || !bytes.Equal(l.Program, again.Program) {
-				t.Fatalf("%q: split again it is another line", text)
+			author := string(l.Host) + "\x00" + string(l.Program)
+			if known, ok := authors[l.Author]; ok && l.Author != 0 && known != author {
+				t.Fatalf("%q: %q and %q have the number %d", text, author, known, l.Author)
+			}
+			authors[l.Author] = author
+			h2 := fresh.split(&again)
+			l.Author, again.Author = 0, 0
+			if h2 != h || fresh.mark != m || !reflect.DeepEqual(l, again) {
+				t.Fatalf("%q: after others it is %q, %+v, and alone %q, %+v", text, l.Program, l, again.Program, again)
 			}
 			if h != headerNone && len(l.Host)+len(l.Program)+len(l.Body) > len(text) {
 				t.Fatalf("%q: the parts are longer than the line", text)
@@ -124,3 +137,19 @@ func FuzzHeader(f *testing.F) {
 		}
 	})
 }
+
+// twoHosts are lines of all forms of header that name a host.
+const twoHosts = `Nov 23 11:32:15 mx1 postfix/smtpd[2001]: connect from unknown[192.0.2.7]
+Nov 23 11:32:15 mx1 postfix/smtpd[812]: connect from unknown[192.0.2.7]
+Nov 23 11:32:15 mx2 postfix/smtpd[2001]: connect from unknown[192.0.2.7]
+2026-11-23T11:32:15.345364+01:00 mx1 postfix/smtpd[2001]: connect from unknown[192.0.2.7]
+Nov 23 11:32:15 mx2 postfix/smtpd[2001]: connect from unknown[192.0.2.7]
+Nov 23 11:32:15 mx10 postfix/smtp[12345678]: connect to mx.bigmail.test[203.0.113.9]:25
+Nov 23 11:32:15 mx1 postfix/submission/smtpd[7]: connect from unknown[192.0.2.7]
+Nov 23 11:32:15 a.very.long.name.of.a.host.example.net postfix/smtpd[2001]: connect from unknown[192.0.2.7]
+Nov 23 11:32:16 mx1 postfix/smtpd[20 1]: connect from unknown[192.0.2.7]
+Nov 23 11:32:16 mx1 postfix/smtpd[2001]:connect from unknown[192.0.2.7]
+Nov 23 11:32:16 auth[2001]: Info: a line without a host, by Dovecot itself
+Nov 23 11:32:16 mx1 sshd [2001]: a blank before the bracket of the PID
+<22>Nov 23 11:32:16 mx1 postfix/smtpd[2001]: connect from unknown[192.0.2.7]
+Nov 23 11:32:17 mx1 postfix/smtpd[2001]: short`
