@@ -25,27 +25,32 @@ func isID[T string | []byte](name T) bool {
 }
 
 func alnum[T string | []byte](text T) bool {
+	least := int8(0)
 	for i := range len(text) {
-		if digit62(text[i]) < 0 {
-			return false
-		}
+		least |= values62[text[i]] // no branch: IDs are as good as random
 	}
-	return true
+	return least >= 0
 }
 
 // digit62 is the value of a digit: 0 to 9, A to Z, a to z; -1 for any other
 // byte.
-func digit62(c byte) int {
-	switch {
-	case c >= '0' && c <= '9':
-		return int(c - '0')
-	case c >= 'A' && c <= 'Z':
-		return int(c-'A') + 10
-	case c >= 'a' && c <= 'z':
-		return int(c-'a') + 36
+func digit62(c byte) int { return int(values62[c]) }
+
+var values62 = func() (values [256]int8) {
+	for c := range values {
+		switch {
+		case c >= '0' && c <= '9':
+			values[c] = int8(c - '0')
+		case c >= 'A' && c <= 'Z':
+			values[c] = int8(c - 'A' + 10)
+		case c >= 'a' && c <= 'z':
+			values[c] = int8(c - 'a' + 36)
+		default:
+			values[c] = -1
+		}
 	}
-	return -1
-}
+	return values
+}()
 
 // idTime is the second in a message ID. Systems whose file names ignore case
 // count in base 36, which cannot be told: this is for the others.

@@ -120,7 +120,7 @@ func cutTarget(b []byte) (to target, ok bool) {
 //
 //	a R=b T=c@far.test <"a R=b T=c"@far.test> R=lookup T=smtp …
 func cutUnquoted(b []byte) (to target, ok bool) {
-	if !bytes.Contains(b, []byte(` <"`)) { // faster than from the right
+	if at := bytes.IndexByte(b, '<'); at < 0 || !bytes.Contains(b[max(0, at-1):], []byte(` <"`)) { // faster than from the right
 		return to, false
 	}
 	for end := len(b); end > 0; {
@@ -193,17 +193,21 @@ type attempt struct {
 func (a *attempt) read() bool {
 	for len(a.rest) > 0 {
 		b := a.rest
-		if text, ok := cutEither(b, ": ", " : "); ok {
-			a.text, a.rest = text, nil
-			return true
-		}
-		if code, ok := cut(b, " defer ("); ok && !a.deferred {
-			end := bytes.IndexByte(code, ')')
-			if end < 0 {
-				return false
+		switch next := b[min(1, len(b)-1)]; {
+		case next == ' ' || next == ':':
+			if text, ok := cutEither(b, ": ", " : "); ok {
+				a.text, a.rest = text, nil
+				return true
 			}
-			a.deferred, a.rest = true, code[end+1:]
-			continue
+		case next == 'd' && !a.deferred:
+			if code, ok := cut(b, " defer ("); ok {
+				end := bytes.IndexByte(code, ')')
+				if end < 0 {
+					return false
+				}
+				a.deferred, a.rest = true, code[end+1:]
+				continue
+			}
 		}
 		if !a.field(b) {
 			return false
@@ -212,26 +216,46 @@ func (a *attempt) read() bool {
 	return true
 }
 
-// field reads the field at the start of b.
+// field reads the field at the start of b. Those that nearly all lines have come
+// first; short texts that stand in the code are compared as numbers.
 func (a *attempt) field(b []byte) (ok bool) {
-	switch {
-	case bytes.HasPrefix(b, []byte(" F=<")), bytes.HasPrefix(b, []byte(" P=<")):
-		_, a.rest, ok = cutAngle(b[4:])
-	case bytes.HasPrefix(b, []byte(" R=")):
+	if len(b) < 4 {
+		a.rest, ok = cutField(b)
+		return ok
+	}
+	switch string(b[:3]) {
+	case " R=":
 		a.route, a.rest, ok = cutDriver(b[3:])
-	case bytes.HasPrefix(b, []byte(" T=")):
+		return ok
+	case " T=":
 		a.transport, a.rest, ok = cutDriver(b[3:])
-	case bytes.HasPrefix(b, []byte(` C="`)):
-		if a.answer, a.rest, ok = cutQuoted(b[4:]); !ok { // cut by a logger
-			a.rest, ok = nil, true
+		return ok
+	case " H=":
+		if h := (hostField{text: b[3:]}); h.next() {
+			a.host, a.rest, a.remote = h.address, h.rest, true
+			return true
 		}
-	case bytes.HasPrefix(b, []byte(" H=")):
-		h := hostField{text: b[3:]}
-		if h.next() {
-			a.host, a.rest, a.remote, ok = h.address, h.rest, true, true
-			break
+	case " C=":
+		if b[3] == '"' {
+			if a.answer, a.rest, ok = cutQuoted(b[4:]); !ok { // cut by a logger
+				a.rest = nil
+			}
+			return true
 		}
-		a.rest, ok = cutField(b) // of a local transport
+	case " F=", " P=":
+		if b[3] == '<' {
+			_, a.rest, ok = cutAngle(b[4:])
+			return ok
+		}
+	}
+	return a.otherField(b)
+}
+
+// otherField reads a field of any other name, or what Exim writes between fields.
+func (a *attempt) otherField(b []byte) (ok bool) {
+	switch {
+	case b[1] >= 'A' && b[1] <= 'Z':
+		a.rest, ok = cutField(b)
 	case bytes.HasPrefix(b, []byte(" routing")):
 		a.rest, ok = b[len(" routing"):], true
 	case bytes.HasPrefix(b, []byte(" (")): // of a shadow transport
@@ -247,9 +271,9 @@ func (a *attempt) field(b []byte) (ok bool) {
 
 // cutDriver takes the name of a router or transport off.
 func cutDriver(b []byte) (name, rest []byte, ok bool) {
-	n := bytes.IndexAny(b, " :")
-	if n < 0 {
-		n = len(b)
+	n := 0
+	for n < len(b) && b[n] != ' ' && b[n] != ':' {
+		n++
 	}
 	return b[:n], b[n:], n > 0
 }

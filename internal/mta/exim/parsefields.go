@@ -66,9 +66,11 @@ func cutField(b []byte) (rest []byte, ok bool) {
 	if len(b) < 2 || b[0] != ' ' {
 		return b, false
 	}
-	if name, found := cutEither(b, ` DN="`, ` SNI="`); found { // what it holds is not escaped
-		end := bytes.IndexByte(name, '"')
-		return name[end+1:], end >= 0
+	if b[1] == 'D' || b[1] == 'S' {
+		if name, found := cutEither(b, ` DN="`, ` SNI="`); found { // what it holds is not escaped
+			end := bytes.IndexByte(name, '"')
+			return name[end+1:], end >= 0
+		}
 	}
 	word := b[1:]
 	if end := bytes.IndexByte(word, ' '); end >= 0 {
