@@ -52,8 +52,8 @@ func (s *splitter) splitOwn(rest []byte, l *spoor.Line) header {
 // dovecotProcess returns the length of the name of a process that one of
 // Dovecot's levels follows; 0 if it is something else.
 func dovecotProcess(text []byte) int {
-	end := bytes.Index(text[:min(len(text), maxTag)], []byte(": "))
-	if end < 1 || text[0] < 'a' || text[0] > 'z' || bytes.IndexByte(text[:end], ' ') >= 0 {
+	end := bytes.IndexByte(text[:min(len(text), maxTag)], ' ') - 1
+	if end < 1 || text[0] < 'a' || text[0] > 'z' || text[end] != ':' {
 		return 0
 	}
 	level, _, ok := bytes.Cut(text[end+2:min(len(text), end+12)], []byte{':'})

@@ -45,7 +45,11 @@ func (c *Classifier) Classify(answer []byte) (spoor.Answer, uint64) {
 // address that are cut out end a word, as does the end of a piece.
 func (c *Classifier) shapeOf(answer []byte) uint64 {
 	all := shape{factor: 1}
-	if at := said(answer); at > 0 && bytes.IndexByte(answer[:at], '<') < 0 {
+	head := answer
+	if open := bytes.IndexByte(answer, '<'); open >= 0 { // a "said" behind it may be within brackets
+		head = answer[:open]
+	}
+	if at := said(head); at > 0 {
 		all, answer = c.speaker(answer[:at]), answer[at+1:]
 	}
 	for {
