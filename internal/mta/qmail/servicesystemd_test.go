@@ -24,8 +24,8 @@ exec /lib/systemd/systemd --system --unit=qmail.target --log-target=console --sh
 
 // TestSystemdStopsAndStarts runs TestInsideSystemd for units of several kinds.
 func TestSystemdStopsAndStarts(t *testing.T) {
-	if os.Getenv("SPOOR_SYSTEMD") == "" {
-		t.Skip("a second systemd is booted only where SPOOR_SYSTEMD is set")
+	if _, err := os.Stat("/lib/systemd/systemd"); err != nil || os.Getuid() != 0 {
+		t.Skip("needs root, and Debian's package systemd")
 	}
 	for name, lines := range map[string]string{
 		"ends for good":     "Restart=no\n",
