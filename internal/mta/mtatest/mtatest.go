@@ -66,6 +66,7 @@ func Run(t *testing.T, c Case) {
 		{"Close may be called twice", testClose},
 		{"a server with a log and no queue has a host and no message", testLogOnly},
 		{"no line of arbitrary bytes is an event", testParser},
+		{"the number of a line's author changes nothing", testAuthor},
 	}
 	for _, one := range tests {
 		t.Run(one.name, func(t *testing.T) { one.test(t, c) })

@@ -263,3 +263,39 @@ func testParser(t *testing.T, c Case) {
 		t.Errorf("a line of cron is %s", sort)
 	}
 }
+
+// testAuthor shows one parser lines whose authors are numbered, and another the
+// same without numbers.
+func testAuthor(t *testing.T, c Case) {
+	numbered, plain := c.Adapter.NewParser(), c.Adapter.NewParser()
+	authors := map[string]uint64{}
+	bodies := []string{"4FA8DC0101: client=h.test[192.0.2.1]", "4FA8DC0101: removed", "1xVRQq-0007Zw-2b Completed", "end msg 4711", "statistics: x"}
+	programs := []string{"postfix/smtpd", "postfix/qmgr", "postfix-out/qmgr", "postfix/submission/smtpd", "exim", "exim4", "qmail", "qmail-send", "dovecot", "cron"}
+	events := 0
+	for range 2 {
+		for _, host := range []string{"mx1", "mx2", ""} {
+			for _, program := range programs {
+				for _, body := range bodies {
+					line := spoor.Line{Text: []byte(body), Host: []byte(host), Program: []byte(program), PID: 7, Body: []byte(body)}
+					want := spoor.Event{PID: -1, UID: -1}
+					wantSort := plain.Parse(&line, &want)
+					author := host + " " + program
+					if authors[author] == 0 {
+						authors[author] = uint64(len(authors)*64 + 3) // the low bits are the same for all
+					}
+					line.Author = authors[author]
+					got := spoor.Event{PID: -1, UID: -1}
+					if sort := numbered.Parse(&line, &got); sort != wantSort || sort == spoor.LineEvent && !reflect.DeepEqual(got, want) {
+						t.Errorf("%s %s: %s is %s %+v with a number, and %s %+v without", host, program, body, sort, got, wantSort, want)
+					}
+					if wantSort == spoor.LineEvent {
+						events++
+					}
+				}
+			}
+		}
+	}
+	if events == 0 {
+		t.Error("no line was an event")
+	}
+}
