@@ -42,7 +42,7 @@ type Traffic struct {
 
 	History *History // what the mail log tells of the source; nil where no log was read or it has nothing
 
-	Arrivals   []time.Time // of every message, for sources that candidates are looked for; else empty
+	Arrivals   []time.Time // when messages came, in order, for sources that candidates are looked for; else empty: all in the queue, or the newest of the log
 	Scripts    Ranking     // names in X-PHP-Originating-Script that agree with the UID
 	ScriptURLs Ranking     // domains with paths in X-PHP-Script, of what local programs queued
 	Samples    []*Message  // a sample that does not depend on the order of the scan

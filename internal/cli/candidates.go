@@ -31,13 +31,15 @@ func (s *server) addCandidates(ctx context.Context, traffic []spoor.Traffic) {
 		return
 	}
 	searched := 0
-	for i := range traffic {
-		t := &traffic[i]
-		if len(t.Arrivals) < minSearched || searched == maxSearched {
-			continue
+	for _, waiting := range []bool{true, false} { // what is in the queue can still be stopped
+		for i := range traffic {
+			t := &traffic[i]
+			if len(t.Arrivals) < minSearched || (t.Messages > 0) != waiting || searched == maxSearched {
+				continue
+			}
+			searched++
+			t.Candidates = trace.Join(t.Candidates, s.candidates(ctx, scripts, t))
 		}
-		searched++
-		t.Candidates = trace.Join(t.Candidates, s.candidates(ctx, scripts, t))
 	}
 }
 

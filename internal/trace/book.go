@@ -37,6 +37,7 @@ type book struct {
 	causes                       map[spoor.Source]int
 	answers                      *answers
 	hours                        []hour
+	arrivals                     []spoor.Stamp // of late, of a UID that runs scripts
 }
 
 // named is the source with its name. There may be very many networks, and most
@@ -271,6 +272,9 @@ func (b *book) accept(f *flight, recipients int) {
 		b.first = f.submitted
 	}
 	b.last = max(b.last, f.submitted)
+	if b.owner != nil && runsScripts(*b.owner) {
+		b.arrived(f.submitted)
+	}
 	if f.client.IsValid() && b.source.Kind == spoor.KindAccount && f.account != b {
 		b.cameFrom(f.client)
 	}
@@ -282,6 +286,38 @@ func (b *book) accept(f *flight, recipients int) {
 	}
 	b.hour(f, recipients)
 }
+
+// arrived remembers when a message came. After twice as many as are kept, those
+// that settled first are forgotten.
+func (b *book) arrived(at spoor.Stamp) {
+	if len(b.arrivals) == 2*maxArrivals {
+		b.arrivals = append(b.arrivals[:0], b.arrivals[maxArrivals:]...)
+	}
+	b.arrivals = append(b.arrivals, at)
+}
+
+// recentArrivals are the times of the newest messages, in order: those of the last
+// day, since logs of requests of a longer time may be huge.
+func (b *book) recentArrivals() []time.Time {
+	if len(b.arrivals) == 0 {
+		return nil
+	}
+	slices.Sort(b.arrivals)
+	newest := b.arrivals[len(b.arrivals)-1]
+	first, _ := slices.BinarySearch(b.arrivals, newest.Add(-arrivalsReach))
+	first = max(first, len(b.arrivals)-maxArrivals)
+	times := make([]time.Time, 0, len(b.arrivals)-first)
+	for _, at := range b.arrivals[first:] {
+		times = append(times, at.Time())
+	}
+	return times
+}
+
+// Bounds of what scripts are looked for by.
+const (
+	maxArrivals   = 1000
+	arrivalsReach = 24 * time.Hour
+)
 
 func bit(yes bool) int32 {
 	if yes {

@@ -89,6 +89,9 @@ func (l *Ledger) Join() []spoor.Traffic {
 			b.listed = true
 			t.History = j.history(b)
 			t.Confidence = combined(t, b)
+			if len(t.Arrivals) < fewArrivals { // the most are delivered
+				t.Arrivals = longer(t.Arrivals, b.recentArrivals())
+			}
 		}
 	}
 	list = slices.Grow(list, j.countUnlisted())
@@ -118,6 +121,17 @@ func (b *book) tells() bool {
 	return b.accepted > 0 || b.logins > 0 || b.delivered > 0 || b.failed > 0 || b.deferrals > 0
 }
 
+// fewArrivals is how many messages tell too little of the scripts behind them for
+// logs of requests to be read, where all of them have been delivered.
+const fewArrivals = 30
+
+func longer(a, b []time.Time) []time.Time {
+	if len(b) > len(a) {
+		return b
+	}
+	return a
+}
+
 // combined is the mean confidence over the messages of queue and log.
 func combined(t *spoor.Traffic, b *book) float64 {
 	queued := float64(t.Unlogged)
@@ -133,6 +147,9 @@ func (j *Journal) traffic(b *book) spoor.Traffic {
 	t := spoor.Traffic{Source: b.named(), UID: int(b.uid), Confidence: b.sureOf(), History: j.history(b)}
 	if b.owner != nil {
 		t.Login = b.owner.Login
+	}
+	if b.accepted >= fewArrivals {
+		t.Arrivals = b.recentArrivals()
 	}
 	t.Cause, t.CauseCount = mostFrequent(b.causes)
 	return t

@@ -54,7 +54,7 @@ func symbolsOf(kind spoor.Kind) []symbol {
 		{"MANY_CLIENTS", spoor.FamilyClient, manyClients, ofPopulation},              // +4.0
 		{"UNAUTHENTICATED_RELAY", spoor.FamilyClient, unauthenticated, ofPopulation}, // +3.0
 		{"WEB_SERVER_SCRIPT", spoor.FamilyTrace, webServerScript, ofPopulation},      // +3.5
-		{"MISPLACED_SCRIPT", spoor.FamilyTrace, misplacedScript, ofQueue},            // +3.0
+		{"MISPLACED_SCRIPT", spoor.FamilyTrace, misplacedScript, ofPopulation},       // +3.0
 		{"FORGED_TRACE", spoor.FamilyTrace, forgedTrace, ofQueue},                    // +3.0
 		{"BOUNCING", spoor.FamilyBounce, bouncing, ofQueue},                          // +1.0
 		{"CALLED_SPAM", spoor.FamilyOutcome, calledSpam, ofLog},                      // +3.0
@@ -106,7 +106,9 @@ func (f *facts) reasons() []spoor.Reason {
 func (f *facts) reason(s symbol, r reading, weight float64) spoor.Reason {
 	if f.logged && s.of == ofPopulation || r.inLog {
 		r.check = ""
-		if s.name != "QUEUE_SHARE" && s.name != "BACKSCATTER" {
+		switch s.name {
+		case "QUEUE_SHARE", "BACKSCATTER", "MISPLACED_SCRIPT":
+		default:
 			r.text += ", in the log"
 		}
 	}
