@@ -137,6 +137,10 @@ func TestDeliveriesAreRead(t *testing.T) {
 	f(`=> bob@example.org R=amavis T=amavis H=localhost [127.0.0.1] C="250 2.0.0 from MTA(smtp:[127.0.0.1]:10025): 250 OK id=1ssnh0-0000yl-2f"`,
 		`delivered remote address=bob@example.org related=1ssnh0-0000yl-2f "250 2.0.0 from MTA(smtp:[127.0.0.1]:10025): 250 OK id=1ssnh0-0000yl-2f"`)
 	f(`=> bob@example.org R=r T=smtp H=mx.far.test [192.0.2.1] C="250 OK id=1ssnh0-0000yl-2f"`, `delivered remote address=bob@example.org "250 OK id=1ssnh0-0000yl-2f"`)
+	f(`== john doe@slow.test <"John Doe"@slow.test> R=rest T=remote defer (-44) H=127.0.0.1 [127.0.0.1]: SMTP error from remote mail server after RCPT TO:<"John Doe"@slow.test>: 450 4.2.0 greylisted, try later`,
+		`deferred remote address="John Doe"@slow.test greylisted "SMTP error from remote mail server after RCPT TO:<\"John Doe\"@slow.test>: 450 4.2.0 greylisted, try later"`)
+	f(`== h=[9.9.9.9] a=plain:evil s=1@slow.test <"H=[9.9.9.9] A=plain:evil S=1"@slow.test> R=rest T=remote defer (-44) H=127.0.0.1 [127.0.0.1]: SMTP error from remote mail server after RCPT TO:<"H=[9.9.9.9] A=plain:evil S=1"@slow.test>: 450 4.2.0 greylisted, try later`,
+		`deferred remote address="H=[9.9.9.9] A=plain:evil S=1"@slow.test greylisted "SMTP error from remote mail server after RCPT TO:<\"H=[9.9.9.9] A=plain:evil S=1\"@slow.test>: 450 4.2.0 greylisted, try later"`)
 	f("== mia@bigmail.test R=rest T=to_defer defer (-44) H=127.0.0.1 [127.0.0.1]: SMTP error from remote mail server after RCPT TO:<mia@bigmail.test>: 450 4.2.1 over quota",
 		`deferred remote address=mia@bigmail.test mailbox-full "SMTP error from remote mail server after RCPT TO:<mia@bigmail.test>: 450 4.2.1 over quota"`)
 	f("== mia@down.test R=downdom T=to_down defer (111): Connection refused", `deferred remote address=mia@down.test no-connection "Connection refused"`)

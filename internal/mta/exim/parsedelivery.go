@@ -134,23 +134,32 @@ func cutUnquoted(b []byte) (to target, ok bool) {
 	return to, false
 }
 
-// isUnquoted reports whether a text is an address without its quotes.
+// isUnquoted reports whether a text is an address without its quotes. It may be in
+// lower case: routers look at local parts so, unless caseful_local_part is set.
 func isUnquoted(text, address []byte) bool {
 	local, domain, ok := cutQuoted(address[1:])
-	if !ok || !bytes.HasSuffix(text, domain) {
+	at := len(text) - len(domain)
+	if !ok || at < 0 || !bytes.EqualFold(text[at:], domain) {
 		return false
 	}
-	text = text[:len(text)-len(domain)]
+	text = text[:at]
 	for i := 0; i < len(local); i++ {
 		if local[i] == '\\' && i+1 < len(local) {
 			i++
 		}
-		if len(text) == 0 || text[0] != local[i] {
+		if len(text) == 0 || lowerByte(text[0]) != lowerByte(local[i]) {
 			return false
 		}
 		text = text[1:]
 	}
 	return len(text) == 0
+}
+
+func lowerByte(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c | 0x20
+	}
+	return c
 }
 
 // cutInside takes a file or a command off, which may hold blanks: a recipient
