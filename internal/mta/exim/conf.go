@@ -25,7 +25,7 @@ type Config struct {
 
 	served  map[string]bool
 	aliases []map[string]bool // keys of alias files; a key "@domain" is a catch-all
-	catchAs map[string]bool   // domains whose alias file has "*"
+	panel   *panelAliases
 	users   map[string]int
 }
 
@@ -60,6 +60,9 @@ func (c *Config) nameOf(address string) string {
 			return address
 		}
 	}
+	if name, ok := c.panel.nameOf(address); ok {
+		return name
+	}
 	for _, keys := range c.aliases {
 		if keys["@"+domain] || keys["*"] {
 			return "@" + domain
@@ -87,7 +90,7 @@ type configReader struct {
 // ReadConfig reads the configuration of a server. What cannot be found out has
 // the usual value.
 func ReadConfig(root *host.Root, passwd *host.Passwd, gaps *spoor.Gaps) Config {
-	c := Config{UserUID: -1, served: map[string]bool{}, catchAs: map[string]bool{}, users: map[string]int{}}
+	c := Config{UserUID: -1, served: map[string]bool{}, panel: &panelAliases{root: root, domains: map[string]domainAliases{}}, users: map[string]int{}}
 	for _, account := range passwd.All() {
 		if _, ok := c.users[account.Login]; !ok {
 			c.users[account.Login] = account.UID

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"spoor"
+	"spoor/internal/host"
 )
 
 const (
@@ -33,7 +34,7 @@ func (a *auditor) panelAliases() {
 // aliasFile reads the alias file of a domain. Without a catch-all, others are
 // refused.
 func (a *auditor) aliasFile(domain, name string) {
-	lines, ok := a.aliases(name)
+	lines, ok := readAliases(a.queue.root, name)
 	if !ok {
 		return
 	}
@@ -59,9 +60,9 @@ type aliasLine struct {
 	place      spoor.Evidence
 }
 
-// aliases reads an alias file; ok is false if it is none that can be read.
-func (a *auditor) aliases(name string) (list []aliasLine, ok bool) {
-	data, err := a.queue.root.ReadFile(name, aliasBytes)
+// readAliases reads an alias file; ok is false if it is none that can be read.
+func readAliases(root *host.Root, name string) (list []aliasLine, ok bool) {
+	data, err := root.ReadFile(name, aliasBytes)
 	if err != nil {
 		return nil, false
 	}
@@ -122,7 +123,7 @@ func (a *auditor) catchAlls() {
 }
 
 func (a *auditor) catchAllFile(name string) {
-	lines, ok := a.aliases(name)
+	lines, ok := readAliases(a.queue.root, name)
 	if !ok {
 		a.gap(name, "alias file cannot be read: its catch-alls are not known")
 		return

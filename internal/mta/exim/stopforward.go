@@ -1,7 +1,6 @@
 package exim
 
 import (
-	"path"
 	"strings"
 
 	"spoor"
@@ -16,10 +15,9 @@ func (q *Queue) stopForward(c *spoor.Culprit) spoor.Measures {
 	if !ok || !isDomainWord(domain) {
 		return spoor.Measures{Refused: []string{"it is no address with a domain, so that there is no alias file to look into"}}
 	}
-	a := &auditor{queue: q, policy: &spoor.MailPolicy{}, seen: map[string]bool{}}
 	var m spoor.Measures
-	for _, file := range [...]string{path.Join("/etc/valiases", domain), path.Join("/etc/virtual", domain, "aliases")} {
-		lines, _ := a.aliases(file)
+	for _, file := range panelAliasFiles(domain) {
+		lines, _ := readAliases(q.root, file)
 		for _, line := range lines {
 			if line.key != name && line.key != local && (local != "" || line.key != "*") {
 				continue
@@ -36,12 +34,6 @@ func (q *Queue) stopForward(c *spoor.Culprit) spoor.Measures {
 	}
 	m.Open = append(m.Open, "mail to "+name+" is refused or goes into its mailbox from now on, as the domain's policy has it")
 	return m
-}
-
-// isDomainWord reports whether a word can be the name of a file that a panel names
-// by a domain.
-func isDomainWord(word string) bool {
-	return word != "" && word[0] != '.' && word[0] != '-' && strings.Trim(word, "abcdefghijklmnopqrstuvwxyz0123456789.-_") == ""
 }
 
 // withoutAlias is the step for one alias, with the lines that continue it.
