@@ -19,8 +19,8 @@ func traceCommand(o *options) *cobra.Command {
 		Short: "the life of messages in the log: session, acceptance, each delivery, the end",
 		Long: `trace prints what the mail log tells of a message, line by line, with the source
 that it came from: by its queue ID, by a sender or recipient, or by its
-Message-ID in brackets. Postfix and Exim log that one; qmail does not, so there
-the message must still be in the queue.
+Message-ID. Postfix and Exim log that one, Exim without its brackets; qmail does
+not, so there the message must still be in the queue, and the brackets are needed.
 
 Queue IDs are used again: each message that had the ID is listed. Bounces and
 forwards that a message caused are listed with it.`,
@@ -94,7 +94,7 @@ func (s *server) wanted(ctx context.Context, what string) (trace.Wanted, error) 
 		id, err := s.findMessageID(ctx, what)
 		return trace.Wanted{ID: id, Name: what}, err
 	case strings.Contains(what, "@"):
-		return trace.Wanted{Address: what}, nil
+		return trace.Wanted{Address: what, Name: what}, nil // Exim logs a Message-ID like an address
 	}
 	return trace.Wanted{ID: spoor.QueueID(what)}, nil
 }
