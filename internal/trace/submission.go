@@ -116,7 +116,7 @@ func (j *Journal) acceptSubmitted(b *spoor.Block, e *spoor.Event) {
 	f := j.begin(e, true)
 	f.place = b.Place(e)
 	switch {
-	case len(e.Related) > 0 && len(e.Address) == 0:
+	case len(e.Related) > 0 && len(e.Address) == 0 && j.makesBounces(e.Login):
 		j.inherit(f, j.bounceFor(j.open.get(j.relatedKey(e))))
 	default:
 		j.entered(f, e)
@@ -125,6 +125,13 @@ func (j *Journal) acceptSubmitted(b *spoor.Block, e *spoor.Event) {
 	}
 	j.name(f, e.Text)
 	j.queued(e)
+}
+
+// makesBounces reports whether what a login hands over because of another message can
+// be a bounce: users may say so too, and automatic replies do.
+func (j *Journal) makesBounces(login []byte) bool {
+	uid, ok := j.tracer.facts.UID(string(login))
+	return !ok || j.tracer.facts.Via(uid) == spoor.ViaBounce
 }
 
 // named notes that a message was written to the queue. Without a line about its

@@ -241,6 +241,19 @@ func TestAnEximLineTellsOfOriginAndEnvelope(t *testing.T) {
 	}
 }
 
+// Automatic replies have the fields of a bounce, and so has what a script hands over
+// with exim -E: only the MTA's own user makes bounces.
+func TestAUserOfEximMakesNoBounces(t *testing.T) {
+	p := newTape().client("1a-b-c", "198.51.100.7", "")
+	for id, login := range map[string]string{"1a-b-d": "jane", "1a-b-e": "apache", "1a-b-f": "exim", "1a-b-g": "nobodyknows"} {
+		p.keyed(spoor.EventAccepted, id, func(e *spoor.Event) { e.Related, e.Login = []byte("1a-b-c"), []byte(login) })
+	}
+	found := p.sources(t)
+	wantFigures(t, found, "user:jane", "1 messages 0 recipients 0 delivered 0 failed 0 deferrals 0 waiting")
+	wantFigures(t, found, "user:apache", "1 messages 0 recipients 0 delivered 0 failed 0 deferrals 0 waiting")
+	wantFigures(t, found, "bounce:198.51.100.7", "2 messages 0 recipients 0 delivered 0 failed 0 deferrals 0 waiting")
+}
+
 func TestAWebmailsMailIsOfTheMailboxThatItHadOpened(t *testing.T) {
 	p := newTape().add(spoor.Event{Kind: spoor.EventAccess, Address: []byte("anna@here.test"), Client: []byte("127.0.0.1"), UID: -1, PID: -1}).
 		wait(time.Hour).client("4A", "::1", "").queued("4A", "anna@here.test", 1).to("4A", "x@far.test", "sent").removed("4A").

@@ -20,6 +20,7 @@ func testFacts() Facts {
 	owners := map[int]spoor.Owner{
 		0:     {UID: 0, GID: 0, Login: "root", Role: spoor.RoleRoot},
 		48:    {UID: 48, GID: 48, Login: "apache", Role: spoor.RoleWebServer},
+		93:    {UID: 93, GID: 93, Login: "exim", Role: spoor.RoleMailSystem},
 		110:   {UID: 110, GID: 31, Login: "popuser", Role: spoor.RoleMailSystem},
 		1000:  {UID: 1000, GID: 1000, Login: "jane", Role: spoor.RoleUser},
 		10003: {UID: 10003, GID: 2523, Login: "site1", Role: spoor.RoleSite, Site: "site1.test", Sites: []string{"site1.test", "addon.test"}, Exact: true},
@@ -56,7 +57,7 @@ func testFacts() Facts {
 			switch uid {
 			case 2020:
 				return spoor.ViaNetwork
-			case 2522:
+			case 93, 2522:
 				return spoor.ViaBounce
 			case 2021:
 				return spoor.ViaForward

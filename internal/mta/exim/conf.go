@@ -23,6 +23,8 @@ type Config struct {
 	AutoThaw           string // auto_thaw as it is written; "" if it is not set, or is 0
 	TimeoutFrozenAfter string // timeout_frozen_after, likewise
 
+	user string // exim_user as it is written; "" if it is not set
+
 	served  map[string]bool
 	aliases []map[string]bool // keys of alias files; a key "@domain" is a catch-all
 	panel   *panelAliases
@@ -78,6 +80,26 @@ func (c *Config) uidOf(login string) int {
 	return -1
 }
 
+// userUID is that of exim_user, or of the user that distributions and panels compile
+// in; -1 if none is known.
+func (c *Config) userUID() int {
+	if uid, err := strconv.Atoi(c.user); err == nil {
+		return uid
+	}
+	for _, login := range [...]string{c.user, "Debian-exim", "exim", "mailnull", "mail"} {
+		if uid := c.uidOf(login); uid >= 0 {
+			return uid
+		}
+	}
+	return -1
+}
+
+// makesBounces reports whether what a UID hands over as made by Exim can be: it calls
+// itself as its own user.
+func (c *Config) makesBounces(uid int) bool {
+	return c.UserUID < 0 || uid == c.UserUID || uid == 0
+}
+
 func uidText(uid int) string { return strconv.Itoa(uid) }
 
 // configReader reads the configuration.
@@ -115,12 +137,7 @@ func ReadConfig(root *host.Root, passwd *host.Passwd, gaps *spoor.Gaps) Config {
 			}
 		}
 	}
-	for _, login := range [...]string{"Debian-exim", "exim", "mailnull", "mail"} {
-		if uid := c.uidOf(login); uid >= 0 {
-			c.UserUID = uid
-			break
-		}
-	}
+	c.UserUID = c.userUID()
 	for domain := range map[string]bool{c.Hostname: true, "localhost": true} {
 		c.serve(domain)
 	}
@@ -161,6 +178,8 @@ func (r *configReader) option(name, value string) {
 		r.conf.LogPath = strings.Trim(value, `"`)
 	case "primary_hostname":
 		r.conf.Hostname = strings.Trim(value, `"`)
+	case "exim_user":
+		r.conf.user = strings.Trim(value, `"`)
 	case "exim_path":
 		if path.IsAbs(value) {
 			r.conf.Program = path.Clean(value)

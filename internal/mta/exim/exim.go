@@ -86,8 +86,13 @@ func (q *Queue) IsID(word string) bool { return isID(word) }
 func (q *Queue) CallerGroup(spoor.Via) int { return -1 }
 
 // Via reports how mail of a UID enters: Exim logs only that of local
-// submissions.
-func (q *Queue) Via(int) spoor.Via { return spoor.ViaUID }
+// submissions, which of its own user are bounces.
+func (q *Queue) Via(uid int) spoor.Via {
+	if q.conf.makesBounces(uid) {
+		return spoor.ViaBounce
+	}
+	return spoor.ViaUID
+}
 
 // LocalAddress returns the alias that an address falls under.
 func (q *Queue) LocalAddress(address string) string { return q.conf.nameOf(address) }

@@ -56,15 +56,19 @@ func (r *reader) walk(s slot) {
 // origin is the hop that the -H file itself records. For a message from the
 // network the UID is Exim's own and tells nothing; -auth_id of a local message
 // is the login of the submitter, of one with -host_auth it is the SMTP login.
+// Whoever calls exim -E may have -localerror written: it counts of Exim's user alone.
 func (r *reader) origin() spoor.Hop {
 	h, m := &r.header, &r.message
 	hop := spoor.Hop{UID: -1, PID: -1}
 	switch {
-	case h.localError:
+	case h.localError && r.conf.makesBounces(h.uid):
 		hop.Via, hop.Record = spoor.ViaBounce, "-localerror: Exim made this message"
 	case h.local || len(h.hostAddress) == 0:
 		hop.Via, hop.UID, hop.Login = spoor.ViaUID, h.uid, string(h.login)
 		hop.Record = "submitted by " + string(h.login) + ", uid " + uidText(h.uid)
+		if h.localError {
+			hop.Record += "; -localerror is not of Exim's user: an automatic reply, or exim -E"
+		}
 		m.CallerUID = h.uid
 	default:
 		hop.Via, hop.Client = spoor.ViaNetwork, hostAddress(string(h.hostAddress))

@@ -110,7 +110,7 @@ func TestTrails(t *testing.T) {
 		"a user who forges a client":          {asUser, forged, "uid 1001"},
 		"a variable of an ACL is no login":    {overNetwork + "-aclm 0 34\n-host_auth plain\n-auth_id x@y.test\n", receivedBy(idOfOne), "network 192.0.2.7"},
 		"a HELO that imitates a variable":     {strings.Replace(overNetwork, "evil.test", "-host_auth plain", 1), receivedBy(idOfOne), "network 192.0.2.7"},
-		"a bounce":                            {"-local\n-localerror\n", "", "bounce"},
+		"a user who calls exim -E":            {asUser + "-localerror\n-sender_set_untrusted\n", "", "uid 1001"},
 		"a client with the old form of port":  {strings.Replace(overNetwork, "[192.0.2.7]:4711", "192.0.2.7.4711", 1), "", "network 192.0.2.7"},
 		"a client of IPv6":                    {strings.Replace(overNetwork, "[192.0.2.7]:4711", "[2001:db8::1]:25", 1), "", "network 2001:db8::1"},
 		"a lookup's remark before a variable": {strings.Replace(overAuth, "--auth_id", "--(mysql)auth_id", 1), "", "network u@example.com"},
@@ -126,6 +126,29 @@ func TestTrails(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestOnlyEximsUserMakesBounces(t *testing.T) {
+	f := func(caller, conf, want string) {
+		t.Helper()
+		file := spoolFile(idOfOne, "-received_protocol local\n-localerror\n", noTree, []string{"c@d.test"}, "")
+		m, _ := one(t, map[string]string{
+			"input/q/" + idOfOne + "-H": strings.Replace(file, "site1 1001 1001", caller, 1),
+			"input/q/" + idOfOne + "-D": idOfOne + "-D\nbody\n",
+			"etc/passwd":                "root:x:0:0::/:/bin/sh\nmail:x:8:8::/:/bin/false\nDebian-exim:x:105:105::/:/bin/false\nanna:x:1001:1001::/:/bin/sh\n",
+			"etc/exim4/exim4.conf":      "spool_directory = /var/spool/exim4\n" + conf,
+		})
+		if got := trail(m); got != want {
+			t.Errorf("%s, %q: trail %q, want %q", caller, conf, got, want)
+		}
+	}
+	f("Debian-exim 105 105", "", "bounce")
+	f("root 0 0", "", "bounce")
+	f("anna 1001 1001", "", "uid 1001")
+	f("mail 8 8", "", "uid 8")
+	f("mail 8 8", "exim_user = mail\n", "bounce")
+	f("mail 8 8", "exim_user = 8\n", "bounce")
+	f("Debian-exim 105 105", "exim_user = mail\n", "uid 105")
 }
 
 func TestAForwardIsInTheLogOfTheMessage(t *testing.T) {
