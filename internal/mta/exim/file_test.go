@@ -69,3 +69,25 @@ func one(t *testing.T, files map[string]string) (*spoor.Message, string) {
 	}
 	return nil, ""
 }
+
+func TestANamedQueueIsAGap(t *testing.T) {
+	f := func(want string, complete bool, names ...string) {
+		t.Helper()
+		files := map[string]string{}
+		for _, name := range names {
+			files[name] = "x"
+		}
+		_, scan := scanAll(t, spoolWith(t, files))
+		got := ""
+		for _, gap := range scan.Gaps.List() {
+			got += gap.File + ": " + gap.Reason
+		}
+		if got != want || scan.Complete != complete {
+			t.Errorf("%v: gaps %q, complete %v; want %q", names, got, scan.Complete, want)
+		}
+	}
+	const bulk = "/var/spool/exim4/bulk/input: a named queue: its messages are not read"
+	f(bulk, false, "bulk/input/"+idOfOne+"-H", "bulk/input/"+idOfOne+"-D")
+	f(bulk, false, "bulk/input/q/"+idOfOne+"-H", "bulk/msglog/q/"+idOfOne)
+	f("", true, "bulk/input/", "bulk/input/q/", "bulk/msglog/"+idOfOne, "db/retry", "spoor/1/"+idOfOne+"-H")
+}

@@ -36,6 +36,7 @@ func (q *Queue) list(gaps *spoor.Gaps) *listing {
 	l := &listing{queue: q, gaps: gaps}
 	if q.spool != "" {
 		l.walk(path.Join(q.spool, "input"), true)
+		l.named()
 	}
 	slices.SortFunc(l.slots, func(a, b slot) int {
 		return cmp.Or(strings.Compare(a.id, b.id), strings.Compare(a.folder.dir.Name(), b.folder.dir.Name()))
@@ -110,6 +111,32 @@ func (l *listing) walk(name string, top bool) {
 	for _, one := range below {
 		l.walk(name+"/"+one, false)
 	}
+}
+
+// named tells of queues with a name (-qG, queue_name): folders of the spool that have
+// an input of their own. Their messages are not read.
+func (l *listing) named() {
+	names, _ := l.queue.root.List(l.queue.spool, maxSpoolNames)
+	for _, name := range names {
+		if input := path.Join(l.queue.spool, name, "input"); l.hasMessages(input, true) {
+			l.gaps.Add(input, "a named queue: its messages are not read")
+			l.partial = true
+		}
+	}
+}
+
+// maxSpoolNames bounds how many names are looked at for a named queue.
+const maxSpoolNames = 1 << 16
+
+// hasMessages reports whether there are messages in an input, or below it.
+func (l *listing) hasMessages(input string, top bool) bool {
+	names, _ := l.queue.root.List(input, maxSpoolNames)
+	for _, name := range names {
+		if _, kind := cutName([]byte(name)); kind == 'H' || top && len(name) == 1 && l.hasMessages(path.Join(input, name), false) {
+			return true
+		}
+	}
+	return false
 }
 
 // cutName splits ID-H and its like.
