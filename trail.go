@@ -53,6 +53,9 @@ type Hop struct {
 	// ViaList: the list's address. ViaBounce: the recipient that failed.
 	Address string
 	Reason  string // ViaBounce: why that recipient failed
+	// Action of a ViaBounce is what became of the recipient where the notification
+	// tells (RFC 3464 §2.3.3): "failed", "delayed", "delivered", …; else "".
+	Action string
 }
 
 // Claim is a header field that helps to find a source, but that whoever wrote

@@ -10,6 +10,7 @@ import (
 type Notification struct {
 	Recipient string // the first that failed
 	Reason    string // the first diagnostic, at most MaxReason bytes
+	Action    string // what became of the first recipient, in lower case; "" if it is no word of RFC 3464 §2.3.3
 	Parent    string // X-Postfix-Queue-ID, or ""
 	Original  []byte // header and maybe body of the message, as it was; nil if it is not there
 }
@@ -49,6 +50,10 @@ func ReadNotification(contentType string, body []byte) (n Notification) {
 			if n.Recipient == "" {
 				n.Recipient = strings.TrimSpace(typed)
 			}
+		case "action":
+			if n.Action == "" {
+				n.Action = actionOf(value)
+			}
 		case "diagnostic-code":
 			if n.Reason == "" {
 				n.Reason = value[:min(len(value), MaxReason)]
@@ -56,6 +61,16 @@ func ReadNotification(contentType string, body []byte) (n Notification) {
 		}
 	}
 	return n
+}
+
+// actionOf is the word of an Action field.
+func actionOf(value string) string {
+	for _, action := range [...]string{"failed", "delayed", "delivered", "relayed", "expanded"} {
+		if strings.EqualFold(value, action) {
+			return action
+		}
+	}
+	return ""
 }
 
 func boundaryOf(contentType string) string {

@@ -134,7 +134,7 @@ func (e *Explain) hop(h *spoor.Hop) string {
 	case spoor.ViaList:
 		return e.queued(h) + ", sent out by the mailing list " + cmp.Or(clip(h.Address, maxAddress), "(not recorded)")
 	case spoor.ViaBounce:
-		words := e.queued(h) + ", a bounce: " + cmp.Or(clip(h.Address, maxAddress), "a recipient") + " failed"
+		words := e.queued(h) + ", " + notification(h)
 		if h.Reason != "" {
 			words += ": " + clip(h.Reason, maxQuote)
 		}
@@ -142,6 +142,18 @@ func (e *Explain) hop(h *spoor.Hop) string {
 	case spoor.ViaUnknown:
 	}
 	return e.queued(h) + ", how is not recorded"
+}
+
+// notification tells what a message of the MTA's own says of a recipient.
+func notification(h *spoor.Hop) string {
+	who := cmp.Or(clip(h.Address, maxAddress), "a recipient")
+	switch h.Action {
+	case "", "failed":
+		return "a bounce: " + who + " failed"
+	case "delayed":
+		return "a warning: " + who + " is put off"
+	}
+	return "a confirmation: " + who + " was reached"
 }
 
 func (e *Explain) queued(h *spoor.Hop) string {

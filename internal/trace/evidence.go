@@ -65,7 +65,7 @@ func (w *witness) trail() {
 			w.prove(w.fact("envelope", hop.Record, 0))
 		}
 		if hop.Via == spoor.ViaBounce && hop.Address != "" {
-			w.prove(w.fact("failed-recipient", hop.Address+": "+hop.Reason, 0))
+			w.prove(w.fact(notified(hop.Action), strings.TrimSuffix(hop.Address+": "+hop.Reason, ": "), 0))
 		}
 		if (hop.Via == spoor.ViaForward || hop.Via == spoor.ViaList) && hop.Address != "" && hop.Line > 0 {
 			w.prove(w.fact("delivered-to", hop.Address, hop.Line+1))
@@ -74,6 +74,17 @@ func (w *witness) trail() {
 	if t.Broken != "" {
 		w.object(w.fact("trail", t.Broken, 0))
 	}
+}
+
+// notified is the kind of fact that a notification tells of a recipient.
+func notified(action string) string {
+	switch action {
+	case "", "failed":
+		return "failed-recipient"
+	case "delayed":
+		return "delayed-recipient"
+	}
+	return "reached-recipient"
 }
 
 // envelope quotes the UID that qmail-queue wrote into the envelope.

@@ -140,7 +140,7 @@ func (r *reader) followBounce(contentType string) {
 	m := &r.message
 	hop := m.Trail.Entry()
 	n := mta.ReadNotification(contentType, r.body)
-	hop.Address, hop.Reason = n.Recipient, n.Reason
+	hop.Address, hop.Reason, hop.Action = n.Recipient, n.Reason, n.Action
 	if n.Original == nil {
 		m.Trail.Broken = brokenNoCopy
 		return

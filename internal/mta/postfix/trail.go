@@ -227,7 +227,7 @@ func (w *walker) followBounce(body []byte) {
 	m := w.message
 	hop := m.Trail.Entry()
 	n := mta.ReadNotification(w.contentType, body)
-	hop.Address, hop.Reason = n.Recipient, n.Reason
+	hop.Address, hop.Reason, hop.Action = n.Recipient, n.Reason, n.Action
 	if isQueueID([]byte(n.Parent)) {
 		m.Earlier = spoor.QueueID(n.Parent)
 	}
