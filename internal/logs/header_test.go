@@ -123,6 +123,13 @@ func FuzzHeader(f *testing.F) {
 				t.Fatalf("%q: %q and %q have the number %d", text, author, known, l.Author)
 			}
 			authors[l.Author] = author
+			if l.Author != 0 { // it was told by its first bytes
+				slow := spoor.Line{Text: text, Time: l.Time, Host: l.Host, Author: l.Author}
+				splitAnyTag(text[cap(text)-cap(l.Program):], &slow)
+				if slow.Author = l.Author; !reflect.DeepEqual(l, slow) {
+					t.Fatalf("%q: a tag that is known is %q, [%d]; read byte by byte it is %q, [%d]", text, l.Program, l.PID, slow.Program, slow.PID)
+				}
+			}
 			h2 := fresh.split(&again)
 			l.Author, again.Author = 0, 0
 			if h2 != h || fresh.mark != m || !reflect.DeepEqual(l, again) {
@@ -148,6 +155,8 @@ Nov 23 11:32:15 mx10 postfix/smtp[12345678]: connect to mx.bigmail.test[203.0.11
 Nov 23 11:32:15 mx1 postfix/submission/smtpd[7]: connect from unknown[192.0.2.7]
 Nov 23 11:32:15 a.very.long.name.of.a.host.example.net postfix/smtpd[2001]: connect from unknown[192.0.2.7]
 Nov 23 11:32:16 mx1 postfix/smtpd[20 1]: connect from unknown[192.0.2.7]
+Nov 23 11:32:16 mx1 postfix/smtpd[12345678): no bracket ends the PID
+Nov 23 11:32:16 mx1 postfix/smtpd[12345678 : no bracket ends the PID
 Nov 23 11:32:16 mx1 postfix/smtpd[2001]:connect from unknown[192.0.2.7]
 Nov 23 11:32:16 auth[2001]: Info: a line without a host, by Dovecot itself
 Nov 23 11:32:16 mx1 sshd [2001]: a blank before the bracket of the PID

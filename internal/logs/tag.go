@@ -22,10 +22,11 @@ func (s *splitter) splitTag(rest []byte, l *spoor.Line) header {
 	next := word.At(rest, n)
 	digits := word.Index(next, ']')
 	pid, ok := word.Decimal(next, digits)
-	if end := n + digits; !ok || len(rest) < end+3 || rest[end+1] != ':' || rest[end+2] != ' ' {
+	end := n + digits
+	if !ok || len(rest) < end+3 || string(rest[end:end+3]) != "]: " {
 		return splitAnyTag(rest, l)
 	}
-	l.Program, l.PID, l.Body, l.Author = rest[:n-1], pid, rest[n+digits+3:], known.author
+	l.Program, l.PID, l.Body, l.Author = rest[:n-1], pid, rest[end+3:], known.author
 	return headerTagged
 }
 
