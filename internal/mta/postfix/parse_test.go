@@ -151,6 +151,8 @@ func TestADeliveryEnds(t *testing.T) {
 	f("3E29030F8637E: to=<u@x.test>, relay=none, delay=0.01, status=lost (x)", "unknown")
 	f("3E29030F8637E: to=<u@x.test>, status=sent (x)", "unknown")
 	f("3E29030F8637E: hello world", "unknown")
+	f("4C30BC0100: to=<eva@bigmail.test>, relay=mx[203.0.113.9]:25, delay=0.02, delays=0/0Nov 23 11:40:01 mx1 postfix/smtp[31]: 4C30BC0222: to=<tom@other.test>, relay=mx[203.0.113.7]:25, delay=1, dsn=5.1.1, status=bounced (x)",
+		"unknown") // a line that was cut: the outcome is of the next
 }
 
 func TestALocalDeliveryEnds(t *testing.T) {

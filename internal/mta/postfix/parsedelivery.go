@@ -122,9 +122,6 @@ func cutRelay(b []byte) (relay, rest []byte, ok bool) {
 //
 //	conn_use=2, delay=0.02, delays=0/0.01/0/0.01, tls=dane, dsn=2.0.0, status=sent (250 2.0.0 Ok)
 func skipToStatus(b []byte) (status []byte, ok bool) {
-	if at := statusAt(b); at > 0 && beforeStatus(b) {
-		return b[at:], true
-	}
 	for range 6 {
 		switch {
 		case len(b) == 0:
@@ -141,20 +138,6 @@ func skipToStatus(b []byte) (status []byte, ok bool) {
 		b = b[end+1:]
 	}
 	return nil, false
-}
-
-// statusAt is where the status begins that stands before the first bracket, which
-// opens the answer; 0 if none does.
-func statusAt(b []byte) int {
-	open := bytes.IndexByte(b, '(')
-	if open < 0 {
-		return 0
-	}
-	at := bytes.LastIndexByte(b[:open], '=') + 1
-	if !ends(b[:at], ", status=") {
-		return 0
-	}
-	return at
 }
 
 // beforeStatus reports whether a field that may stand between relay and status
