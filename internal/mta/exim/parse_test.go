@@ -161,8 +161,13 @@ func TestDeliveriesAreRead(t *testing.T) {
 	f("** ines@nouser.test <list@example.org>: Unrouteable address", `failed address=ines@nouser.test parent=list@example.org user-unknown "Unrouteable address"`)
 	f("** ines@nouser.test: retry timeout exceeded", `failed address=ines@nouser.test too-old "retry timeout exceeded"`)
 	f("** a@x.y mua_wrapper forced failure for deferred delivery", `failed address=a@x.y other "mua_wrapper forced failure for deferred delivery"`)
+	f("=> bob@example.org R=local T=maildir (shadow: failed)", "delivered local address=bob@example.org")
+	f("=> bob@example.org R=local T=maildir ()", "delivered local address=bob@example.org")
 	f("=> a@x.y", "unknown")
 	f("=> a@x.y and so on", "unknown")
+	for _, end := range []string{" ", "  ", " (", " R=", " T=", " H=", " C=", " F="} {
+		f("=> a@x.y R=r T=t"+end, "unknown")
+	}
 }
 
 func TestTheEndOfAMessageIsRead(t *testing.T) {

@@ -229,8 +229,7 @@ func (a *attempt) read() bool {
 // first; short texts that stand in the code are compared as numbers.
 func (a *attempt) field(b []byte) (ok bool) {
 	if len(b) < 4 {
-		a.rest, ok = cutField(b)
-		return ok
+		return a.otherField(b)
 	}
 	switch string(b[:3]) {
 	case " R=":
@@ -263,7 +262,7 @@ func (a *attempt) field(b []byte) (ok bool) {
 // otherField reads a field of any other name, or what Exim writes between fields.
 func (a *attempt) otherField(b []byte) (ok bool) {
 	switch {
-	case b[1] >= 'A' && b[1] <= 'Z':
+	case len(b) > 1 && b[1] >= 'A' && b[1] <= 'Z': // most
 		a.rest, ok = cutField(b)
 	case bytes.HasPrefix(b, []byte(" routing")):
 		a.rest, ok = b[len(" routing"):], true
