@@ -24,7 +24,7 @@ type Parser struct {
 
 // NewParser returns a parser.
 func NewParser() *Parser {
-	return &Parser{tags: map[string]knownTag{}, answers: mta.NewClassifier()}
+	return &Parser{tags: map[string]knownTag{}, answers: mta.NewClassifier(), hostHash: spoor.IDHash("")}
 }
 
 // Stateless implements logs.Stateless: what it keeps of tags, answers and the

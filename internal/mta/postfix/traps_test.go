@@ -27,6 +27,14 @@ func TestTrap7HostsWithTheSameIDDiffer(t *testing.T) {
 	}
 }
 
+func TestALineWithoutAHostIsOfOneOriginWhateverCameBefore(t *testing.T) {
+	p := NewParser()
+	named := origin(t, p, "mx1", "postfix/smtpd")
+	if alone, after := origin(t, NewParser(), "", "postfix/smtpd"), origin(t, p, "", "postfix/smtpd"); alone != after || after == named {
+		t.Errorf("origins %x and %x, of mx1 %x", alone, after, named)
+	}
+}
+
 func TestTrap08InstancesWithTheSameIDDiffer(t *testing.T) {
 	p := NewParser()
 	seen := map[uint64]string{}
