@@ -39,7 +39,7 @@ type Line struct {
 	Time    Stamp  // of the header; zero where it has none
 	Host    []byte // as logged; empty where the header has none
 	Program []byte // the tag without its PID, which may be a path; empty where the header has none (multilog)
-	Author  uint64 // a number of its own for each Host and Program, among the lines that one parser is shown; 0 where there is none
+	Author  uint64 // lines of one number have one Host and Program, among those that one parser is shown; 0 where there is none
 	PID     int    // of the tag; -1 where it has none
 	Body    []byte // what follows the tag
 }

@@ -2,8 +2,8 @@ package logs
 
 import "spoor/internal/word"
 
-// beginningBytes is how long an beginning may be, and how long a text must be in which
-// it is looked for.
+// beginningBytes is how long a beginning may be, and how long a text must be for a
+// beginning to be looked for.
 const beginningBytes = 32
 
 // beginning is how many texts begin: the host in the lines of a log, or a program.

@@ -46,8 +46,8 @@ func (s *splitter) known(text []byte) *knownTag {
 	if len(text) < beginningBytes+word.Bytes {
 		return nil
 	}
-	tag := &s.tags[binary.LittleEndian.Uint32(text[tellingByte:])*0x9e3779b1>>26]
-	if tag.beginning.begins(text) && tag.host == s.hostTag { // mostly
+	tag := &s.tags[binary.LittleEndian.Uint32(text[tellingByte:])*0x9e3779b1>>26] // the highest 6 bits, of all four bytes
+	if tag.beginning.begins(text) && tag.host == s.hostTag {                      // mostly
 		return tag
 	}
 	name := nameLength(text)
@@ -57,6 +57,24 @@ func (s *splitter) known(text []byte) *knownTag {
 	s.authors++
 	*tag = knownTag{beginningOf(text[:name+1]), s.hostTag, s.authors}
 	return tag
+}
+
+// tellingByte is from where the names of Postfix' daemons differ, which most of a
+// log are: postfix/smtp[ and postfix/smtpd[.
+const tellingByte = len("postfix/s")
+
+// nameLength is the length of a name up to its bracket; 0 if a blank or a colon
+// comes first, or if it is no beginning.
+func nameLength(text []byte) int {
+	for i, c := range text[:beginningBytes] {
+		switch c {
+		case '[':
+			return i
+		case ' ', ':':
+			return 0
+		}
+	}
+	return 0
 }
 
 // splitAnyTag is splitTag for all tags.
@@ -123,22 +141,4 @@ func pidOf(text []byte) (pid, length int) {
 		pid = pid*10 + int(c-'0')
 	}
 	return 0, 0
-}
-
-// tellingByte is from where the names of Postfix' daemons differ, which most of a
-// log are: postfix/smtp[ and postfix/smtpd[.
-const tellingByte = len("postfix/s")
-
-// nameLength is the length of a name up to its bracket; 0 if a blank or a colon
-// comes first, or if it is no beginning.
-func nameLength(text []byte) int {
-	for i, c := range text[:beginningBytes] {
-		switch c {
-		case '[':
-			return i
-		case ' ', ':':
-			return 0
-		}
-	}
-	return 0
 }
