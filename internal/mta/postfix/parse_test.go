@@ -77,6 +77,10 @@ func TestSMTPDSaysWhoHandsOverAMessage(t *testing.T) {
 	f("995DCD6C315: client=localhost[127.0.0.1], orig_queue_id=D989FD6C302, orig_client=h.example[198.51.100.2]", "submitted id=995DCD6C315 client=198.51.100.2 related=D989FD6C302")
 	f("995DCD6C315: client=localhost[127.0.0.1], sasl_method=PLAIN, sasl_username=anna, orig_queue_id=4jY1nY1GcDz5vSQ, orig_client=unknown[unknown]",
 		"submitted id=995DCD6C315 account=anna related=4jY1nY1GcDz5vSQ")
+	for _, login := range []string{"a, sasl_username=b", "a, orig_client=h[1, sasl_username=b]", "a, sasl_sender=b, sasl_username=c", "status=sent (a, b"} { // of anybody's choice
+		f("4FA8DC0101: client=h.example[198.51.100.2], sasl_method=PLAIN, sasl_username="+login, "submitted id=4FA8DC0101 client=198.51.100.2 account="+login)
+		f("4FA8DC0101: client=localhost[127.0.0.1], sasl_method=PLAIN, sasl_username="+login+", orig_client=h.example[198.51.100.2]", "submitted id=4FA8DC0101 client=198.51.100.2 account="+login)
+	}
 	f("NOQUEUE: client=h.example[198.51.100.2], sasl_method=PLAIN, sasl_username=anna@example.com", "known")
 	f("4FA8DC0101: client=h.example", "unknown")
 	f("4FA8DC0101: client=h.example[198.51.100.2] and more", "unknown")

@@ -201,15 +201,8 @@ func successor(relay []byte, e *spoor.Event) {
 // isHere reports whether a relay is on this machine: name[address]:port or
 // name[socket].
 func isHere(relay []byte) bool {
-	at := bytes.IndexByte(relay, '[') + 1
-	if at == 0 || at == len(relay) {
-		return false
-	}
-	switch relay[at] {
-	case '1', ':', 'p', '/': // others cannot be
-		return starts(relay[at:], "127.", "::1]", "private/", "public/", "/")
-	}
-	return false
+	open := bytes.IndexByte(relay, '[')
+	return open >= 0 && starts(relay[open+1:], "127.", "::1]", "private/", "public/", "/")
 }
 
 // deliveryNote is a line about a message that ends nothing: another server is
