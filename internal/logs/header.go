@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 
 	"spoor"
+	"spoor/internal/word"
 )
 
 // splitter takes the headers of lines apart. It remembers the stamp, the host and
@@ -20,9 +21,10 @@ type splitter struct {
 	usual   beginning // such a stamp with its host
 	iso     [19]byte  // a stamp of RFC 3339 up to its seconds
 	isoTime int64
-	host    beginning // with the space after it
-	hostTag uint32    // another one after each change of host
+	host    knownHost // of the line before
+	hosts   [16]knownHost
 	tags    [64]knownTag
+	numbers uint32 // that hosts were given
 	authors uint64 // that were given numbers
 	scratch []byte // texts of the journal without their escapes
 }
@@ -170,8 +172,8 @@ func (s *splitter) splitFull(text []byte, l *spoor.Line) header {
 // splitOrigin reads host, tag and body, which RFC 3164 and rsyslog's own format
 // have in common.
 func (s *splitter) splitOrigin(rest []byte, l *spoor.Line) header {
-	if s.host.begins(rest) {
-		n := s.host.length
+	if s.host.beginning.begins(rest) || s.met(rest) {
+		n := s.host.beginning.length
 		l.Host = rest[:n-1]
 		return s.splitTag(rest[n:], l)
 	}
@@ -183,7 +185,50 @@ func (s *splitter) splitOrigin(rest []byte, l *spoor.Line) header {
 		return splitAnyTag(rest, l)
 	}
 	l.Host = rest[:end]
-	s.host, s.usual = beginningOf(rest[:end+1]), beginning{}
-	s.hostTag++
+	s.meet(rest, end)
 	return s.splitTag(rest[end+1:], l)
 }
+
+// knownHost is a host that was met, with the space after it. A log may be of
+// several.
+type knownHost struct {
+	beginning beginning
+	number    uint32
+}
+
+// met makes the host that a text begins with that of the line, if it was met before.
+func (s *splitter) met(rest []byte) bool {
+	known := s.hostSlot(rest)
+	if known == nil || !known.beginning.begins(rest) {
+		return false
+	}
+	s.host, s.usual = *known, beginning{}
+	return true
+}
+
+// meet does so for one that was not, or that was forgotten since.
+func (s *splitter) meet(rest []byte, length int) {
+	s.numbers++
+	s.host, s.usual = knownHost{beginningOf(rest[:length+1]), s.numbers}, beginning{}
+	if known := s.hostSlot(rest); known != nil {
+		*known = s.host
+	}
+}
+
+// hostSlot is the place of a host by its first 16 bytes; nil if the text is too short
+// to begin with a known one.
+func (s *splitter) hostSlot(rest []byte) *knownHost {
+	if len(rest) < beginningBytes {
+		return nil
+	}
+	first, second := word.At(rest, 0), word.At(rest, word.Bytes)
+	if n := word.Index(first, ' '); n < word.Bytes {
+		first, second = word.Head(first, n, 0), 0
+	} else {
+		second = word.Head(second, word.Index(second, ' '), 0)
+	}
+	return &s.hosts[(first^second*spread)*spread>>60] // the highest 4 bits
+}
+
+// spread is 2^64 divided by the golden ratio.
+const spread = 0x9e3779b97f4a7c15

@@ -34,7 +34,7 @@ func (s *splitter) splitTag(rest []byte, l *spoor.Line) header {
 // that begins its PID.
 type knownTag struct {
 	beginning beginning
-	host      uint32 // splitter.hostTag of author
+	host      uint32 // its number
 	author    uint64
 }
 
@@ -46,8 +46,9 @@ func (s *splitter) known(text []byte) *knownTag {
 	if len(text) < beginningBytes+word.Bytes {
 		return nil
 	}
-	tag := &s.tags[binary.LittleEndian.Uint32(text[tellingByte:])*0x9e3779b1>>26] // the highest 6 bits, of all four bytes
-	if tag.beginning.begins(text) && tag.host == s.hostTag {                      // mostly
+	key := uint64(binary.LittleEndian.Uint32(text[tellingByte:])) | uint64(s.host.number)<<32
+	tag := &s.tags[key*spread>>58]                               // the highest 6 bits
+	if tag.host == s.host.number && tag.beginning.begins(text) { // mostly
 		return tag
 	}
 	name := nameLength(text)
@@ -55,7 +56,7 @@ func (s *splitter) known(text []byte) *knownTag {
 		return nil
 	}
 	s.authors++
-	*tag = knownTag{beginningOf(text[:name+1]), s.hostTag, s.authors}
+	*tag = knownTag{beginningOf(text[:name+1]), s.host.number, s.authors}
 	return tag
 }
 
