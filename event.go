@@ -95,12 +95,13 @@ const (
 	EventQueued                 // the queue manager has it, which it says at each try: ID, Address (sender), Size, Count
 	EventRemoved                // an operator or a policy took it from the queue: ID, Text
 	EventInvoked                // a command of the MTA was started: PID, Text (its working directory)
+	EventProxied                // a filter before the queue has handed a message over that a login had sent: ID, Account
 )
 
 var eventNames = [...]string{
 	"none", "accepted", "attempt", "delivered", "deferred", "failed", "ended", "bounced", "connect", "disconnect",
 	"login", "login failed", "access", "access failed", "rejected", "handover", "status", "stopped", "trouble",
-	"submitted", "named", "queued", "removed", "invoked",
+	"submitted", "named", "queued", "removed", "invoked", "proxied",
 }
 
 // EventKinds lists every EventKind, in the order of their constants.

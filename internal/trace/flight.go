@@ -36,6 +36,7 @@ type flight struct {
 	traced   bool // a line of the log tells its origin
 	queued   bool // the queue manager has it
 	filtered bool // handed over by a program of this machine that may pass on another's mail
+	proxied  bool // a filter handed it over for a login, before it was in the queue
 	goesOn   bool // it was in the queue before, under another ID
 	wentOn   bool // a message was met that was this one before
 	handedOn bool // it goes on under another ID, whatever its deliveries say

@@ -28,6 +28,7 @@ func TestTheLogTellsWhatTheQueueDoesNot(t *testing.T) {
 		"a damaged file of a message older than the log":   {middle, nil, "unknown"},
 		"a user whom the header names is not asked for":    {outside(), []spoor.Hop{{Via: spoor.ViaUID, UID: 10003, PID: -1}}, "site:site1.test"},
 		"a client is what the header says without a route": {outside(), []spoor.Hop{network("203.0.113.67")}, "network:203.0.113.67"},
+		"a login in front of a filter before the queue":    {outside().proxied("4A", "alice"), []spoor.Hop{network("203.0.113.66")}, "account:alice"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tracer, _ := readTape(t, test.tape)

@@ -49,6 +49,7 @@ type Journal struct {
 	invocations []invocation
 	mailboxes   map[uint64]opened // that were opened from this machine, by the hash of the account
 	sweepAt     int
+	proxies     bool // a filter before the queue was met
 	keep        bool // flights are not used again: somebody holds them
 
 	Rates    spoor.Rates
@@ -134,6 +135,8 @@ func (j *Journal) add(b *spoor.Block, e *spoor.Event) {
 		j.bounced(e)
 	case spoor.EventInvoked:
 		j.invoke(b, e)
+	case spoor.EventProxied:
+		j.proxied(b, e)
 	case spoor.EventAccess:
 		j.access(b, e)
 	case spoor.EventConnect, spoor.EventLogin, spoor.EventLoginFailed, spoor.EventDisconnect:

@@ -189,3 +189,24 @@ func (j *Journal) name(f *flight, messageID []byte) {
 // filterReach is how long a filter may have a message, counted from the last that
 // was heard of it. A Message-ID that others have seen proves nothing later.
 const filterReach = 10 * time.Minute
+
+// proxied gives a message the login of the client who handed it to a filter before
+// the queue. The line of origin names the filter's own connection, which has none.
+func (j *Journal) proxied(b *spoor.Block, e *spoor.Event) {
+	j.proxies = true
+	f := j.open.get(j.messageKey(e))
+	if f == nil {
+		f = j.reportedOn(e)
+	}
+	if f == nil || f.goesOn || f.book == nil || f.book.source.Kind != spoor.KindNetwork || e.Time.Sub(f.submitted) > longestData {
+		return
+	}
+	f.proxied, f.filtered = true, false
+	f.book, f.sure, f.login = j.account(e.Account), percent(sureAuth), b.Place(e)
+}
+
+// mayBeProxied reports whether the line of the filter before the queue, which
+// follows the message's own, may still come.
+func (j *Journal) mayBeProxied(f *flight) bool {
+	return j.proxies && !f.proxied && f.book.source.Kind == spoor.KindNetwork
+}

@@ -135,3 +135,23 @@ func TestWhatAMailboxForwardsIsAMessageOfItsOwn(t *testing.T) {
 	wantFigures(t, found, "network:203.0.113.66", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
 	wantFigures(t, found, "forward:jane@here.test", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
 }
+
+// proxied is the line of the server that a filter before the queue belongs to.
+func (p *tape) proxied(id, account string) *tape {
+	return p.keyed(spoor.EventProxied, id, func(e *spoor.Event) { e.Account = []byte(account) })
+}
+
+func TestALoginInFrontOfAFilterBeforeTheQueueIsTheSource(t *testing.T) {
+	p := newTape().
+		client("4A", "203.0.113.9", "").queued("4A", "alice@here.test", 1).proxied("4A", "alice").to("4A", "x@far.test", "deferred").
+		client("5B", "203.0.113.9", "").queued("5B", "alice@here.test", 1).to("5B", "x@far.test", "sent").removed("5B").proxied("5B", "alice"). // it had left
+		client("6C", "203.0.113.9", "").queued("6C", "s@far.test", 1).to("6C", "jane@here.test", "sent", "local").removed("6C").                // nobody had logged in
+		pickup(10003).queued("5B", "www@site1.test", 1).proxied("5B", "alice").                                                                 // another message of that ID
+		client("7D", "203.0.113.9", "anna@here.test").queued("7D", "anna@here.test", 1).proxied("7D", "alice").
+		proxied("8E", "alice").wait(time.Minute).status()
+	found := p.sources(t)
+	wantFigures(t, found, "account:alice", "2 messages 2 recipients 1 delivered 0 failed 1 deferrals 1 waiting")
+	wantFigures(t, found, "network:203.0.113.9", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
+	wantFigures(t, found, "site:site1.test", "1 messages 0 recipients 0 delivered 0 failed 0 deferrals 0 waiting")
+	wantFigures(t, found, "account:anna@here.test", "1 messages 0 recipients 0 delivered 0 failed 0 deferrals 0 waiting")
+}

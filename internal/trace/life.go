@@ -116,7 +116,7 @@ func (s *Search) lifeOf(e *spoor.Event) *Life {
 		l := s.attempts[e.Delivery]
 		delete(s.attempts, e.Delivery)
 		return l
-	case spoor.EventBounced, spoor.EventEnded, spoor.EventRemoved:
+	case spoor.EventBounced, spoor.EventEnded, spoor.EventRemoved, spoor.EventProxied:
 		return s.open[s.journal.messageKey(e)]
 	case spoor.EventStopped:
 		clear(s.attempts)

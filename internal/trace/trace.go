@@ -130,7 +130,7 @@ func (t *Tracer) follow(m *spoor.Message, r ruling) ruling {
 	switch {
 	case f == nil || !f.keyed:
 		return r
-	case f.goesOn && f.book != nil && f.book.source != r.source,
+	case (f.goesOn || f.proxied) && f.book != nil && f.book.source != r.source,
 		r.source.Kind == spoor.KindUnknown && f.traced && f.book != nil && f.book.source.Kind != spoor.KindUnknown: // a damaged file, or a header without its first line
 		return ruling{source: f.source(t.journal), uid: int(f.book.uid), confidence: float64(f.sure) / 100, proof: r.proof, flight: f}
 	case f.via != nil:

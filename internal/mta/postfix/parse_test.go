@@ -88,6 +88,21 @@ func TestSMTPDSaysWhoHandsOverAMessage(t *testing.T) {
 	f("", "unknown")
 }
 
+func TestAFilterBeforeTheQueueHandsOverTheMailOfALogin(t *testing.T) {
+	f := table(t, "postfix/submission/smtpd")
+	const accepted, envelope = "proxy-accept: END-OF-MESSAGE: 250 2.0.0 Ok: queued as ", "; from=<alice@shop.example> to=<m@slow.example> proto=ESMTP helo=<client.example>"
+	f(accepted+"78FF798CAD2"+envelope+" sasl_username=<alice>", "proxied id=78FF798CAD2 account=alice")
+	f(accepted+"4jbBRR44mnz1SD5C"+envelope+" sasl_username=<a, b>c@x.test>", "proxied id=4jbBRR44mnz1SD5C account=a, b>c@x.test")
+	f("proxy-accept: END-OF-MESSAGE: 250 2.0.0 from MTA(smtp:[127.0.0.1]:10025): 250 2.0.0 Ok: queued as 78FF798CAD2"+envelope+" sasl_username=<alice>", "proxied id=78FF798CAD2 account=alice")
+	f(accepted+"78FF798CAD2"+envelope, "known")
+	f("proxy-accept: END-OF-MESSAGE: 250 taken"+envelope+" sasl_username=<alice>", "known")
+	f("proxy-reject: END-OF-MESSAGE: 550 5.7.1 queued as 78FF798CAD2"+envelope+" sasl_username=<alice>", "known")
+	// who has not logged in forges none: sender and recipient stand before the last proto=
+	const forged = ` proto=ESMTP helo=<x> sasl_username=<boss>`
+	f(accepted+`78FF798CAD2; from=<"a>`+forged+`"@x.test> to=<"b>`+forged+`"@y.test> proto=ESMTP helo=<client.example>`, "known")
+	f(accepted+`78FF798CAD2; from=<"a; from=<x> queued as 4FA8DC0101`+forged+`"@x.test> to=<b@y.test> proto=ESMTP helo=<x> sasl_username=<alice>`, "proxied id=78FF798CAD2 account=alice")
+}
+
 func TestSMTPDRefuses(t *testing.T) {
 	f := table(t, "postfix/smtpd")
 	const reject = "reject: RCPT from unknown[192.0.2.4]: 554 5.7.1 <b@y.test>: Relay access denied; from=<a@x.test> to=<b@y.test> proto=ESMTP helo=<x>"

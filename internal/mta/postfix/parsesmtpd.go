@@ -160,6 +160,31 @@ func isQMQP(b []byte) bool {
 	return ok && starts(rest, ": ") && bytes.Contains(rest, []byte(" while "))
 }
 
+// proxied reads that a filter before the queue (smtpd_proxy_filter) has taken a
+// message of a login, and under which ID it came back. The line that says where it
+// came from (NOQUEUE: client=) has no ID, and that with the ID no login. The answer
+// is the filter's; sender and recipient are the client's, and a name in helo= cannot
+// hold a blank or a bracket (smtpd.c, NEUTER_CHARACTERS).
+//
+//	END-OF-MESSAGE: 250 2.0.0 Ok: queued as 78FF798CAD2; from=<alice@shop.example> to=<m@far.example> proto=ESMTP helo=<pc.example> sasl_username=<alice>
+func proxied(b []byte, e *spoor.Event) spoor.LineSort {
+	answer, rest, ok := bytes.Cut(b, []byte("; from=<"))
+	at := lastIndex(rest, " proto=")
+	queued := lastIndex(answer, "queued as ")
+	if !ok || at < 0 || queued < 0 {
+		return spoor.LineKnown
+	}
+	_, account, ok := bytes.Cut(rest[at:], []byte(" sasl_username=<"))
+	account, closed := cutSuffix(account, ">")
+	id := idAt(answer[queued+len("queued as "):])
+	if !ok || !closed || len(account) == 0 || len(id) == 0 {
+		return spoor.LineKnown // nobody had logged in
+	}
+	setID(e, id)
+	e.Kind, e.Account = spoor.EventProxied, account
+	return spoor.LineEvent
+}
+
 // rejected is a refusal. One at the end of a message that has a queue ID takes
 // the message away; one before that is of a recipient or of the client.
 func rejected(whole, b []byte, e *spoor.Event) spoor.LineSort {
@@ -211,7 +236,10 @@ func smtpdRemark(b []byte, e *spoor.Event) spoor.LineSort {
 			return rejected(b, text, e)
 		}
 	case 'p':
-		if starts(b, "proxy-accept: ", "proxy-reject: ") {
+		if text, ok := cut(b, "proxy-accept: "); ok {
+			return proxied(text, e)
+		}
+		if starts(b, "proxy-reject: ") {
 			return spoor.LineKnown
 		}
 	case 'd':
