@@ -120,8 +120,18 @@ func (s *server) isMailSystem(uid int) bool {
 	return s.owner(uid).Role == spoor.RoleMailSystem
 }
 
-// owner asks the panel whose UID it is, and remembers the answer.
+// owner tells whose UID it is. A user of the server is a part of the mail system if
+// the MTA runs its content filter under that login, whatever it is called.
 func (s *server) owner(uid int) spoor.Owner {
+	owner := s.panelOwner(uid)
+	if q, ok := s.queue.(mta.Filters); ok && owner.Role == spoor.RoleUser && q.FiltersMail(uid) {
+		owner.Role = spoor.RoleMailSystem
+	}
+	return owner
+}
+
+// panelOwner asks the panel whose UID it is, and remembers the answer.
+func (s *server) panelOwner(uid int) spoor.Owner {
 	if known, ok := s.owners.Load(uid); ok {
 		if owner, ok := known.(spoor.Owner); ok {
 			return owner

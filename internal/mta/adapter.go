@@ -98,6 +98,13 @@ type Realms interface {
 	Realm() string
 }
 
+// Filters is implemented by queues whose MTA runs content filters under users of
+// their own, which hand messages back.
+type Filters interface {
+	// FiltersMail reports whether a UID is that of such a filter.
+	FiltersMail(uid int) bool
+}
+
 // Policies is implemented by queues whose MTA has a standing policy that an
 // audit can judge.
 type Policies interface {

@@ -147,7 +147,7 @@ func TestALoginInFrontOfAFilterBeforeTheQueueIsTheSource(t *testing.T) {
 		client("5B", "203.0.113.9", "").queued("5B", "alice@here.test", 1).to("5B", "x@far.test", "sent").removed("5B").proxied("5B", "alice"). // it had left
 		client("6C", "203.0.113.9", "").queued("6C", "s@far.test", 1).to("6C", "jane@here.test", "sent", "local").removed("6C").                // nobody had logged in
 		pickup(10003).queued("5B", "www@site1.test", 1).proxied("5B", "alice").                                                                 // another message of that ID
-		client("7D", "203.0.113.9", "anna@here.test").queued("7D", "anna@here.test", 1).proxied("7D", "alice").
+		client("7D", "203.0.113.9", "anna@here.test").queued("7D", "anna@here.test", 1).proxied("7D", "bob").
 		proxied("8E", "alice").wait(time.Minute).status()
 	found := p.sources(t)
 	wantFigures(t, found, "account:alice", "2 messages 2 recipients 1 delivered 0 failed 1 deferrals 1 waiting")

@@ -267,12 +267,14 @@ func ReadConfig(root *host.Root, passwd *host.Passwd, gaps *spoor.Gaps) (Config,
 		Serves: served.serves, Alias: main.alias(), Realm: main.Get("smtpd_sasl_local_domain"), Mains: []*MainCF{main},
 	}
 	conf.addLogFile(main)
+	conf.addFilters(main, passwd)
 	if owner, ok := passwd.ByLogin(main.Get("mail_owner")); ok {
 		conf.OwnerUID = owner.UID
 	}
 	for _, folder := range main.List("multi_instance_directories") {
 		other := ReadMainCF(root, folder, gaps)
 		conf.addLogFile(other)
+		conf.addFilters(other, passwd)
 		conf.Mains = append(conf.Mains, other)
 		if dir := other.Get("queue_directory"); dir != conf.Dirs[0] {
 			conf.Dirs = append(conf.Dirs, dir)

@@ -42,13 +42,12 @@ func (c *MainCF) services() []smtpService {
 //
 //	submission inet n - y - - smtpd -o smtpd_sasl_auth_enable=yes
 func (c *MainCF) service(line logicalLine) (smtpService, bool) {
-	const columns = 8
 	fields := strings.Fields(line.text)
-	if len(fields) < columns || fields[columns-1] != "smtpd" || fields[1] != "inet" && fields[1] != "pass" {
+	if len(fields) < masterColumns || fields[masterColumns-1] != "smtpd" || fields[1] != "inet" && fields[1] != "pass" {
 		return smtpService{}, false
 	}
 	s := smtpService{name: fields[0], main: c}
-	if overrides := c.overrides(fields[columns:], line.number); len(overrides) > 0 {
+	if overrides := c.overrides(fields[masterColumns:], line.number); len(overrides) > 0 {
 		s.main = c.with(overrides)
 	}
 	s.local = s.isLocal()

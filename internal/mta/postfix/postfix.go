@@ -31,6 +31,7 @@ type Config struct {
 	// MailSystem reports whether a UID belongs to a part of the mail system; nil if
 	// not known.
 	MailSystem func(uid int) bool
+	Filters    map[int]bool // UIDs of the content filters that pipe(8) runs
 	// Serves reports whether mail for a domain is taken as this server's own.
 	Serves func(domain string) bool
 	// Alias names the entry of the alias maps that an address in lower case falls
