@@ -130,7 +130,7 @@ func (s *server) lives(ctx context.Context, found []*trace.Life) []report.Life {
 	lives := make([]report.Life, 0, len(found))
 	for _, l := range found {
 		life := report.Life{
-			ID: l.ID, QP: l.QP, Source: l.Source, Sure: l.Sure, Inferred: l.Inferred, Rivals: l.Rivals, Cause: l.Cause, Ended: l.Ended,
+			ID: l.ID, QP: l.QP, Source: l.Source, Sure: l.Sure, Inferred: l.Inferred, Rivals: l.Rivals, Cause: l.Cause, Ended: l.Ended, Again: l.Again,
 		}
 		if !l.Ended {
 			s.fromQueue(ctx, l, &life)

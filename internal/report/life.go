@@ -34,7 +34,8 @@ type Life struct {
 	Rivals   int  // sessions that it could have come from, where inferred
 	Cause    spoor.Source
 	Ended    bool
-	Queued   bool // it is in the queue now
+	Queued   bool          // it is in the queue now
+	Again    spoor.QueueID // under which it was queued again; "" if it was not
 	Steps    []Step
 }
 
@@ -68,6 +69,7 @@ type lifeJSON struct {
 	Cause      text       `json:"cause,omitempty"`
 	Ended      bool       `json:"ended"`
 	Queued     bool       `json:"queued"`
+	Again      text       `json:"queued_again,omitempty"`
 	Steps      []stepJSON `json:"steps"`
 }
 
@@ -96,7 +98,7 @@ func (t *Trace) JSON(out io.Writer) error {
 func newLifeJSON(l *Life) lifeJSON {
 	j := lifeJSON{
 		ID: text(l.ID), QP: knownUID(l.QP), Source: text(l.Source.String()), Confidence: finite(l.Sure), Inferred: l.Inferred,
-		Ended: l.Ended, Queued: l.Queued, Steps: []stepJSON{},
+		Ended: l.Ended, Queued: l.Queued, Again: text(l.Again), Steps: []stepJSON{},
 	}
 	if l.Inferred {
 		j.Sessions = l.Rivals
@@ -164,6 +166,8 @@ func lifeState(l *Life) string {
 		return "(ended)"
 	case l.Queued:
 		return "(in the queue)"
+	case l.Again != "":
+		return "(queued again as " + clip(string(l.Again), maxAddress) + ")"
 	}
 	return "(not ended in the log, and not in the queue)"
 }

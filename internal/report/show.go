@@ -73,8 +73,14 @@ func writeSummary(p *page, t *spoor.Traffic, v *spoor.Verdict) {
 	p.row(0, "Arrived", p.style.span(t.First, t.Last))
 }
 
+// causeOf says what causes a source, and how much of it: of the queue, or of the log
+// where the queue has nothing of the source.
 func causeOf(t *spoor.Traffic) string {
-	return clip(t.Cause.String(), maxQuote) + " (" + count(t.CauseCount) + " of " + plural(t.Messages, "message") + ")"
+	of := plural(t.Messages, "message")
+	if t.Messages == 0 && t.History != nil {
+		of = plural(t.History.Accepted, "message") + " in the log"
+	}
+	return clip(t.Cause.String(), maxQuote) + " (" + count(t.CauseCount) + " of " + of + ")"
 }
 
 // writeJudged writes reasons with all that proves them.

@@ -4,6 +4,8 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	"spoor"
 )
 
 func TestThePageLeavesOutWhatSaysNothing(t *testing.T) {
@@ -38,4 +40,32 @@ func TestAFactIsQuotedOnce(t *testing.T) {
 	if got := strings.Count(page, "/etc/passwd:31"); got != 1 {
 		t.Errorf("quoted %d times:\n%s", got, page)
 	}
+}
+
+func TestACauseIsOfWhatWasCounted(t *testing.T) {
+	f := func(queued, logged int, want string) {
+		t.Helper()
+		traffic := &spoor.Traffic{
+			Cause: spoor.Source{Kind: spoor.KindNetwork, Name: "203.0.113.78"}, CauseCount: 16,
+			Messages: queued, History: &spoor.History{Accepted: logged},
+		}
+		if got := causeOf(traffic); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	f(20, 30, "network:203.0.113.78 (16 of 20 messages)")
+	f(0, 30, "network:203.0.113.78 (16 of 30 messages in the log)")
+}
+
+func TestAMessageThatIsNotThereAnyMoreIsNotLost(t *testing.T) {
+	f := func(l Life, want string) {
+		t.Helper()
+		if got := lifeState(&l); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	f(Life{Ended: true}, "(ended)")
+	f(Life{Queued: true, Again: "5B"}, "(in the queue)")
+	f(Life{Again: "5B"}, "(queued again as 5B)")
+	f(Life{}, "(not ended in the log, and not in the queue)")
 }

@@ -20,6 +20,7 @@ type Life struct {
 	QP       int // PID of the process that queued it; -1 where not logged
 	Steps    []Step
 	Ended    bool
+	Again    spoor.QueueID // under which an operator had it queued again (postsuper -r); "" if none did
 
 	wanted bool
 	flight *flight
@@ -192,6 +193,9 @@ func (s *Search) relate(l *Life, e *spoor.Event) {
 	if len(e.Related) > 0 {
 		key := s.journal.relatedKey(e)
 		other := s.open[key]
+		if other != nil && e.Kind == spoor.EventSubmitted && e.UID >= 0 {
+			other.Again = spoor.QueueID(e.ID)
+		}
 		switch {
 		case l.wanted && other != nil:
 			other.wanted = true

@@ -89,3 +89,16 @@ func TestTheMessageThatWasAskedForComesFirst(t *testing.T) {
 		}
 	}
 }
+
+func TestAMessageThatWasQueuedAgainTellsUnderWhichID(t *testing.T) {
+	p := newTape().client("4A", "198.51.100.7", "anna@here.test").named("4A", "<1>").queued("4A", "anna@here.test", 1).to("4A", "x@far.test", "deferred").
+		keyed(spoor.EventSubmitted, "5B", func(e *spoor.Event) { e.UID, e.Related = 101, []byte("4A") }).named("5B", "<1>").queued("5B", "anna@here.test", 1)
+	s := New(testFacts()).NewSearch(Wanted{ID: "4A"}, 10)
+	if err := s.Add(&spoor.Block{FirstLine: 1, Events: p.events}); err != nil {
+		t.Fatal(err)
+	}
+	lives := s.Lives()
+	if len(lives) != 2 || lives[0].Again != "5B" || lives[1].Again != "" || lives[1].Source.String() != "account:anna@here.test" {
+		t.Errorf("%+v", lives)
+	}
+}
