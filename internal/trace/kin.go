@@ -115,7 +115,11 @@ func (j *Journal) goesOn(f *flight, e *spoor.Event) bool {
 }
 
 func pastOf(f *flight) pastOrigin {
-	return pastOrigin{key: f.key, book: f.book, client: f.client, login: f.place, sure: f.sure}
+	past := pastOrigin{key: f.key, book: f.book, client: f.client, login: f.place, sure: f.sure}
+	if f.proxied {
+		past.login = f.login
+	}
+	return past
 }
 
 // goOnFrom gives a message the source of the one that it was before. The two
@@ -203,6 +207,9 @@ func (j *Journal) proxied(b *spoor.Block, e *spoor.Event) {
 	}
 	f.proxied, f.filtered = true, false
 	f.book, f.sure, f.login = j.account(e.Account), percent(sureAuth), b.Place(e)
+	if past := &j.past[f.named&(maxNamed-1)]; f.named != 0 && past.name == f.named && past.key == f.key {
+		past.book, past.sure, past.login = f.book, f.sure, f.login // it may go on to another instance
+	}
 }
 
 // mayBeProxied reports whether the line of the filter before the queue, which

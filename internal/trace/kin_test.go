@@ -155,3 +155,12 @@ func TestALoginInFrontOfAFilterBeforeTheQueueIsTheSource(t *testing.T) {
 	wantFigures(t, found, "site:site1.test", "1 messages 0 recipients 0 delivered 0 failed 0 deferrals 0 waiting")
 	wantFigures(t, found, "account:anna@here.test", "1 messages 0 recipients 0 delivered 0 failed 0 deferrals 0 waiting")
 }
+
+func TestALoginInFrontOfAFilterIsTheSourceInTheNextInstanceToo(t *testing.T) {
+	found := newTape().
+		client("4A", "203.0.113.9", "").named("4A", "<1>").queued("4A", "alice@here.test", 1).proxied("4A", "alice").
+		client("5B", "127.0.0.1", "").named("5B", "<1>").to("4A", "x@far.test", "sent").queued("5B", "alice@here.test", 1).removed("4A").
+		to("5B", "x@far.test", "deferred").sources(t)
+	wantFigures(t, found, "account:alice", "1 messages 1 recipients 0 delivered 0 failed 1 deferrals 1 waiting")
+	wantFigures(t, found, "network:203.0.113.9", "nothing")
+}
