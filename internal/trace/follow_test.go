@@ -48,3 +48,33 @@ func TestAManyTimesDeferredMessageIsCountedInFull(t *testing.T) {
 		t.Errorf("%+v", h)
 	}
 }
+
+// A filter that does not tell the ID before, and an instance that relays by another one:
+// the server's own lines in such mail are not forged.
+func TestTheServersLinesInMailThatWasHereBeforeAreGenuine(t *testing.T) {
+	tape := newTape().
+		client("4A", "203.0.113.66", "anna@here.test").named("4A", "<1>").queued("4A", "anna@here.test", 1).
+		client("5B", "127.0.0.1", "").named("5B", "<1>").queued("5B", "anna@here.test", 1).
+		to("4A", "x@far.test", "sent", "next=5B").removed("4A").
+		client("6C", "203.0.113.66", "anna@here.test").named("6C", "<2>").queued("6C", "anna@here.test", 1)
+	f := func(id, earlier spoor.QueueID, want int) {
+		t.Helper()
+		tracer, _ := readTape(t, tape)
+		tracer.facts.Host = "mx.here.test"
+		m := &spoor.Message{
+			ID: id, Earlier: earlier, Arrived: tape.events[0].Time.Time(), CallerUID: -1, CallerGID: -1, Outbound: true,
+			Trail: spoor.Trail{
+				Hops:      []spoor.Hop{{Via: spoor.ViaNetwork, UID: -1, PID: -1, Account: "anna@here.test", Authenticated: true}},
+				Forgeable: []spoor.Claim{{Field: "Received", Value: "from pc (pc [203.0.113.66])\n\tby mx.here.test (Postfix) with ESMTPSA id 4A"}},
+			},
+		}
+		if got := len(tracer.Attribute(m).Conflicts); got != want {
+			t.Errorf("%s, before %q: %d lines are forged, want %d", id, earlier, got, want)
+		}
+	}
+	f("5B", "", 0)
+	f("5B", "5B", 0) // queued again
+	f("5B", "4A", 0)
+	f("5B", "7D", 1)
+	f("6C", "", 1)
+}

@@ -107,6 +107,8 @@ func (w *walker) hops() (used int) {
 		if ident := spoor.QueueID(a.ident); (filtered || requeued) && ident != m.ID {
 			m.Earlier = ident
 			w.accountBehind(&hop, used)
+		} else if filtered {
+			used = w.beforeFilter(hop, used)
 		}
 		w.forward(hop)
 		w.add(hop)
@@ -135,6 +137,24 @@ func (w *walker) accountBehind(hop *spoor.Hop, used int) {
 			hop.Account, hop.Authenticated = r.hop.Account, true
 		}
 	}
+}
+
+// beforeFilter passes over the line that this Postfix wrote before a filter in front
+// of the queue had the message (smtpd_proxy_filter): it has no ID yet, and names the
+// client that the filter has forwarded. It may be the client's work, where a filter
+// removes the server's, so nothing is taken from it.
+//
+//	from client.example (unknown [10.9.0.6])\n\tby mx.shop.example (Postfix) with ESMTPA\n\tfor <m002@slow.example>; …
+func (w *walker) beforeFilter(hop spoor.Hop, used int) int {
+	for i := used; i < min(used+filterLines, len(w.lines)); i++ {
+		if r, ok := w.top(i); ok {
+			if r.id == "" && r.hop.Via == spoor.ViaNetwork && r.hop.Client == hop.Client {
+				return i + 1
+			}
+			break
+		}
+	}
+	return used
 }
 
 // filteredBy goes on below the line of a content filter that hands messages back

@@ -87,6 +87,30 @@ func TestTrails(t *testing.T) {
 	}
 }
 
+// The server in front of a filter before the queue writes a line that has no ID yet:
+// it is the server's own, and proves nothing.
+func TestTheLineInFrontOfAFilterBeforeTheQueueIsNoForgery(t *testing.T) {
+	envelope := record(recTime, "1 0") + record(recAttribute, "client_address=127.0.0.1") + record(recAttribute, "log_client_address=10.9.0.6") +
+		record(recAttribute, "log_ident=4FA8DC0101") + record(recFrom, "a@b.test") + record(recRecipient, "c@d.test")
+	front := func(client string) string {
+		return "Received: from client.example (unknown [" + client + "])\n\tby mx1.example.com (Postfix) with ESMTPA\n\tfor <c@d.test>; Thu, 26 Nov 2026 22:47:45 +0000 (UTC)\n"
+	}
+	f := func(name, header string, want int) {
+		t.Helper()
+		m, _ := one(t, map[string]string{"deferred/4/4FA8DC0101": queueFile(envelope, strings.ReplaceAll(smtpReceived, "192.0.2.7", "127.0.0.1")+header+tail, "")})
+		if got := len(m.Trail.Forgeable); got != want || trail(m) != "network 10.9.0.6" {
+			t.Errorf("%s: %d lines anyone could have written, want %d; trail %s", name, got, want, trail(m))
+		}
+	}
+	const other = "Received: from x (x [198.51.100.9])\n\tby mail.far.example (Postfix) with ESMTP id 4FA8DC0999; Thu\n"
+	const filter = "Received: from x ([127.0.0.1])\n\tby localhost (mx1.example.com [127.0.0.1]) (amavisd-new, port 10024)\n\twith ESMTP id aBcD; Thu\n"
+	f("its line", front("10.9.0.6"), 0)
+	f("its line below the filter's", filter+front("10.9.0.6"), 0)
+	f("its line above another server's", front("10.9.0.6")+other, 1)
+	f("a second one", front("10.9.0.6")+front("10.9.0.6"), 1)
+	f("of another client", front("10.9.0.9"), 1)
+}
+
 func TestEarlierIDs(t *testing.T) {
 	local := record(recTime, "1795428417 0") + record(recAttribute, "log_ident=4FA8DC0100") + record(recFrom, "w@mx1.example.com") + record(recRecipient, "c@d.test")
 	requeued := "Received: by mx1.example.com (Postfix, from userid 102)\n\tid 4FA8DC0102; Mon\n"
