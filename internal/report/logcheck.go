@@ -168,6 +168,9 @@ func trustWords(c *spoor.Coverage) string {
 	case "doubtful":
 		return "doubtful: " + strings.Join(doubts(c), ", ")
 	}
+	if c.Unknown == 0 {
+		return "can be trusted: every line of the mail system was understood"
+	}
 	return "can be trusted: " + permille(c.Unknown, c.Known+c.Unknown) + " of the lines of the mail system are of unknown shape"
 }
 
