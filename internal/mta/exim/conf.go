@@ -6,6 +6,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"spoor"
 	"spoor/internal/host"
@@ -23,7 +24,8 @@ type Config struct {
 	AutoThaw           string // auto_thaw as it is written; "" if it is not set, or is 0
 	TimeoutFrozenAfter string // timeout_frozen_after, likewise
 
-	user string // exim_user as it is written; "" if it is not set
+	user     string // exim_user as it is written; "" if it is not set
+	spoolUID int    // of the owner of the spool, who is Exim's user unless it was copied; -1 if unknown
 
 	served  map[string]bool
 	aliases []map[string]bool // keys of alias files; a key "@domain" is a catch-all
@@ -97,7 +99,20 @@ func (c *Config) userUID() int {
 // makesBounces reports whether what a UID hands over as made by Exim can be: it calls
 // itself as its own user.
 func (c *Config) makesBounces(uid int) bool {
-	return c.UserUID < 0 || uid == c.UserUID || uid == 0
+	return c.UserUID < 0 || uid == c.UserUID || uid == c.spoolUID || uid == 0
+}
+
+// ownerOf is the UID of a folder's owner; -1 if it cannot be found out.
+func ownerOf(root *host.Root, folder string) int {
+	info, err := root.Stat(folder)
+	if err != nil {
+		return -1
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return -1
+	}
+	return int(st.Uid)
 }
 
 func uidText(uid int) string { return strconv.Itoa(uid) }
@@ -137,7 +152,7 @@ func ReadConfig(root *host.Root, passwd *host.Passwd, gaps *spoor.Gaps) Config {
 			}
 		}
 	}
-	c.UserUID = c.userUID()
+	c.UserUID, c.spoolUID = c.userUID(), ownerOf(root, c.Spool+"/input")
 	for domain := range map[string]bool{c.Hostname: true, "localhost": true} {
 		c.serve(domain)
 	}

@@ -2,6 +2,8 @@ package exim
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -125,6 +127,33 @@ func TestTrails(t *testing.T) {
 				t.Errorf("trail %q, want %q; gap %q", got, test.want, reason)
 			}
 		})
+	}
+}
+
+// TestTheOwnerOfTheSpoolMakesBounces has an Exim whose user neither the configuration
+// nor passwd tells: "mail" is the user of another program.
+func TestTheOwnerOfTheSpoolMakesBounces(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root to give the spool an owner")
+	}
+	root := hosttest.Tree(t, map[string]string{
+		"var/spool/exim/input/":     "",
+		"etc/exim.conf":             "spool_directory = /var/spool/exim\n",
+		"etc/passwd":                "root:x:0:0::/:/bin/sh\nmail:x:8:8::/:/bin/false\n",
+		"var/spool/exim/db/wait-ip": "",
+	})
+	if err := os.Chown(filepath.Join(root.Dir(), "var/spool/exim/input"), 987, 987); err != nil {
+		t.Fatal(err)
+	}
+	passwd, err := root.Passwd(&spoor.Gaps{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := ReadConfig(root, passwd, &spoor.Gaps{})
+	for uid, want := range map[int]bool{987: true, 8: true, 0: true, 1001: false} {
+		if got := c.makesBounces(uid); got != want {
+			t.Errorf("uid %d makes bounces: %v", uid, got)
+		}
 	}
 }
 
