@@ -66,7 +66,7 @@ func (s *sessions) undo(context.Context, *disk.Dir) (string, error) {
 	return "what was ended stays ended: a client connects again by itself", nil
 }
 
-// end ends one process. The descriptor names the process whatever becomes of its
+// end ends one session; with its process, if nothing else helps. The descriptor names the process whatever becomes of its
 // number (pidfd_open(2)); its identity is checked after the descriptor is open.
 func end(ctx context.Context, one spoor.Session) (done bool, err error) {
 	fd, err := unix.PidfdOpen(one.PID, 0)
@@ -83,6 +83,9 @@ func end(ctx context.Context, one spoor.Session) (done bool, err error) {
 	}
 	if err != nil {
 		return false, err
+	}
+	if hangUp(ctx, fd, one) {
+		return true, nil
 	}
 	if err := unix.PidfdSendSignal(fd, unix.SIGTERM, nil, 0); err != nil {
 		return false, fmt.Errorf("process %d: %w", one.PID, err)
@@ -148,9 +151,13 @@ func connectionsAt(pid int, listened bool) ([]spoor.Session, error) {
 // connectionsIn are the connections of a process, by its folder in /proc; those that came
 // in only if somebody listens on their port still, where that is asked for.
 func connectionsIn(dir string, listened bool) ([]connection, error) {
-	sockets, err := socketsOf(dir)
-	if err != nil || len(sockets) == 0 {
+	files, err := socketFilesOf(dir)
+	if err != nil || len(files) == 0 {
 		return nil, err
+	}
+	sockets := map[uint64]bool{}
+	for _, inode := range files {
+		sockets[inode] = true
 	}
 	var list []connection
 	for _, name := range []string{"/net/tcp", "/net/tcp6"} {
@@ -227,26 +234,6 @@ func startOf(stat []byte) (uint64, bool) {
 	}
 	started, err := strconv.ParseUint(fields[19], 10, 64)
 	return started, err == nil
-}
-
-// socketsOf are the inode numbers of the sockets that a process has open.
-func socketsOf(dir string) (map[uint64]bool, error) {
-	entries, err := os.ReadDir(dir + "/fd")
-	if err != nil {
-		return nil, err
-	}
-	sockets := map[uint64]bool{}
-	for _, e := range entries {
-		target, err := os.Readlink(path.Join(dir, "fd", e.Name()))
-		if err != nil {
-			continue // closed meanwhile
-		}
-		number, ok := strings.CutPrefix(target, "socket:[")
-		if inode, err := strconv.ParseUint(strings.TrimSuffix(number, "]"), 10, 64); ok && err == nil {
-			sockets[inode] = true
-		}
-	}
-	return sockets, nil
 }
 
 // connection is a line of /proc/net/tcp.

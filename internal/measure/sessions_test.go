@@ -17,7 +17,7 @@ import (
 
 // served starts a process that holds a connection to a mail port, in a network of
 // the test's own, and returns it.
-func served(t *testing.T) (*exec.Cmd, spoor.Session) {
+func served(t *testing.T, program ...string) (*exec.Cmd, spoor.Session) {
 	t.Helper()
 	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 0})
 	if err != nil {
@@ -31,7 +31,7 @@ func served(t *testing.T) (*exec.Cmd, spoor.Session) {
 	must(t, err)
 	file, err := server.File()
 	must(t, err)
-	cmd := exec.CommandContext(t.Context(), "/bin/sleep", "600")
+	cmd := exec.CommandContext(t.Context(), program[0], program[1:]...)
 	cmd.Stdin = file
 	must(t, cmd.Start())
 	reaped := make(chan struct{}) // as init does
@@ -49,7 +49,7 @@ func served(t *testing.T) (*exec.Cmd, spoor.Session) {
 func TestASessionIsEndedAndNoOther(t *testing.T) {
 	needRoot(t)
 	s := newStand(t)
-	cmd, session := served(t)
+	cmd, session := served(t, "/bin/sleep", "600")
 	for name, wrong := range map[string]func(*spoor.Session){
 		"another start":   func(s *spoor.Session) { s.Started++ },
 		"another program": func(s *spoor.Session) { s.Exe = "/usr/lib/postfix/sbin/smtpd" },
@@ -70,12 +70,27 @@ func TestASessionIsEndedAndNoOther(t *testing.T) {
 	}
 }
 
+// TestADaemonGoesOnWhenItsClientIsHungUp has one that waits for the next client then.
+func TestADaemonGoesOnWhenItsClientIsHungUp(t *testing.T) {
+	needRoot(t)
+	s := newStand(t)
+	cmd, session := served(t, "/bin/sh", "-c", "cat >/dev/null; exec </dev/null; sleep 600 & wait")
+	remark, err := s.do(&spoor.Step{Kind: spoor.StepSessions, Sessions: &spoor.Sessions{List: []spoor.Session{session}}})
+	if err != nil || remark != "1 ended" {
+		t.Errorf("%q, %v", remark, err)
+	}
+	must(t, unix.Kill(cmd.Process.Pid, 0))
+	if list, err := LookAtSession(cmd.Process.Pid); err != nil || len(list) > 0 {
+		t.Errorf("it serves %+v, %v", list, err)
+	}
+}
+
 // TestASessionThatBeganSinceThePlanIsEnded: between plan and step somebody reads and
 // decides, and clients do not wait.
 func TestASessionThatBeganSinceThePlanIsEnded(t *testing.T) {
 	needRoot(t)
 	s := newStand(t)
-	_, session := served(t)
+	_, session := served(t, "/bin/sleep", "600")
 	step := func(programs []string, client string) *spoor.Step {
 		return &spoor.Step{Kind: spoor.StepSessions, Sessions: &spoor.Sessions{Programs: programs, Clients: []netip.Addr{netip.MustParseAddr(client)}}}
 	}
