@@ -16,14 +16,17 @@ import (
 // hangUp ends the connections of a session as if the client had gone, and waits until
 // its process has seen that. It goes on to serve others: a daemon that dies while it
 // serves its first client is one that cannot be started to Postfix' master(8), which
-// then lets the whole service rest (service_throttle_time, a minute). It reports false
-// where the kernel has no pidfd_getfd(2), forbids it, or the process does not end the
-// session soon.
-func hangUp(ctx context.Context, pidfd int, one spoor.Session) bool {
+// then lets the whole service rest (service_throttle_time, a minute).
+//
+// open is false if there is no such connection any more. ended is false where the
+// kernel has no pidfd_getfd(2), or forbids it, or the process keeps the session longer
+// than patience.
+func hangUp(ctx context.Context, pidfd int, one spoor.Session) (open, ended bool) {
 	dir := procOf(one.PID)
 	served, err := connectionsIn(dir, false)
-	if err != nil {
-		return false
+	files, err2 := socketFilesOf(dir)
+	if err != nil || err2 != nil {
+		return true, false
 	}
 	hung := map[uint64]bool{}
 	for _, c := range served {
@@ -31,17 +34,16 @@ func hangUp(ctx context.Context, pidfd int, one spoor.Session) bool {
 			hung[c.inode] = true
 		}
 	}
-	done := false
-	files, _ := socketFilesOf(dir) // none is open if it has ended meanwhile
 	for number, inode := range files {
-		if hung[inode] {
-			if !shut(pidfd, number, inode) {
-				return false
-			}
-			done = true
+		if !hung[inode] {
+			continue
+		}
+		open = true
+		if !shut(pidfd, number, inode) {
+			return true, false
 		}
 	}
-	return done && closed(ctx, dir, hung)
+	return open, open && closed(ctx, dir, hung)
 }
 
 // shut shuts a socket of another process down, if the file of that number is it still.

@@ -66,8 +66,9 @@ func (s *sessions) undo(context.Context, *disk.Dir) (string, error) {
 	return "what was ended stays ended: a client connects again by itself", nil
 }
 
-// end ends one session; with its process, if nothing else helps. The descriptor names the process whatever becomes of its
-// number (pidfd_open(2)); its identity is checked after the descriptor is open.
+// end ends one session; with its process, if nothing else helps. The descriptor names
+// the process whatever becomes of its number (pidfd_open(2)); its identity is checked
+// after the descriptor is open. done is false if the session had ended by itself.
 func end(ctx context.Context, one spoor.Session) (done bool, err error) {
 	fd, err := unix.PidfdOpen(one.PID, 0)
 	if errors.Is(err, unix.ESRCH) {
@@ -84,8 +85,8 @@ func end(ctx context.Context, one spoor.Session) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if hangUp(ctx, fd, one) {
-		return true, nil
+	if open, ended := hangUp(ctx, fd, one); ended || !open {
+		return ended, nil
 	}
 	if err := unix.PidfdSendSignal(fd, unix.SIGTERM, nil, 0); err != nil {
 		return false, fmt.Errorf("process %d: %w", one.PID, err)

@@ -315,7 +315,7 @@ func (b *book) recentArrivals() []time.Time {
 
 // Bounds of what scripts are looked for by.
 const (
-	maxArrivals   = 1000
+	maxArrivals   = 1000 // messages of a source
 	arrivalsReach = 24 * time.Hour
 )
 
