@@ -189,7 +189,7 @@ func bareName(name []byte) []byte {
 // relate looks whether an event makes its message wanted, or others because of
 // it: bounces, forwards, the same message under another ID.
 func (s *Search) relate(l *Life, e *spoor.Event) {
-	l.wanted = l.wanted || s.matches(e.Address) || s.matches(e.Parent)
+	l.wanted = l.wanted || s.matches(e.Address) || s.matches(e.Parent) || e.Kind == spoor.EventRemoved && s.mentions(e.Text)
 	if len(e.Related) > 0 {
 		key := s.journal.relatedKey(e)
 		other := s.open[key]
@@ -230,6 +230,23 @@ func (s *Search) matches(address []byte) bool {
 		return len(address) >= len(want) && bytes.EqualFold(address[len(address)-len(want):], []byte(want))
 	}
 	return bytes.EqualFold(address, []byte(want))
+}
+
+// mentions reports whether one of the addresses in angle brackets is wanted. What a
+// policy took away before it was queued has its sender and recipient there alone:
+// Postfix writes from=<…> to=<…> after the reason.
+func (s *Search) mentions(text []byte) bool {
+	for s.wanted.Address != "" {
+		open := bytes.IndexByte(text, '<')
+		if open < 0 {
+			return false
+		}
+		text = text[open+1:]
+		if end := bytes.IndexByte(text[:min(len(text), 1024)], '>'); end >= 0 && s.matches(text[:end]) {
+			return true
+		}
+	}
+	return false
 }
 
 // end closes a life, and forgets it unless it is wanted.

@@ -102,3 +102,15 @@ func TestAMessageThatWasQueuedAgainTellsUnderWhichID(t *testing.T) {
 		t.Errorf("%+v", lives)
 	}
 }
+
+func TestWhatAPolicyTookAwayIsFoundByItsAddresses(t *testing.T) {
+	p := newTape().client("4A", "198.51.100.7", "anna@here.test").named("4A", "<1>").
+		keyed(spoor.EventRemoved, "4A", func(e *spoor.Event) {
+			e.Text = []byte("discard: header Subject: < cheap> from h.test[198.51.100.7]; from=<anna@here.test> to=<x@far.test> proto=ESMTP helo=<h.test>")
+		})
+	for address, want := range map[string]int{"x@far.test": 1, "Anna@here.test": 1, "@far.test": 1, "y@far.test": 0, "ar.test": 0, "@ar.test": 0} {
+		if got := p.lives(t, Wanted{Address: address}); len(got) != want {
+			t.Errorf("%s: %q, want %d", address, got, want)
+		}
+	}
+}
