@@ -26,21 +26,22 @@ func bouncing(f *facts) reading {
 	}
 }
 
-// backscatter reads BACKSCATTER: many bounces made here. A few are how mail
-// works; many are either a large share of the queue or hundreds.
+// backscatter reads BACKSCATTER: many bounces made here that leave this server. A
+// few are how mail works; many are either a large share of the queue or hundreds.
+// Bounces to recipients here tell users of their own mail that failed.
 func backscatter(f *facts) reading {
-	n := float64(f.t.Messages)
-	many := max(ramp(fraction(f.t.Messages, f.total.Messages), 0.005, 0.03), ramp(n, 100, 500))
+	n := float64(f.t.Outbound)
+	many := max(ramp(fraction(f.t.Outbound, f.total.Messages), 0.005, 0.03), ramp(n, 100, 500))
 	weight := 3.5 * ramp(n, 3, 12) * many
 	if weight == 0 {
 		return reading{}
 	}
 	return reading{
 		weight: weight,
-		count:  f.t.Messages,
-		text: partOf(f.t.Messages, f.total.Messages, "messages "+f.where()) +
+		count:  f.t.Outbound,
+		text: partOf(f.t.Outbound, f.total.Messages, "messages "+f.where()) +
 			" are bounces made here, for senders who may never have written (backscatter); " + f.cause(),
-		check:    f.listing("ids"),
+		check:    f.recount(f.t.Outbound),
 		evidence: []spoor.Evidence{{What: "cause", Text: fmt.Sprintf("%d %s", f.t.CauseCount, f.t.Cause)}},
 	}
 }

@@ -53,6 +53,8 @@ func TestReasonsSayWhatWasCounted(t *testing.T) {
 	f("BACKSCATTER", bounce, 3.5, 12, bounces+"mail from network:192.0.2.99 caused 10 of them")
 	bounce.Cause.Name = "192.0.2.99; reboot"
 	f("BACKSCATTER", bounce, 3.5, 12, bounces+"mail from one network caused 10 of them")
+	bounce.Outbound = 4 // the others tell users here of their own mail that failed
+	f("BACKSCATTER", bounce, 0.39, 4, "4 of 117 messages in the queue (3%) are bounces made here, for senders who may never have written (backscatter); mail from one network caused 10 of them")
 }
 
 func TestForgedTracesQuoteForgeries(t *testing.T) {
