@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -38,11 +39,26 @@ func (s *server) streams(o *options) ([]logs.Stream, error) {
 	case len(o.logs) == 0:
 		return logs.Find(s.root, s.ownLogs(), s.gaps), nil
 	}
-	streams, err := logs.Named(s.root, o.logs)
+	streams, err := logs.Named(s.root, o.logNames())
 	if err != nil {
-		return nil, logProblem(err)
+		return nil, logProblem(err, o.root)
 	}
 	return streams, nil
+}
+
+// logNames are the values of --log below the root. Of the running system a relative
+// name is, as for any command, one in the working directory.
+func (o *options) logNames() []string {
+	if filepath.Clean(o.root) != "/" {
+		return o.logs
+	}
+	names := slices.Clone(o.logs)
+	for i, name := range names {
+		if whole, err := filepath.Abs(name); err == nil {
+			names[i] = whole
+		}
+	}
+	return names
 }
 
 // ownLogs are where the MTA may write its log itself.
@@ -53,9 +69,12 @@ func (s *server) ownLogs() []string {
 	return nil
 }
 
-func logProblem(err error) error {
+func logProblem(err error, root string) error {
 	p := &spoor.Problem{What: "cannot read the log: " + err.Error(), So: "nothing was answered", Err: err}
 	if errors.Is(err, fs.ErrNotExist) {
+		if filepath.Clean(root) != "/" {
+			p.So += "; --log names a file below the root"
+		}
 		p.Try = "spoor logs check"
 	}
 	return p
