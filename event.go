@@ -96,12 +96,13 @@ const (
 	EventRemoved                // an operator or a policy took it from the queue: ID, Text
 	EventInvoked                // a command of the MTA was started: PID, Text (its working directory)
 	EventProxied                // a filter before the queue has handed a message over that a login had sent: ID, Account
+	EventWebmail                // a webmail on this machine has handed a message over: ID, Account, Client (of the browser), Text (its Message-ID)
 )
 
 var eventNames = [...]string{
 	"none", "accepted", "attempt", "delivered", "deferred", "failed", "ended", "bounced", "connect", "disconnect",
 	"login", "login failed", "access", "access failed", "rejected", "handover", "status", "stopped", "trouble",
-	"submitted", "named", "queued", "removed", "invoked", "proxied",
+	"submitted", "named", "queued", "removed", "invoked", "proxied", "webmail",
 }
 
 // EventKinds lists every EventKind, in the order of their constants.

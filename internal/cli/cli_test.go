@@ -119,7 +119,7 @@ type listed struct {
 // with what was staged, with the log and by the queue alone: precision and
 // recall are 1.
 func TestEveryMessageIsAttributedRight(t *testing.T) {
-	for _, name := range []string{"qmail", "qmail-forged", "postfix", "exim", "exim499"} {
+	for _, name := range []string{"qmail", "qmail-forged", "postfix", "roundcube", "exim", "exim499"} {
 		root := hosttest.Unpack(t, name)
 		t.Run(name, func(t *testing.T) { testAttribution(t, name, "--root", root) })
 		t.Run(name+" without its log", func(t *testing.T) { testAttribution(t, name, "--root", root, "--log", "none") })

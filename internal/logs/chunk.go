@@ -121,6 +121,10 @@ func (w *worker) parseLine(at, end int, number uint32) {
 	}
 	w.line.Text = trimLine(c.buf[at:end])
 	header := w.split.split(&w.line)
+	if c.file.Webmail && (header != headerTagged || !bytes.Equal(w.line.Program, roundcube) || w.line.Text[0] != '[') {
+		c.foreign++
+		return
+	}
 	if header == headerNone {
 		w.headless(holed)
 		return

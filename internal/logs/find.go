@@ -58,6 +58,7 @@ func Find(root *host.Root, more []string, gaps *spoor.Gaps) []Stream {
 	for _, c := range present(root, dovecotLogs(root)) {
 		f.add(c, false)
 	}
+	f.addWebmails()
 	return f.streams
 }
 
@@ -241,6 +242,7 @@ func Named(root *host.Root, paths []string) ([]Stream, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
+		file.Webmail = isWebmail(root, name)
 		streams = append(streams, Stream{Name: name, Files: []File{file}})
 	}
 	return streams, nil

@@ -68,6 +68,8 @@ func (s *splitter) split(l *spoor.Line) header {
 		return s.splitTAI(text, l)
 	case c == '{':
 		return s.splitJSON(text, l)
+	case c == '[':
+		return s.splitRoundcube(text, l)
 	case c == '<':
 		rest, ok := cutPriority(text)
 		switch {

@@ -53,6 +53,7 @@ func TestHeadersAreTakenApart(t *testing.T) {
 		{"journalctl -o short-precise", "Nov 23 10:06:13.345364 mx1 postfix/smtpd[7]: b", "2026-11-23T10:06:13.345364Z", "mx1", "postfix/smtpd", 7, "b"},
 		{"journalctl -o short-iso", "2026-11-23T11:06:13+0100 mx1 postfix/smtpd[7]: b", "2026-11-23T10:06:13Z", "mx1", "postfix/smtpd", 7, "b"},
 		{"journalctl -o short-full", "Tue 2026-11-24 10:06:13 CET mx1 postfix/smtpd[7]: b", "2026-11-24T10:06:13Z", "mx1", "postfix/smtpd", 7, "b"},
+		{"Roundcube", "[27-Nov-2026 08:40:11 +0100]: <p9c19hm4> User a [b]", "2026-11-27T07:40:11Z", "", "roundcube", -1, "<p9c19hm4> User a [b]"},
 		{"splogger alone", "1795433754.288260 status: local 0/10", "2026-11-23T11:35:54.28826Z", "", "", -1, "status: local 0/10"},
 	}
 	for _, test := range tests {
@@ -74,7 +75,8 @@ func TestLinesWithoutHeader(t *testing.T) {
 	for _, line := range []string{
 		"", "ir/)", "Now is not a month", "Nov 23 11:32:15", "Nov 23 24:00:00 mx1 a: b", "Nov 41 11:32:15 mx1 a: b", "Nov 23 11:32:15mx1 a: b x",
 		"@400000006b0424491494a37 status", "@ffffffffffffffff1494a37c x", "2026-13-23T11:32:15Z mx1 a: b", "<22>", "<999999>Nov 23 11:32:15 mx1 a: b",
-		"<22>1 2026-11-23T11:32:15Z mx1 a b c [x", "Tue 2026-11-24 10:06:13 ", "Tue 2026-11-24 10:06:13 mx1.example.com postfix: b", "Tue 2026-11-24T10:06:13 CET mx1 b: c", "Nov 23 11:32:15.mx1 a: b", "0000000000.000000 status: x", "2000-03-02 09:44:33 10HmaX-0005vi-00 Completed", "1970-03-02 09:44:33 10HmaX-0005vi-00 Completed",
+		"<22>1 2026-11-23T11:32:15Z mx1 a b c [x", "Tue 2026-11-24 10:06:13 ", "Tue 2026-11-24 10:06:13 mx1.example.com postfix: b", "Tue 2026-11-24T10:06:13 CET mx1 b: c", "Nov 23 11:32:15.mx1 a: b", "0000000000.000000 status: x", "[27-Nov-2026 08:40:11 UTC] PHP Warning:  x", "[27-Nov-2026 08:40:11 UTC]: x", "[27-Nov-2026 08:40:11 +0100] x", "[41-Nov-2026 08:40:11 +0100]: x", "[27-Nov-2000 08:40:11 +0100]: x", "[27-Nov-2026]: ", "[]: ", "[",
+		"2000-03-02 09:44:33 10HmaX-0005vi-00 Completed", "1970-03-02 09:44:33 10HmaX-0005vi-00 Completed",
 	} {
 		if _, h, _ := splitOne(line); h != headerNone {
 			t.Errorf("%q has a header: %d", line, h)
@@ -105,7 +107,7 @@ func TestStampsOfAllDays(t *testing.T) {
 func FuzzHeader(f *testing.F) {
 	for _, text := range []string{
 		"Nov 23 11:32:15 mx1 qmail[3]: x", "<22>1 2026-11-23T11:32:15Z a b 3 - [x y=\"\\\"\"] z", "@400000006b0424491494a37c status: x",
-		"2026-11-23 11:32:15.5 x", "2026-11-23 11:32:15.5 +0100 [7] x", "2026-11-23 11:32:15 a: Info: b", "Mon 2026-11-23 11:32:15 UTC a b: c", "Nov 23 11:32:15.5 a b: c", `{"MESSAGE":"x"}`, "1795433754.288260 x", "<1>Nov  3 11:32:15 :", "2026-11-23T11:32:15+9", "Nov 23 11:32:15  [1]",
+		"2026-11-23 11:32:15.5 x", "2026-11-23 11:32:15.5 +0100 [7] x", "2026-11-23 11:32:15 a: Info: b", "Mon 2026-11-23 11:32:15 UTC a b: c", "Nov 23 11:32:15.5 a b: c", `{"MESSAGE":"x"}`, "1795433754.288260 x", "<1>Nov  3 11:32:15 :", "2026-11-23T11:32:15+9", "Nov 23 11:32:15  [1]", "[27-Nov-2026 08:40:11 +0100]: <x> User a",
 		twoHosts,
 	} {
 		f.Add([]byte(text))

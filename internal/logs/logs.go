@@ -61,6 +61,7 @@ type File struct {
 	Compression Compression
 	SizeBytes   int64 // on disk
 	ModTime     time.Time
+	Webmail     bool // written by a webmail, as the user of the web server: lines that claim to be of another program are not looked at
 }
 
 // Stream is one log: its current file and those that were rotated away.

@@ -26,6 +26,8 @@ func ParseFilter(l *spoor.Line, program []byte, e *spoor.Event) spoor.LineSort {
 		return pleskSaslauthd(l.Body, e)
 	case "saslauthd":
 		return saslauthd(l.Body, e)
+	case "roundcube":
+		return roundcube(l.Body, e)
 	}
 	if filters[string(program)] || bytes.HasPrefix(program, []byte("psa-pc-")) || bytes.HasPrefix(program, []byte("mailman")) || bytes.HasPrefix(program, []byte("sympa")) {
 		return spoor.LineKnown

@@ -179,7 +179,7 @@ func (j *Journal) settleKeyed(f *flight) {
 		f.cause, f.sure = f.book.named(), percent(sureFolder)
 		f.book = j.book(source, -1)
 	case f.via != nil:
-		f.book, f.sure, f.inferred, f.login = f.via, percent(sureLogins), true, f.viaPlace
+		f.book, f.sure, f.inferred, f.login = f.via, f.viaSure, true, f.viaPlace
 	case f.book == nil && f.logged && (f.nullSender || bytes.HasPrefix(f.pending, []byte("double-bounce@"))): // to the postmaster, or a probe
 		f.book = j.book(spoor.Source{Kind: spoor.KindBounce, Name: "unknown"}, -1)
 	case f.book == nil:

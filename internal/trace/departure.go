@@ -12,7 +12,7 @@ func (j *Journal) leaves(f *flight, e *spoor.Event) {
 			}
 		}
 	}
-	if f.logged && (f.book == nil || f.filtered || j.mayBeProxied(f)) {
+	if f.logged && (f.book == nil || f.filtered || j.mayBeProxied(f) || j.mayBeWebmails(f)) {
 		f.left = e.Time
 		j.leaving = append(j.leaving, departure{f.key, e.Time})
 		return

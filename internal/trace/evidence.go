@@ -132,6 +132,9 @@ func (w *witness) log(r ruling) {
 		w.prove(w.tracer.quote("log-login", m.ID, f.viaPlace))
 	}
 	if f := j.find(m); f != nil && f.logged {
+		if f.webmail {
+			w.prove(w.tracer.quote("log-webmail", m.ID, f.login))
+		}
 		w.compareUID(w.tracer.quote("log-accepted", m.ID, f.place), f)
 	}
 	w.compareLogin(r)

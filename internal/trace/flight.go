@@ -37,6 +37,7 @@ type flight struct {
 	queued   bool // the queue manager has it
 	filtered bool // handed over by a program of this machine that may pass on another's mail
 	proxied  bool // a filter handed it over for a login, before it was in the queue
+	webmail  bool // login is the line in which a webmail tells whose browser it was
 	goesOn   bool // it was in the queue before, under another ID
 	wentOn   bool // a message was met that was this one before
 	handedOn bool // it goes on under another ID, whatever its deliveries say
@@ -73,6 +74,7 @@ type flight struct {
 	dir        string // in which the command that queued it was started
 	via        *book  // account behind a program of this machine
 	viaPlace   spoor.LogPlace
+	viaSure    uint8 // in hundredths
 }
 
 // recipient is one envelope recipient, known by the hash of its address.

@@ -48,6 +48,7 @@ type Journal struct {
 	past        []pastOrigin       // the messages that were named last
 	invocations []invocation
 	mailboxes   map[uint64]opened // that were opened from this machine, by the hash of the account
+	webmails    webmails
 	sweepAt     int
 	proxies     bool // a filter before the queue was met
 	keep        bool // flights are not used again: somebody holds them
@@ -90,6 +91,10 @@ func (j *Journal) Add(b *spoor.Block) error {
 }
 
 func (j *Journal) add(b *spoor.Block, e *spoor.Event) {
+	if e.Kind == spoor.EventWebmail { // anybody may have written its time
+		j.webmailed(b, e)
+		return
+	}
 	if e.Time > j.last {
 		j.last = e.Time
 		if len(j.leaving) > 0 {
@@ -145,7 +150,7 @@ func (j *Journal) add(b *spoor.Block, e *spoor.Event) {
 		j.restart()
 	case spoor.EventTrouble:
 		j.Troubles.add(b, e)
-	case spoor.EventNone, spoor.EventAccessFailed, spoor.EventRejected:
+	case spoor.EventNone, spoor.EventAccessFailed, spoor.EventRejected, spoor.EventWebmail:
 	}
 }
 

@@ -73,7 +73,7 @@ func (l *Ledger) Add(m *spoor.Message) spoor.Source {
 	}
 	p.book(m, r)
 	l.bookSender(p, m, r)
-	p.bookTrail(m, r)
+	l.bookTrail(p, m, r)
 	l.bookScript(p, m, r)
 	l.uses.add(m, &r, p.traffic.Source)
 	p.bookStamp(m, r.stamp)
@@ -229,7 +229,7 @@ func within(domain, site string) bool {
 }
 
 // bookTrail counts what the header says.
-func (p *page) bookTrail(m *spoor.Message, r ruling) {
+func (l *Ledger) bookTrail(p *page, m *spoor.Message, r ruling) {
 	t := &p.traffic
 	if r.cause != (spoor.Source{}) {
 		if _, ok := p.causes[r.cause]; !ok {
@@ -238,8 +238,8 @@ func (p *page) bookTrail(m *spoor.Message, r ruling) {
 		p.causes[r.cause]++
 	}
 	if entry := m.Trail.Entry(); entry != nil && entry.Via == spoor.ViaNetwork {
-		if entry.Client.IsValid() {
-			p.clients[entry.Client]++
+		if client := l.tracer.clientOf(m, entry.Client); client.IsValid() {
+			p.clients[client]++
 		}
 		t.Submitted += one(r.source.Kind == spoor.KindNetwork)
 	}

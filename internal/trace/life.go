@@ -119,6 +119,12 @@ func (s *Search) lifeOf(e *spoor.Event) *Life {
 		return l
 	case spoor.EventBounced, spoor.EventEnded, spoor.EventRemoved, spoor.EventProxied:
 		return s.open[s.journal.messageKey(e)]
+	case spoor.EventWebmail:
+		for _, origin := range s.journal.origins {
+			if l := s.open[spoor.IDHash(e.ID)^origin]; l != nil && l.flight != nil && (l.flight.webmail || l.flight.via != nil) {
+				return l
+			}
+		}
 	case spoor.EventStopped:
 		clear(s.attempts)
 	default:
@@ -145,12 +151,15 @@ func (s *Search) life(e *spoor.Event) *Life {
 	l = &Life{ID: spoor.QueueID(e.ID), QP: -1, flight: f}
 	l.wanted = l.ID == s.wanted.ID || s.related[key]
 	s.open[key] = l
-	if f != nil && f.login.Line > 0 && (!f.keyed || f.dir != "") {
-		kind := spoor.EventLogin
-		if f.dir != "" {
-			kind = spoor.EventInvoked
+	if f != nil && f.login.Line > 0 && (!f.keyed || f.dir != "" || f.webmail) {
+		step := Step{Kind: spoor.EventLogin, Time: max(f.opened, 0), Place: f.login}
+		switch {
+		case f.dir != "":
+			step.Kind = spoor.EventInvoked
+		case f.webmail:
+			step.Kind, step.Time = spoor.EventWebmail, f.submitted
 		}
-		l.Steps = append(l.Steps, Step{Kind: kind, Time: max(f.opened, 0), Place: f.login})
+		l.Steps = append(l.Steps, step)
 	}
 	return l
 }
@@ -281,6 +290,9 @@ func (s *Search) name(l *Life) {
 	l.Source, l.Cause = f.source(s.journal), f.cause
 	if l.Source.Kind == spoor.KindForward && f.book != nil && f.book.source != l.Source && l.Cause == (spoor.Source{}) {
 		l.Cause = f.book.named()
+	}
+	if f.via != nil {
+		f.sure = f.viaSure
 	}
 	l.Sure, l.Inferred, l.Rivals = float64(f.sure)/100, f.inferred || f.via != nil, int(f.ambig)
 }

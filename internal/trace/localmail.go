@@ -8,13 +8,13 @@ import (
 
 // webmail looks for the account behind a message that a program on this machine
 // handed over by SMTP without a login: who had opened the sender's mailbox from
-// here, as a webmail does for its user.
+// here, as a webmail does for its user. Where the webmail has a log, that says.
 func (j *Journal) webmail(f *flight, e *spoor.Event) {
-	if !f.filtered || !f.client.IsLoopback() || f.domain == 0 || !j.serves(f.domain) {
+	if f.via != nil || !f.filtered || !f.client.IsLoopback() || f.domain == 0 || !j.serves(f.domain) || j.webmails.tells(f) {
 		return
 	}
 	if found, ok := j.mailboxes[f.senderHash]; ok && f.submitted.Sub(found.time) < webmailReach {
-		f.via, f.viaPlace = j.account(e.Address), found.place
+		f.via, f.viaPlace, f.viaSure = j.account(e.Address), found.place, percent(sureLogins)
 	}
 }
 

@@ -27,6 +27,7 @@ func (j *Journal) submitted(b *spoor.Block, e *spoor.Event) {
 		return
 	}
 	j.entered(f, e)
+	j.byWebmail(f, e)
 }
 
 // begin returns the flight of a message that enters the queue now. One with the
@@ -125,6 +126,7 @@ func (j *Journal) acceptSubmitted(b *spoor.Block, e *spoor.Event) {
 	}
 	j.name(f, e.Text)
 	j.queued(e)
+	j.byWebmail(f, e)
 }
 
 // makesBounces reports whether what a login hands over because of another message can

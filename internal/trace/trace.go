@@ -67,6 +67,7 @@ const (
 	sureLogin    = 0.9  // the one account that had logged in from the client's address
 	sureFolders  = 0.9  // the site in whose folder the web server's user called the MTA
 	sureLogins   = 0.7  // the last of several such accounts
+	sureWebmail  = 0.6  // the account that a webmail's log names, which scripts of sites may write
 )
 
 // ruling is a decision without its evidence: cheap enough for every message of
@@ -134,7 +135,7 @@ func (t *Tracer) follow(m *spoor.Message, r ruling) ruling {
 		r.source.Kind == spoor.KindUnknown && f.traced && f.book != nil && f.book.source.Kind != spoor.KindUnknown: // a damaged file, or a header without its first line
 		return ruling{source: f.source(t.journal), uid: int(f.book.uid), confidence: float64(f.sure) / 100, proof: r.proof, flight: f}
 	case f.via != nil:
-		return ruling{source: f.via.named(), uid: -1, confidence: sureLogins, proof: r.proof, flight: f}
+		return ruling{source: f.via.named(), uid: -1, confidence: float64(f.viaSure) / 100, proof: r.proof, flight: f}
 	case r.source.Kind == spoor.KindNetwork && f.alias != "" && f.forwards():
 		return ruling{source: f.source(t.journal), uid: -1, confidence: sureFolder, cause: r.source, proof: r.proof, flight: f}
 	}
