@@ -27,7 +27,15 @@ func named(b []byte, e *spoor.Event) spoor.LineSort {
 			return spoor.LineKnown
 		}
 	}
-	if number, rest := digits(b); number > 0 && (bytes.HasPrefix(rest, []byte(" accept() failure")) || bytes.HasPrefix(rest, []byte(" select() failure"))) {
+	if number, rest := digits(b); number > 0 && (bytes.HasPrefix(rest, []byte(" accept() failure")) || bytes.HasPrefix(rest, []byte(" select() failure")) || bytes.HasPrefix(rest, []byte(" poll() failure"))) {
+		return trouble(b, e)
+	}
+	if number, ok := cut(b, "process "); ok {
+		if _, rest := digits(number); bytes.HasPrefix(rest, []byte(" crashed with signal ")) {
+			return trouble(b, e)
+		}
+	}
+	if strayUser, ok := cut(b, "User "); ok && bytes.HasSuffix(strayUser, []byte(" transport is on the never_users list")) {
 		return trouble(b, e)
 	}
 	if bytes.HasPrefix(b, []byte("...")) { // arguments that did not fit on the line before

@@ -36,10 +36,7 @@ func (p *Parser) session(b []byte, e *spoor.Event) spoor.LineSort {
 		return identLine(rest, e)
 	}
 	if sender, ok := cut(b, "F="); ok {
-		if _, rest, ok := cutWord(sender); ok {
-			return verb(skipFields(rest), e)
-		}
-		return spoor.LineUnknown
+		return senderLine(sender, e)
 	}
 	if sort := authentication(b, e); sort != spoor.LineUnknown {
 		return sort
@@ -104,6 +101,25 @@ func identLine(b []byte, e *spoor.Event) spoor.LineSort {
 		e.Login = ident
 	}
 	return sort
+}
+
+// senderLine is the same where the sender comes first: of what local_scan() or a
+// list for mail without SMTP refuses. A host or a local process may follow.
+//
+//	F=a@b.test H=(x) [192.0.2.7] P=esmtp rejected by local_scan(): no
+//	F=<a@b.test> rejected by non-SMTP ACL: no
+func senderLine(b []byte, e *spoor.Event) spoor.LineSort {
+	_, rest, ok := cutWord(b)
+	if !ok {
+		return spoor.LineUnknown
+	}
+	if host, ok := cut(rest, " H="); ok {
+		return hostLine(host, e)
+	}
+	if ident, ok := cut(rest, " U="); ok {
+		return identLine(ident, e)
+	}
+	return verb(skipFields(rest), e)
 }
 
 // isVerb reports whether a client's line goes on with what is said of it.

@@ -42,6 +42,10 @@ func TestRefusedClientsAreRead(t *testing.T) {
 	f(oldStyle+" H=(x) [192.0.2.78] F=<a@b.test> rejected after DATA: This message contains malware", "192.0.2.78")
 	f("U=www-data F=<a@b.test> rejected RCPT <c@d.test>: no", "")
 	f(oldStyle+" F=<a@b.test> rejected by non-SMTP ACL: no", "")
+	f(oldStyle+" F=a@b.test H=(x) [192.0.2.78] P=esmtp rejected by local_scan(): Rejected", "192.0.2.78")
+	f(newStyle+" F=<> H=mx.a.test (x) [192.0.2.78] P=smtp temporarily rejected by local_scan(): later", "192.0.2.78")
+	f(newStyle+` F="a H=[192.0.2.1] b"@b.test H=(x) [192.0.2.78] P=smtp rejected by local_scan(): no`, "192.0.2.78")
+	f(newStyle+" F=a@b.test U=www-data P=local rejected by local_scan(): no", "")
 	f("rejected EHLO from [192.0.2.78]: syntactically invalid argument(s): (no argument given)", "192.0.2.78")
 	f("rejected MAIL from (x) [192.0.2.78]:45 I=[198.51.100.1]:25: no HELO/EHLO given", "192.0.2.78")
 	f("rejected MAIL FROM:<a@b.test> H=(x) [192.0.2.78]: message too big: size=9 max=1", "192.0.2.78")
@@ -96,13 +100,15 @@ func TestOtherLinesAreToldApart(t *testing.T) {
 	}
 	for _, trouble := range []string{
 		"Failed to get write lock for /var/spool/exim4/db/retry.lockfile: timed out", "Exim configuration error in line 12 of /etc/exim.conf:", "spam acl condition: all spamd servers failed",
-		"malware acl condition: clamd /run/clamd.ctl : unable to connect to UNIX socket", "socket bind() to port 25 for address 192.0.2.1 failed: Address already in use: daemon abandoned", "3 accept() failures: Too many open files",
+		"malware acl condition: clamd /run/clamd.ctl : unable to connect to UNIX socket", "socket bind() to port 25 for address 192.0.2.1 failed: Address already in use: daemon abandoned", "3 accept() failures: Too many open files", "1 poll() failure: Bad file descriptor",
+		newStyle + " User 0 set for local_delivery transport is on the never_users list", newStyle + " Tainted filename '/srv/a'", "process 77 crashed with signal 11 while delivering " + newStyle,
+		newStyle + " Couldn't remove message log /var/spool/exim4/msglog/x: Permission denied", "signing_init: RSA key load failed",
 	} {
 		if got := told(logLine("2026-11-23 10:37:57 " + trouble)); !strings.HasPrefix(got, "trouble ") {
 			t.Errorf("%s is %s", trouble, got)
 		}
 	}
-	for _, unknown := range []string{"", " ", "lorem ipsum", "H=", "H=a.test [192.0.2.1] lorem", "U=", "U=a lorem", "F=<", "[192.0.2.1] lorem", "exim lorem", "pid lorem", "SMTP lorem", "Started", "12 lorem", "<a@b.test> lorem"} {
+	for _, unknown := range []string{"", " ", "lorem ipsum", "H=", "H=a.test [192.0.2.1] lorem", "U=", "U=a lorem", "F=<", "[192.0.2.1] lorem", "exim lorem", "pid lorem", "SMTP lorem", "Started", "12 lorem", "process lorem", "process 7 lorem", "User lorem", "F=lorem", "F=lorem H=[192.0.2.1] lorem", "<a@b.test> lorem"} {
 		tells(t, unknown, "unknown")
 	}
 }
