@@ -56,7 +56,7 @@ func dovecot(b []byte, e *spoor.Event) spoor.LineSort {
 	}
 	if end := bytes.Index(b, []byte(": ")); end > 0 {
 		if process, ok := dovecotTag(b[:end]); ok {
-			return process.read(b[end+2:], e)
+			return process.read(b[:end], b[end+2:], e)
 		}
 	}
 	if hasAny(b, "pam_") {
@@ -79,14 +79,14 @@ func cutLevel(b []byte) (text []byte, grave bool) {
 	return b, hasAny(b, "Error: ", "Fatal: ", "Panic: ", "Warning: ", "Debug: ", "Raw backtrace: ")
 }
 
-// read reads what a process says.
-func (p dovecotProcess) read(b []byte, e *spoor.Event) spoor.LineSort {
+// read reads what a process says, which names itself by the tag.
+func (p dovecotProcess) read(tag, b []byte, e *spoor.Event) spoor.LineSort {
 	b, grave := cutLevel(b)
 	switch {
 	case grave || p == dovecotOther:
 		return spoor.LineKnown
 	case p == dovecotAuth:
-		return dovecotPassdb(b, e)
+		return dovecotPassdb(tag, b, e)
 	}
 	return p.login(b, e)
 }
@@ -97,6 +97,7 @@ func (p dovecotProcess) read(b []byte, e *spoor.Event) spoor.LineSort {
 //	Login: user=<a@example.com>, method=PLAIN, rip=198.51.100.7, lip=192.0.2.1, mpid=77, TLS, session=<YADINsQCDs5BH8Pg>
 //	Disconnected: Connection closed (auth failed, 3 attempts in 12 secs): user=<a@example.com>, method=PLAIN, rip=198.51.100.7, lip=192.0.2.1
 //	Login aborted: Connection closed (auth failed, 1 attempts in 2 secs) (auth_failed): user=<a>, method=PLAIN, rip=198.51.100.7, lip=192.0.2.1
+//	Client has quit the connection (auth failed, 1 attempts in 2 secs): user=<a>, method=LOGIN, rip=198.51.100.7, lip=192.0.2.1
 func (p dovecotProcess) login(b []byte, e *spoor.Event) spoor.LineSort {
 	reason, client := splitLogin(b)
 	ok, failed := spoor.EventAccess, spoor.EventAccessFailed
@@ -111,11 +112,10 @@ func (p dovecotProcess) login(b []byte, e *spoor.Event) spoor.LineSort {
 			return spoor.LineKnown
 		}
 		e.Kind = ok
-	case hasAny(reason, "Disconnected", "Aborted login", "Login aborted", "Maximum number of connections from user+IP exceeded", "Internal login failure", "Connection closed", "Login failed"):
-		if !authFailed(reason) {
-			return spoor.LineKnown
-		}
+	case authFailed(reason) && client != nil:
 		e.Kind = failed
+	case client != nil, hasAny(reason, "Disconnected", "Aborted login", "Login aborted", "Maximum number of connections from user+IP exceeded", "Internal login failure", "Connection closed", "Login failed"):
+		return spoor.LineKnown
 	case hasAny(b, "SSL", "TLS", "Killed with signal", "Shutting down", "Server shutting down", "Too many ", "Auth process ", "conn ", "Connection queue full", "process ", "read(", "client "):
 		return spoor.LineKnown
 	default:
@@ -141,7 +141,7 @@ func splitLogin(b []byte) (reason, client []byte) {
 
 // authFailed reports whether a session ended after a wrong password.
 func authFailed(reason []byte) bool {
-	for _, words := range [...]string{"(auth failed, ", "(auth_failed)", " authentication attempts)"} {
+	for _, words := range [...]string{"(auth failed, ", "(auth_failed)", " authentication attempts)", "(proxy dest auth failed", "(proxy_dest_auth_failed)"} {
 		if bytes.Contains(reason, []byte(words)) {
 			return true
 		}

@@ -13,7 +13,10 @@ import (
 //	passwd-file(anna@example.com,192.0.2.4,<YADINsQCDs5BH8Pg>): Password mismatch
 //	conn unix:auth-worker (pid=12,uid=97): auth-worker<7>: sql(anna@example.com,192.0.2.4): unknown user
 //	pam_unix(dovecot:auth): authentication failure; logname= uid=0 euid=0 tty=dovecot ruser=anna rhost=192.0.2.4
-func dovecotPassdb(b []byte, e *spoor.Event) spoor.LineSort {
+func dovecotPassdb(tag, b []byte, e *spoor.Event) spoor.LineSort {
+	if user, client, ok := authTag(tag); ok {
+		return namedPassdb(user, client, b, e)
+	}
 	b = cutWorker(b)
 	if hasAny(b, "pam_") {
 		return pam(b, e)
@@ -35,6 +38,45 @@ func dovecotPassdb(b []byte, e *spoor.Event) spoor.LineSort {
 	user, client := passdbClient(b[open+1 : end])
 	if client == nil {
 		return spoor.LineKnown // a recipient was looked up
+	}
+	e.Kind, e.Address, e.Client = spoor.EventAccessFailed, user, client
+	return spoor.LineEvent
+}
+
+// authTag reads account and address where the tag has them, as since Dovecot 2.4.
+// client is nil where a recipient was looked up.
+//
+//	auth(anna@example.com,192.0.2.4,sasl:plain)<YADINsQCDs5BH8Pg>
+//	auth-worker(anna@example.com,192.0.2.4,sasl:login,master)<77><YADINsQCDs5BH8Pg>
+func authTag(tag []byte) (user, client []byte, ok bool) {
+	open, end := bytes.IndexByte(tag, '('), bytes.LastIndexByte(tag, ')')
+	if open < 0 || end < open {
+		return nil, nil, false
+	}
+	inside := tag[open+1 : end]
+	if bytes.IndexByte(inside, ',') < 0 { // auth(default)
+		return nil, nil, false
+	}
+	inside = bytes.TrimSuffix(inside, []byte(",master"))
+	const mechanism = ",sasl:"
+	if at := bytes.LastIndex(inside, []byte(mechanism)); at >= 0 && bytes.IndexByte(inside[at+len(mechanism):], ',') < 0 {
+		inside = inside[:at]
+	}
+	user, client = passdbClient(inside)
+	return user, client, true
+}
+
+// namedPassdb is what a password database says of the account in the tag.
+//
+//	sql: Password mismatch
+//	request [7]: sql: unknown user
+func namedPassdb(user, client, b []byte, e *spoor.Event) spoor.LineSort {
+	if hasAny(b, "request [") {
+		_, b, _ = bytes.Cut(b, []byte("]: "))
+	}
+	_, text, ok := bytes.Cut(b, []byte(": "))
+	if !ok || client == nil || !passdbRefused(text) {
+		return spoor.LineKnown
 	}
 	e.Kind, e.Address, e.Client = spoor.EventAccessFailed, user, client
 	return spoor.LineEvent
@@ -71,10 +113,10 @@ func passdbRefused(text []byte) bool {
 		"password not found", "Password not in expected format", "User is blocked", "user is blocked")
 }
 
-// passdbClient reads account and address: "anna,192.0.2.4" or
-// "anna,192.0.2.4,<session>". An account that was not understood is "?".
+// passdbClient reads account and address: "anna,192.0.2.4",
+// "anna,192.0.2.4,<session>" or, without a session, "anna,192.0.2.4,". An account that was not understood is "?".
 func passdbClient(b []byte) (user, client []byte) {
-	if comma := bytes.LastIndexByte(b, ','); comma >= 0 && bytes.HasSuffix(b, []byte{'>'}) {
+	if comma := bytes.LastIndexByte(b, ','); comma >= 0 && (comma+1 == len(b) || bytes.HasSuffix(b, []byte{'>'})) {
 		b = b[:comma]
 	}
 	comma := bytes.LastIndexByte(b, ',')

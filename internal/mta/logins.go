@@ -32,7 +32,7 @@ func ParseLogin(l *spoor.Line, program []byte, e *spoor.Event) (sort spoor.LineS
 		}
 	}
 	if process, ok := dovecotTag(program); ok && (process.isLogin() || process.isAuth() || len(l.Host) == 0) {
-		return process.read(l.Body, e), true
+		return process.read(program, l.Body, e), true
 	}
 	return spoor.LineForeign, false
 }

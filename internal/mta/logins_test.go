@@ -56,6 +56,8 @@ func TestDovecotsLoginServices(t *testing.T) {
 	} {
 		f(reason+": "+client+", TLS, session=<YADINsQCDs5BH8Pg>", "access failed <a@example.com> 192.0.2.4")
 	}
+	f("Disconnected (proxy dest auth failed): "+client, "access failed <a@example.com> 192.0.2.4")
+	f("Login aborted: Logged out (proxy dest authentication failure to mx2, 1 attempts in 2 secs) (proxy_dest_auth_failed): "+client, "access failed <a@example.com> 192.0.2.4")
 	f("Disconnected (auth failed, 1 attempts): method=PLAIN, rip=192.0.2.4, lip=192.0.2.1, TLS: Disconnected", "access failed 192.0.2.4")
 	f("Aborted login (auth failed, 1 attempts): user=<>, method=PLAIN, rip=192.0.2.4, lip=192.0.2.1", "access failed <> 192.0.2.4")
 	f("Aborted login (auth failed, 1 attempts): user=<x>, rip=6.6.6.6, lip=y>, method=PLAIN, rip=192.0.2.4, lip=192.0.2.1", "access failed <x>, rip=6.6.6.6, lip=y> 192.0.2.4")
@@ -78,6 +80,10 @@ func TestDovecotsSubmissionLoginsAreLoginsToSend(t *testing.T) {
 	const client = ": user=<a@example.com>, method=PLAIN, rip=192.0.2.4, lip=192.0.2.1, mpid=77, TLS"
 	f("submission-login: Login"+client, "login <a@example.com> 192.0.2.4")
 	f("submission-login: Disconnected (auth failed, 1 attempts in 2 secs)"+client, "login failed <a@example.com> 192.0.2.4")
+	for _, reason := range []string{"Client has quit the connection", "Remote closed connection", "Remote closed connection unexpectedly"} {
+		f("submission-login: "+reason+" (auth failed, 1 attempts in 2 secs)"+client, "login failed <a@example.com> 192.0.2.4")
+		f("submission-login: "+reason+" (no auth attempts in 1 secs): user=<>, rip=192.0.2.4, lip=192.0.2.1", "known")
+	}
 	f("managesieve-login: Login"+client, "access <a@example.com> 192.0.2.4")
 }
 
@@ -96,6 +102,7 @@ func TestDovecotsPasswordChecks(t *testing.T) {
 	f("passwd-file(anna@example.com,192.0.2.4): Password mismatch", "access failed <anna@example.com> 192.0.2.4")
 	f("sql(anna@example.com,192.0.2.4,<YADINsQCDs5BH8Pg>): unknown user (SHA1 of given password: ecde9f)", "access failed <anna@example.com> 192.0.2.4")
 	f("ldap(anna,2001:db8::4,<x/y>): invalid credentials (given password: x)", "access failed <anna> 2001:db8::4")
+	f("ldap(anna,192.0.2.4,): invalid credentials", "access failed <anna> 192.0.2.4") // without a session
 	f("pam(anna,::ffff:192.0.2.4): pam_authenticate() failed: Authentication failure (password mismatch?)", "access failed <anna> 192.0.2.4")
 	f("conn unix:auth-worker (pid=12,uid=97): auth-worker<7>: sql(anna,192.0.2.4): Password mismatch", "access failed <anna> 192.0.2.4")
 	f("login(?,192.0.2.4): Username character disallowed by auth_username_chars: 0x27 (username: x)", "access failed 192.0.2.4")
@@ -109,6 +116,28 @@ func TestDovecotsPasswordChecks(t *testing.T) {
 	f("pam_sss(dovecot:auth): authentication failure; logname= uid=0 euid=0 tty=dovecot ruser=root rhost=192.0.2.4  user=root", "access failed <root> 192.0.2.4")
 	f("pam_unix(dovecot:auth): check pass; user unknown", "known")
 	f("all is well", "unknown")
+}
+
+func TestDovecot24NamesTheAccountInTheTag(t *testing.T) {
+	f := func(tag, body, want string) {
+		t.Helper()
+		if got := beside("mx1", "dovecot", tag+": "+body); got != want {
+			t.Errorf("%s: %s\n got %s\nwant %s", tag, body, got, want)
+		}
+		if got := beside("", tag, "Info: "+body); got != want {
+			t.Errorf("in its own log: %s: %s\n got %s\nwant %s", tag, body, got, want)
+		}
+	}
+	const refused = "access failed <anna@example.com> 192.0.2.4"
+	f("auth(anna@example.com,192.0.2.4,sasl:login)<CvN+E95Uf4e7eEnj>", "sql: Password mismatch", refused)
+	f("auth(anna@example.com,192.0.2.4,sasl:scram-sha-256)", "passwd-file: unknown user", refused)
+	f("auth-worker(anna@example.com,192.0.2.4,sasl:plain)<77><CvN+E95Uf4e7eEnj>", "request [7]: pam: pam_authenticate() failed: Authentication failure (Password mismatch?)", refused)
+	f("auth(anna@example.com,192.0.2.4,sasl:plain,master)<CvN+E95Uf4e7eEnj>", "passwd-file: Password mismatch", refused)
+	f("auth(a,b)(c,192.0.2.4,sasl:plain)<CvN+E95Uf4e7eEnj>", "sql: Password mismatch", "access failed <a,b)(c> 192.0.2.4")
+	f("auth(?,192.0.2.4,sasl:plain)", "sql: Username character disallowed by auth_username_chars: 0x20", "access failed 192.0.2.4")
+	f("auth(anna@example.com,192.0.2.4,sasl:plain)", "sql: Password mismatch - trying the next passdb", "known")
+	f("auth(anna@example.com,192.0.2.4)<CvN+E95Uf4e7eEnj>", "sql: something else", "known")
+	f("auth(anna@example.com,sasl:plain)", "sql: unknown user", "known") // a recipient was looked up
 }
 
 func TestDovecotsOtherProcesses(t *testing.T) {
