@@ -293,8 +293,26 @@ func TestServicesAndCommands(t *testing.T) {
 	f("postdrop", "warning: uid=33: ignoring attribute record: a=b", `trouble uid=33 "warning: uid=33: ignoring attribute record: a=b"`)
 	f("sendmail", "fatal: open /etc/postfix/main.cf: Permission denied", `trouble "fatal: open /etc/postfix/main.cf: Permission denied"`)
 	f("policyd-spf", "prepend Received-SPF: Pass (mailfrom) identity=mailfrom", "known")
+	f("master", "reload configuration /etc/postfix", "known") // Postfix 2.2
+	f("postfix-script", "See http://www.postfix.org/COMPATIBILITY_README.html for details", "known")
+	f("postfix-script", `To disable backwards compatibility use "postconf compatibility_level=3.6" and "postfix reload"`, "known")
+	f("smtpd", "cannot load Certificate Authority data: disabling TLS support", "known")
 	f("anvil", "lies, damned lies", "unknown")
 	f("never-heard-of", "hello", "unknown")
+}
+
+func TestAVerboseDaemonIsUnderstood(t *testing.T) {
+	for program, bodies := range map[string][]string{
+		"qmgr": {"request: 87 (W)", "request ignored", "done incoming queue scan", "start sorted recipient list", "end sorted recipient list", "start move queue active -> incoming",
+			"end move queue active -> incoming", "wakeup 4F2A9C0101 after 1000 secs", "rewrite stream disconnect"},
+		"smtpd":   {"unknown_address_tempfail_action = defer_if_permit", "fsspace: .: block size 4096, blocks free 7612345", "before input_transp_cleanup: cleanup flags = enable_milters", "proxymap stream disconnect"},
+		"smtp":    {"smtp socket: wanted attribute: queue_id", "host name lookup methods: dns", "lookup far.example type MX flags 0", "begin far.example address list", "pref   10 host mx.far.example/203.0.113.9", "end far.example address list", "connecting to far.example port 25"},
+		"cleanup": {"initial envelope S anna@example.com", "extracted envelope E", "cleanup flags = enable_milters", "open incoming/4F2A9C0101"},
+	} {
+		for _, body := range bodies {
+			table(t, "postfix/"+program)(body, "known")
+		}
+	}
 }
 
 func TestNonsenseIsUnknown(t *testing.T) {
@@ -323,6 +341,15 @@ func TestTheProgramDecidesFirst(t *testing.T) {
 		if got := parsed(program, "4FA8DC0101: client=h.example[198.51.100.2]"); got != want {
 			t.Errorf("%q: got %s, want %s", program, got, want)
 		}
+	}
+	for _, command := range []string{"postfix", "postmulti", "postconf"} {
+		const warning = "warning: /etc/postfix/main.cf, line 7: overriding earlier entry: mynetworks=127.0.0.0/8"
+		if got := parsed(command, warning); got != fmt.Sprintf("trouble %q", warning) {
+			t.Errorf("before main.cf was read: %s: %s", command, got)
+		}
+	}
+	if got := parsed("postfix", "Postfix is running with backwards-compatible default settings"); got != "known" {
+		t.Errorf("before main.cf was read: %s", got)
 	}
 	if got := parsed("/postfix-script", "stopping the Postfix mail system"); got != "known" {
 		t.Errorf("without a syslog_name: %s", got)

@@ -142,7 +142,7 @@ func isTLS(b []byte) bool {
 	case 's', 'i', 'c', 'l':
 		return starts(b, "setting up TLS connection ", "initializing the client-side TLS engine", "initializing the server-side TLS engine", "certificate verification failed for ",
 			"server certificate verification failed for ", "client certificate verification failed for ", "certificate peer name verification failed for ",
-			"looking for session ", "save session ", "lookup smtp", "lookup lmtp", "issuer=", "subject=", "cannot load Certification Authority data", "cannot set default OpenSSL ", "close smtp", "close lmtp")
+			"looking for session ", "save session ", "lookup smtp", "lookup lmtp", "issuer=", "subject=", "cannot load Certification Authority data", "cannot load Certificate Authority data", "cannot set default OpenSSL ", "close smtp", "close lmtp")
 	case 'r', 'p', 'w', 'd', 'o':
 		return starts(b, "reloaded session ", "remove session ", "put smtp", "read from ", "write to ", "write smtp", "read smtp", "delete smtp", "open smtp", "put lmtp", "write lmtp", "read lmtp", "delete lmtp", "open lmtp")
 	case '0':
@@ -163,7 +163,7 @@ func isLifecycle(b []byte) bool {
 	case 'c':
 		return starts(b, "cache ") && bytes.Contains(b, []byte(" cleanup: retained=")) || starts(b, "connection established", "connection closed", "connect to subsystem ", "close database ")
 	case 'u':
-		return starts(b, "using backwards-compatible default setting ", "using config files in ")
+		return starts(b, "using backwards-compatible default setting ", "using using backwards-compatible default setting ", "using config files in ")
 	case '/':
 		return bytes.Contains(b, []byte(": using backwards-compatible default setting "))
 	case 'm':
@@ -189,7 +189,13 @@ func isLifecycle(b []byte) bool {
 //	> h.test[192.0.2.4]: 250-PIPELINING
 //	private/anvil socket: wanted attribute: status
 func isVerbose(b []byte) bool {
-	if starts(b, "> ", "< ", ">>> ", "send attr ", "input attribute ", "private/", "public/", "name_mask: ", "watchdog_", "report ", "deliver_message: ", "been_here: ", "dict_", "trying... [", "rewrite_clnt: ", "inet_addr_local: ", "mynetworks: ") {
+	if starts(b, "> ", "< ", ">>> ", "send attr ", "input attribute ", "private/", "public/", "name_mask: ", "watchdog_", "report ", "deliver_message: ", "been_here: ", "dict_", "trying... [", "rewrite_clnt: ", "inet_addr_local: ", "mynetworks: ",
+		"request: ", "request ignored", "start sorted recipient list", "end sorted recipient list", "start move queue ", "end move queue ", "wakeup ", "fsspace: ", "before input_transp_cleanup: ", "after input_transp_cleanup: ",
+		"cleanup flags = ", "initial envelope ", "extracted envelope ", "open incoming/", "host name lookup methods: ", "connecting to ", "pref ") {
+		return true
+	}
+	if starts(b, "done ") && ends(b, " queue scan") || starts(b, "begin ", "end ") && ends(b, " address list") || starts(b, "lookup ") && bytes.Contains(b, []byte(" flags ")) ||
+		ends(b, " stream disconnect") || bytes.Contains(b, []byte(" socket: wanted attribute: ")) {
 		return true
 	}
 	underscore, end := false, 0
@@ -197,7 +203,7 @@ func isVerbose(b []byte) bool {
 		underscore = underscore || b[end] == '_'
 		end++
 	}
-	return underscore && end < len(b) && (starts(b[end:], ": ") || b[end] == '[' || b[end] == '(')
+	return underscore && end < len(b) && (starts(b[end:], ": ", " = ") || b[end] == '[' || b[end] == '(')
 }
 
 // hostRemark is a line about a session that begins with its host, of TLS mostly.

@@ -87,13 +87,13 @@ func service(b []byte, e *spoor.Event) spoor.LineSort {
 	case 'd':
 		known = starts(b, "daemon started")
 	case 'r':
-		known = starts(b, "reload -- version ", "refreshing the Postfix mail system", "request: ", "remove ", "read ", "received master trigger", "re-opening ", "rotating ")
+		known = starts(b, "reload -- version ", "reload configuration ", "refreshing the Postfix mail system", "request: ", "remove ", "read ", "received master trigger", "re-opening ", "rotating ")
 	case 't':
 		known = starts(b, "terminating on signal ", "throttling command ", "throttle released for command ", "the Postfix mail system is ", "time to retire -- ")
 	case 'w':
 		known = starts(b, "waiting for the Postfix mail system to terminate", "whitelisting ")
-	case 'C', 'D', 'T':
-		known = starts(b, "CONNECT from [", "CONNECT to ", "DISCONNECT [", "DISCONNECT ", "TLS handshake failed for service=", "TLS support is not compiled in")
+	case 'C', 'D', 'S', 'T':
+		known = starts(b, "See http://www.postfix.org/COMPATIBILITY_README.html ", "See https://www.postfix.org/COMPATIBILITY_README.html ", "To disable backwards compatibility use ", "CONNECT from [", "CONNECT to ", "DISCONNECT [", "DISCONNECT ", "TLS handshake failed for service=", "TLS support is not compiled in")
 	case 'e', 'l', 'c':
 		known = starts(b, "exiting to reopen ", "lost connection to EGD server ", "cannot read from entropy device ", "cannot seek entropy file ")
 	case 'P', 'G':

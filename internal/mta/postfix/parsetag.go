@@ -52,9 +52,14 @@ var daemons = map[string]daemon{
 // readTag reads a tag: syslog_name, maybe the name of a service, and the program,
 // with slashes between (mail_task.c).
 //
-//	postfix/smtpd  postfix/submission/smtpd  postfix-239.58.50.50/qmgr  postfix/10025/smtpd  /postfix-script
+// A command that has not read main.cf yet has its own name alone.
+//
+//	postfix/smtpd  postfix/submission/smtpd  postfix-239.58.50.50/qmgr  postfix/10025/smtpd  /postfix-script  postmulti
 func readTag(name []byte) tag {
 	slash := bytes.LastIndexByte(name, '/')
+	if slash < 0 && bytes.HasPrefix(name, []byte("post")) && daemons[string(name)] == daemonService {
+		return tag{daemon: daemonService}
+	}
 	if slash < 0 || bytes.ContainsAny(name, "(<") {
 		return tag{daemon: beside}
 	}
