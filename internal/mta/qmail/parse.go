@@ -62,12 +62,14 @@ func (p *Parser) others(l *spoor.Line, program []byte, e *spoor.Event) spoor.Lin
 	switch {
 	case string(program) == "plesk_saslauthd":
 		return saslauthd(l.Body, e)
+	case string(program) == "vpopmail":
+		return vpopmail(l.Body, e)
 	case bytes.HasPrefix(program, []byte("qmail")), bytes.HasPrefix(program, []byte("psa-pc-remote")):
 		return handlers(l, e)
 	case bytes.HasPrefix(l.Program, []byte("/usr/lib")) && bytes.Contains(l.Program, []byte("/plesk-9.0/")):
 		return spoor.LineKnown
 	}
-	for _, filter := range [...]string{"spamd", "clamd", "drwebd", "drweb", "spamassassin", "greylist", "splogger", "vpopmail", "vchkpw"} {
+	for _, filter := range [...]string{"spamd", "clamd", "drwebd", "drweb", "spamassassin", "greylist", "splogger", "vchkpw"} {
 		if string(program) == filter {
 			return spoor.LineKnown
 		}

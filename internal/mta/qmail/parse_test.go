@@ -131,6 +131,34 @@ func TestSMTPAuth(t *testing.T) {
 	f("a new sort of line", "unknown")
 }
 
+func TestVpopmailsLogins(t *testing.T) {
+	f := func(body, want string) {
+		t.Helper()
+		if got := parsed(NewParser(), "vpopmail", body); got != want {
+			t.Errorf("%s\n got %s\nwant %s", body, got, want)
+		}
+	}
+	const anna = "<anna@example.com> from 192.0.2.4"
+	f("vchkpw-smtp: (LOGIN) login success anna@example.com:192.0.2.4", "login "+anna)
+	f("vchkpw-submission: (CRAM-MD5) login success anna@example.com:::ffff:192.0.2.4", "login "+anna)
+	f("vchkpw-smtps: login success anna@example.com:2001:db8::4", "login <anna@example.com> from 2001:db8::4")
+	f("vchkpw-smtp: system password login success anna:192.0.2.4", "login <anna> from 192.0.2.4")
+	f("vchkpw-smtp: password fail anna@example.com:192.0.2.4", "login failed "+anna)
+	f("vchkpw-smtp: password fail (pass: '') bob@example.com:192.0.2.9') anna@example.com:192.0.2.4", "login failed "+anna)
+	f("vchkpw-smtp: vpopmail user not found anna@example.com:192.0.2.4", "login failed "+anna)
+	f("vchkpw-submission: null password given anna@example.com:192.0.2.4", "login failed "+anna)
+	f("vchkpw-smtp: invalid user/domain characters a:192.0.2.9:192.0.2.4", "login failed <a:192.0.2.9> from 192.0.2.4")
+	f("vchkpw-pop3: (PLAIN) login success anna@example.com:192.0.2.4", "access "+anna)
+	f("vchkpw-webmail: (PLAIN) login success anna@example.com:127.0.0.1", "access <anna@example.com> from 127.0.0.1")
+	f("vchkpw-imaps: password fail anna@example.com:192.0.2.4", "access failed "+anna)
+	f("vchkpw-smtp: setuid 89 failed errno 1 anna@example.com:192.0.2.4", "known")
+	f("vdelivermail: something", "known")
+	f("vchkpw-smtp: password fail (pass: 'x", "known")
+	f("vchkpw-smtp: password fail anna", "unknown")
+	f("vchkpw-smtp: password fail a:b@c", "unknown")
+	f("vchkpw-smtp: password fail :", "login failed <>")
+}
+
 func TestPlesksHandlers(t *testing.T) {
 	f := func(program, body, want string) {
 		t.Helper()
@@ -146,6 +174,8 @@ func TestPlesksHandlers(t *testing.T) {
 	f("qmail-remote-handlers", "from=a@example.com", "known")
 	f("qmail-local-handlers", "mailbox: /var/qmail/mailnames/example.co.uk/meg", "known")
 	f("/usr/lib64/plesk-9.0/psa-pc-remote", "REJECT during call 'limit-out' handler", `trouble "REJECT during call 'limit-out' handler"`)
+	f("/usr/lib64/plesk-9.0/psa-pc-remote", "Error during 'grey' handler", `trouble "Error during 'grey' handler"`)
+	f("/usr/lib64/plesk-9.0/psa-pc-remote", "_mh_fork(): unrecognized status code '5'", "known")
 	f("/usr/lib64/plesk-9.0/psa-pc-remote", "Message aborted.", "known")
 	f("qmail-queue-handlers", "never seen", "unknown")
 	f("plesk_saslauthd", "failed mail authentication attempt for user 'a@example.com' (password len=10)", "login failed <a@example.com>")

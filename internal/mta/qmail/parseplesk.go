@@ -179,13 +179,13 @@ func handlers(l *spoor.Line, e *spoor.Event) spoor.LineSort {
 	if bytes.HasPrefix(l.Body, []byte("from=")) || bytes.HasPrefix(l.Body, []byte("to=")) {
 		return spoor.LineKnown
 	}
-	if bytes.HasPrefix(l.Body, []byte("REJECT during")) || bytes.HasPrefix(l.Body, []byte("DISCARD during")) {
+	if bytes.HasPrefix(l.Body, []byte("REJECT during")) || bytes.HasPrefix(l.Body, []byte("DISCARD during")) || bytes.HasPrefix(l.Body, []byte("Error during")) {
 		e.Kind, e.Text, e.Shape = spoor.EventTrouble, l.Body, mta.Shape(l.Body)
 		return spoor.LineEvent
 	}
 	for _, start := range [...]string{
 		"Handlers Filter", "starter:", "mailbox:", "hook_dir", "recipient[", "handlers dir", "call_handlers", "possibly qmail-smtpd",
-		"cannot reinject", "Message aborted", "SKIP during", "PASS during", "ACCEPT during", "handlers_stderr:", "Unable to", "errno=",
+		"cannot reinject", "Message aborted", "SKIP during", "PASS during", "ACCEPT during", "handlers_stderr:", "_mh_fork()", "Unable to", "errno=",
 	} {
 		if bytes.HasPrefix(l.Body, []byte(start)) {
 			return spoor.LineKnown
