@@ -64,6 +64,8 @@ func (s *splitter) split(l *spoor.Line) header {
 		return s.splitBSD(text, l)
 	case c >= '0' && c <= '9':
 		return s.splitDigits(text, l)
+	case c >= 'a' && c <= 'z':
+		return s.splitContainer(text, l)
 	case c == '@':
 		return s.splitTAI(text, l)
 	case c == '{':
@@ -84,6 +86,31 @@ func (s *splitter) split(l *spoor.Line) header {
 	}
 	return headerNone
 }
+
+// splitContainer reads a line as docker compose logs prints it, with the name of the
+// container before that of syslog:
+//
+//	postfix-1  | Nov 23 11:32:15 mx1 postfix/smtpd[812]: connect from unknown[192.0.2.7]
+func (s *splitter) splitContainer(text []byte, l *spoor.Line) header {
+	end := bytes.IndexByte(text[:min(len(text), longestContainer)], ' ')
+	if end < 0 {
+		return headerNone
+	}
+	rest := bytes.TrimLeft(text[end:], " ")
+	if len(rest) < 3 || rest[0] != '|' || rest[1] != ' ' {
+		return headerNone
+	}
+	switch c := rest[2]; {
+	case c >= 'A' && c <= 'W':
+		return s.splitBSD(rest[2:], l)
+	case c >= '0' && c <= '9':
+		return s.splitDigits(rest[2:], l)
+	}
+	return headerNone
+}
+
+// longestContainer is what the name of one is cut at.
+const longestContainer = 64
 
 // cutPriority takes the "<22>" off a line of the network.
 func cutPriority(text []byte) ([]byte, bool) {

@@ -54,6 +54,8 @@ func TestHeadersAreTakenApart(t *testing.T) {
 		{"journalctl -o short-iso", "2026-11-23T11:06:13+0100 mx1 postfix/smtpd[7]: b", "2026-11-23T10:06:13Z", "mx1", "postfix/smtpd", 7, "b"},
 		{"journalctl -o short-full", "Tue 2026-11-24 10:06:13 CET mx1 postfix/smtpd[7]: b", "2026-11-24T10:06:13Z", "mx1", "postfix/smtpd", 7, "b"},
 		{"Roundcube", "[27-Nov-2026 08:40:11 +0100]: <p9c19hm4> User a [b]", "2026-11-27T07:40:11Z", "", "roundcube", -1, "<p9c19hm4> User a [b]"},
+		{"docker compose logs", "postfix-mailcow-1  | Nov 23 11:32:15 8a3426da5009 postfix/smtpd[7]: b", "2026-11-23T11:32:15Z", "8a3426da5009", "postfix/smtpd", 7, "b"},
+		{"docker compose logs, ISO", "mail | 2026-11-23T11:32:15Z mx1 postfix/smtpd[7]: b", "2026-11-23T11:32:15Z", "mx1", "postfix/smtpd", 7, "b"},
 		{"splogger alone", "1795433754.288260 status: local 0/10", "2026-11-23T11:35:54.28826Z", "", "", -1, "status: local 0/10"},
 	}
 	for _, test := range tests {
@@ -73,7 +75,7 @@ func TestHeadersAreTakenApart(t *testing.T) {
 
 func TestLinesWithoutHeader(t *testing.T) {
 	for _, line := range []string{
-		"", "ir/)", "Now is not a month", "Nov 23 11:32:15", "Nov 23 24:00:00 mx1 a: b", "Nov 41 11:32:15 mx1 a: b", "Nov 23 11:32:15mx1 a: b x",
+		"", "ir/)", "Now is not a month", "mail", "mail | ", "mail | mail | Nov 23 11:32:15 mx1 a: b", "mail |Nov 23 11:32:15 mx1 a: b", "Nov 23 11:32:15", "Nov 23 24:00:00 mx1 a: b", "Nov 41 11:32:15 mx1 a: b", "Nov 23 11:32:15mx1 a: b x",
 		"@400000006b0424491494a37 status", "@ffffffffffffffff1494a37c x", "2026-13-23T11:32:15Z mx1 a: b", "<22>", "<999999>Nov 23 11:32:15 mx1 a: b",
 		"<22>1 2026-11-23T11:32:15Z mx1 a b c [x", "Tue 2026-11-24 10:06:13 ", "Tue 2026-11-24 10:06:13 mx1.example.com postfix: b", "Tue 2026-11-24T10:06:13 CET mx1 b: c", "Nov 23 11:32:15.mx1 a: b", "0000000000.000000 status: x", "[27-Nov-2026 08:40:11 UTC] PHP Warning:  x", "[27-Nov-2026 08:40:11 UTC]: x", "[27-Nov-2026 08:40:11 +0100] x", "[41-Nov-2026 08:40:11 +0100]: x", "[27-Nov-2000 08:40:11 +0100]: x", "[27-Nov-2026]: ", "[]: ", "[",
 		"2000-03-02 09:44:33 10HmaX-0005vi-00 Completed", "1970-03-02 09:44:33 10HmaX-0005vi-00 Completed",
