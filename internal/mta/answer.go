@@ -18,6 +18,7 @@ var answerWords = []struct {
 	{spoor.AnswerLocal, []string{
 		"unable to open message", "qmail-spawn", "qmail-remote crashed", "qmail-local crashed", "message has wrong owner", "report mangled",
 		"out of memory", "system resources", "unable to switch to home", "temporary error on maildir", "unable to run qmail-remote", "unable to read message",
+		"mail transport unavailable", "unknown mail transport error", "command time limit exceeded", "command died with ", "temporary failure. command output",
 	}},
 	{spoor.AnswerBlocked, []string{
 		"blocked using", "blacklist", "block list", "blocklist", "blocked by", "listed in", "listed at", "listed on", "is listed", "dnsbl", "spamhaus", "spamcop", "barracudacentral", "sorbs",
@@ -44,6 +45,7 @@ var answerWords = []struct {
 	}},
 	{spoor.AnswerNoConnection, []string{
 		"wasn't able to establish", "connected to", "connection died", "connection refused", "connection timed out", "connection reset", "timed out", "timeout", "greeting failed", "sorry, i wasn't able",
+		"lost connection with", "remote host closed connection", "network is unreachable",
 	}},
 	{spoor.AnswerTooLarge, []string{"too large", "size limit", "exceeds size", "message size", "exceeds the maximum", "too big"}},
 	{spoor.AnswerLoop, []string{"mail loop", "too many hops", "looping", "mail forwarding loop", "already been here"}},
