@@ -63,7 +63,7 @@ func dovecot(b []byte, e *spoor.Event) spoor.LineSort {
 		return pam(b, e)
 	}
 	if hasAny(b, "Dovecot v", "Dovecot starting up", "SIGHUP received", "Killed with signal ", "Generating Diffie-Hellman parameters", "SSL parameters regeneration completed", "Generating DH parameters",
-		"Auth process died too early", "If you have trouble with authentication failures", "This message goes away", "Login process died too early", "Time moved ", "Received SIG") {
+		"Auth process died too early", "If you have trouble with authentication failures", "This message goes away", "Login process died too early", "Time moved ", "Received SIG", "last message repeated ") {
 		return spoor.LineKnown
 	}
 	return spoor.LineUnknown

@@ -162,6 +162,7 @@ func TestDovecotsOtherProcesses(t *testing.T) {
 	f("mx1", "Info", "imap-login: Login: user=<a>, rip=1.2.3.4", "foreign")
 	f("mx1", "master", "hello", "foreign")
 	f("mx1", "dovecot-auth", "pam_unix(dovecot:auth): authentication failure; logname= uid=0 euid=0 tty=dovecot ruser=web rhost=192.0.2.4", "access failed <web> 192.0.2.4")
+	f("", "dovecot", "last message repeated 2 times", "known") // of a syslogd that leaves the host out
 }
 
 func TestCourierAndCyrus(t *testing.T) {
