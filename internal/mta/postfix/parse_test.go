@@ -234,7 +234,7 @@ func TestQmgrSaysWhatIsInTheQueue(t *testing.T) {
 	f("4FA8DC0101: removed", "ended id=4FA8DC0101")
 	f("4FA8DC0101: from=<pedro@parcel.test>, status=expired, returned to sender", `failed id=4FA8DC0101 (too-old) "expired, returned to sender"`)
 	f("4FA8DC0101: from=<>, status=force-expired, returned to sender", `failed id=4FA8DC0101 (too-old) "force-expired, returned to sender"`)
-	f("4FA8DC0101: to=<a@b.test>, relay=none, delay=9, delays=9/0/0/0, dsn=4.3.0, status=deferred (mail transport unavailable)", `deferred id=4FA8DC0101 remote <a@b.test> "mail transport unavailable"`)
+	f("4FA8DC0101: to=<a@b.test>, relay=none, delay=9, delays=9/0/0/0, dsn=4.3.0, status=deferred (mail transport unavailable)", `deferred id=4FA8DC0101 remote <a@b.test> (local) "mail transport unavailable"`)
 	f("ED06590130AA1C9D6D862: skipped, still being delivered", "known")
 	f("warning: problem talking to service rewrite: Connection reset by peer", `trouble "warning: problem talking to service rewrite: Connection reset by peer"`)
 	f("4FA8DC0101: from=<pedro@parcel.test>, size=x, nrcpt=4 (queue active)", "unknown")
