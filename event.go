@@ -97,12 +97,13 @@ const (
 	EventInvoked                // a command of the MTA was started: PID, Text (its working directory)
 	EventProxied                // a filter before the queue has handed a message over that a login had sent: ID, Account
 	EventWebmail                // a webmail on this machine has handed a message over: ID, Account, Client (of the browser), Text (its Message-ID)
+	EventIdentified             // whose program on this machine it is that talks SMTP: Client, Port, Login and UID; PID if known
 )
 
 var eventNames = [...]string{
 	"none", "accepted", "attempt", "delivered", "deferred", "failed", "ended", "bounced", "connect", "disconnect",
 	"login", "login failed", "access", "access failed", "rejected", "handover", "status", "stopped", "trouble",
-	"submitted", "named", "queued", "removed", "invoked", "proxied", "webmail",
+	"submitted", "named", "queued", "removed", "invoked", "proxied", "webmail", "identified",
 }
 
 // EventKinds lists every EventKind, in the order of their constants.
@@ -137,6 +138,7 @@ type Event struct {
 	Answer  Answer
 	Idle    bool   // of a deferral: nothing was tried, the time to wait is not over
 	Exact   bool   // Time is the program's own, to the microsecond; else the header's
+	Port    uint16 // of the client; 0 where not logged
 	Repeat  uint32 // how often the line stands for itself; 0 and 1 mean once
 
 	Line   uint32 // in the block, from 0

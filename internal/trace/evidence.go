@@ -14,7 +14,7 @@ import (
 // speaks against it.
 func (t *Tracer) Attribute(m *spoor.Message) spoor.Attribution {
 	r := t.rule(m)
-	a := spoor.Attribution{Source: r.source, UID: r.uid, Confidence: r.confidence, Inferred: r.login != nil, Cause: r.cause, Script: r.stamp.script()}
+	a := spoor.Attribution{Source: r.source, UID: r.uid, Confidence: r.confidence, Inferred: r.inferred(), Cause: r.cause, Script: r.stamp.script()}
 	w := witness{tracer: t, message: m, attribution: &a}
 	w.trail()
 	w.envelope(r)
@@ -30,7 +30,13 @@ func (t *Tracer) Attribute(m *spoor.Message) spoor.Attribution {
 // for lists of very many messages.
 func (t *Tracer) Name(m *spoor.Message) spoor.Attribution {
 	r := t.rule(m)
-	return spoor.Attribution{Source: r.source, UID: r.uid, Confidence: r.confidence, Inferred: r.login != nil, Cause: r.cause, Script: r.stamp.script()}
+	return spoor.Attribution{Source: r.source, UID: r.uid, Confidence: r.confidence, Inferred: r.inferred(), Cause: r.cause, Script: r.stamp.script()}
+}
+
+// inferred reports whether the source rests on time, where no record shares a key
+// with the message.
+func (r *ruling) inferred() bool {
+	return r.login != nil || r.flight != nil && r.flight.identified && r.flight.inferred
 }
 
 // witness collects the evidence for one attribution.
@@ -128,6 +134,9 @@ func (w *witness) log(r ruling) {
 	}
 	if f := r.flight; f != nil && f.login.Line > 0 {
 		w.prove(w.tracer.quote("log-origin", m.ID, f.login))
+		if f.identified && f.inferred {
+			w.prove(spoor.Evidence{What: "inference", ID: m.ID, Text: "the line that names the user and the one of the message share neither a port nor a process: joined by time, since all connections of that moment were this user's"})
+		}
 	} else if f != nil && f.via != nil {
 		w.prove(w.tracer.quote("log-login", m.ID, f.viaPlace))
 	}

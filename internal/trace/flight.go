@@ -32,16 +32,17 @@ type flight struct {
 	remote     bool
 
 	// Of MTAs that name the message in each line:
-	keyed    bool
-	traced   bool // a line of the log tells its origin
-	queued   bool // the queue manager has it
-	filtered bool // handed over by a program of this machine that may pass on another's mail
-	proxied  bool // a filter handed it over for a login, before it was in the queue
-	webmail  bool // login is the line in which a webmail tells whose browser it was
-	goesOn   bool // it was in the queue before, under another ID
-	wentOn   bool // a message was met that was this one before
-	handedOn bool // it goes on under another ID, whatever its deliveries say
-	direct   bool // a recipient elsewhere was written on it
+	keyed      bool
+	traced     bool // a line of the log tells its origin
+	queued     bool // the queue manager has it
+	filtered   bool // handed over by a program of this machine that may pass on another's mail
+	identified bool // the MTA has logged which user of this machine its client was
+	proxied    bool // a filter handed it over for a login, before it was in the queue
+	webmail    bool // login is the line in which a webmail tells whose browser it was
+	goesOn     bool // it was in the queue before, under another ID
+	wentOn     bool // a message was met that was this one before
+	handedOn   bool // it goes on under another ID, whatever its deliveries say
+	direct     bool // a recipient elsewhere was written on it
 
 	book        *book
 	left        spoor.Stamp // when it left the queue, while late lines are waited for

@@ -47,7 +47,10 @@ type Journal struct {
 	leaving     []departure        // messages that have left, oldest first
 	past        []pastOrigin       // the messages that were named last
 	invocations []invocation
-	mailboxes   map[uint64]opened // that were opened from this machine, by the hash of the account
+	identities  []identity           // of connections from this machine, by the low bits of the port
+	moments     [maxMoments]identity // the newest of them
+	moment      uint                 // how many there were
+	mailboxes   map[uint64]opened    // that were opened from this machine, by the hash of the account
 	webmails    webmails
 	sweepAt     int
 	proxies     bool // a filter before the queue was met
@@ -140,6 +143,8 @@ func (j *Journal) add(b *spoor.Block, e *spoor.Event) {
 		j.bounced(e)
 	case spoor.EventInvoked:
 		j.invoke(b, e)
+	case spoor.EventIdentified:
+		j.identify(b, e)
 	case spoor.EventProxied:
 		j.proxied(b, e)
 	case spoor.EventAccess:

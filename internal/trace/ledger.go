@@ -61,11 +61,11 @@ func (l *Ledger) Add(m *spoor.Message) spoor.Source {
 	l.count.Add(m)
 	p := l.page(r)
 	p.sureness += int(math.Round(r.confidence * 100))
-	p.traffic.Inferred += one(r.login != nil)
+	p.traffic.Inferred += one(r.inferred())
 	if f := l.tracer.journal.find(m); f != nil {
 		l.matches = append(l.matches, match{
 			flight: f, source: p.traffic.Source, uid: r.uid, sure: uint8(math.Round(r.confidence * 100)),
-			inferred: r.login != nil, recipients: m.Recipients.Len(), cause: r.cause,
+			inferred: r.inferred(), recipients: m.Recipients.Len(), cause: r.cause,
 		})
 	} else {
 		p.traffic.Unlogged++

@@ -151,13 +151,15 @@ func (s *Search) life(e *spoor.Event) *Life {
 	l = &Life{ID: spoor.QueueID(e.ID), QP: -1, flight: f}
 	l.wanted = l.ID == s.wanted.ID || s.related[key]
 	s.open[key] = l
-	if f != nil && f.login.Line > 0 && (!f.keyed || f.dir != "" || f.webmail) {
+	if f != nil && f.login.Line > 0 && (!f.keyed || f.dir != "" || f.webmail || f.identified) {
 		step := Step{Kind: spoor.EventLogin, Time: max(f.opened, 0), Place: f.login}
 		switch {
 		case f.dir != "":
 			step.Kind = spoor.EventInvoked
 		case f.webmail:
 			step.Kind, step.Time = spoor.EventWebmail, f.submitted
+		case f.identified:
+			step.Kind = spoor.EventIdentified
 		}
 		l.Steps = append(l.Steps, step)
 	}

@@ -10,7 +10,8 @@ import (
 // handed over by SMTP without a login: who had opened the sender's mailbox from
 // here, as a webmail does for its user. Where the webmail has a log, that says.
 func (j *Journal) webmail(f *flight, e *spoor.Event) {
-	if f.via != nil || !f.filtered || !f.client.IsLoopback() || f.domain == 0 || !j.serves(f.domain) || j.webmails.tells(f) {
+	shared := f.identified && f.book.owner != nil && f.book.owner.Role == spoor.RoleWebServer
+	if f.via != nil || !f.filtered && !shared || !f.client.IsLoopback() || f.domain == 0 || !j.serves(f.domain) || j.webmails.tells(f) {
 		return
 	}
 	if found, ok := j.mailboxes[f.senderHash]; ok && f.submitted.Sub(found.time) < webmailReach {

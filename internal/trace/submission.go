@@ -121,6 +121,7 @@ func (j *Journal) acceptSubmitted(b *spoor.Block, e *spoor.Event) {
 		j.inherit(f, j.bounceFor(j.open.get(j.relatedKey(e))))
 	default:
 		j.entered(f, e)
+		j.identified(f, e)
 		j.invoked(f, e)
 		j.inFolder(f)
 	}

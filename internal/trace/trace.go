@@ -136,6 +136,13 @@ func (t *Tracer) follow(m *spoor.Message, r ruling) ruling {
 		return ruling{source: f.source(t.journal), uid: int(f.book.uid), confidence: float64(f.sure) / 100, proof: r.proof, flight: f}
 	case f.via != nil:
 		return ruling{source: f.via.named(), uid: -1, confidence: float64(f.viaSure) / 100, proof: r.proof, flight: f}
+	case f.identified && r.source.Kind == spoor.KindNetwork:
+		by := ruling{source: f.book.source, uid: -1, proof: r.proof, flight: f}
+		if f.uid >= 0 {
+			by.uid, by.owner = int(f.uid), t.facts.Owner(int(f.uid))
+		}
+		by.confidence = float64(f.sure) / 100
+		return by
 	case r.source.Kind == spoor.KindNetwork && f.alias != "" && f.forwards():
 		return ruling{source: f.source(t.journal), uid: -1, confidence: sureFolder, cause: r.source, proof: r.proof, flight: f}
 	}

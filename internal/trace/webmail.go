@@ -91,10 +91,11 @@ func (j *Journal) handedOver(f *flight, w *webmailed) {
 	if !f.client.IsLoopback() || f.webmail || f.goesOn || f.book == nil {
 		return
 	}
-	switch f.book.source.Kind {
-	case spoor.KindAccount:
+	shared := f.identified && f.book.owner != nil && f.book.owner.Role == spoor.RoleWebServer
+	switch kind := f.book.source.Kind; {
+	case kind == spoor.KindAccount:
 		f.webmail, f.login = true, w.place
-	case spoor.KindNetwork:
+	case kind == spoor.KindNetwork, shared:
 		if w.account == nil {
 			return
 		}

@@ -76,9 +76,10 @@ func (r *reception) hostedBy(host, sender []byte, e *spoor.Event) spoor.LineSort
 		if !found {
 			found = true
 			r.fill(sender, h.address, e)
+			e.Port = h.port
 			continue
 		}
-		e.Client = nil
+		e.Client, e.Port = nil, 0
 		if !bytes.Equal(r.account, e.Account) {
 			return spoor.LineUnknown
 		}

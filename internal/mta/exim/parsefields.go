@@ -111,6 +111,7 @@ type hostField struct {
 	stage hostStage
 
 	address, rest []byte
+	port          uint16 // 0 where none is logged
 }
 
 type hostStage uint8
@@ -139,8 +140,8 @@ func (h *hostField) next() bool {
 			break
 		}
 		h.at += end + 2
-		if address, rest, ok := cutIP(h.text[h.at:]); ok {
-			h.address, h.rest = address, rest
+		if address, port, rest, ok := cutIPPort(h.text[h.at:]); ok {
+			h.address, h.port, h.rest = address, port, rest
 			h.tries++
 			return true
 		}
@@ -163,8 +164,8 @@ func (h *hostField) plain() bool {
 	if len(b) > 0 && b[0] == '(' {
 		return false
 	}
-	if address, rest, ok := cutIP(b); ok {
-		h.address, h.rest = address, rest
+	if address, port, rest, ok := cutIPPort(b); ok {
+		h.address, h.port, h.rest = address, port, rest
 	}
 	return true
 }
@@ -172,8 +173,14 @@ func (h *hostField) plain() bool {
 // cutIP takes an address in square brackets off, with the port that may follow.
 // In logs that were published it may be blacked out: x.x.x.x, 192.0.2.*.
 func cutIP(b []byte) (address, rest []byte, ok bool) {
+	address, _, rest, ok = cutIPPort(b)
+	return address, rest, ok
+}
+
+// cutIPPort does the same and tells the port, or 0.
+func cutIPPort(b []byte) (address []byte, number uint16, rest []byte, ok bool) {
 	if len(b) < 4 || b[0] != '[' {
-		return nil, b, false
+		return nil, 0, b, false
 	}
 	i, marks := 1, 0
 	for i < len(b) && i < 48 && isAddressByte(b[i]) {
@@ -183,17 +190,20 @@ func cutIP(b []byte) (address, rest []byte, ok bool) {
 		i++
 	}
 	if marks < 2 || i >= len(b) || b[i] != ']' {
-		return nil, b, false
+		return nil, 0, b, false
 	}
 	address, rest = b[1:i], b[i+1:]
 	if port, found := cut(rest, ":"); found {
-		if _, after := digits(port); len(after) < len(port) {
+		if n, after := digits(port); len(after) < len(port) {
 			rest = after
+			if n < 1<<16 {
+				number = uint16(n)
+			}
 		} else if masked, found := cut(port, "PORT_"); found && len(masked) > 0 { // of Exim's test suite
 			rest = bytes.TrimLeft(masked[1:], "0123456789")
 		}
 	}
-	return address, bytes.TrimPrefix(rest, []byte{'*'}), true
+	return address, number, bytes.TrimPrefix(rest, []byte{'*'}), true
 }
 
 func isAddressByte(c byte) bool {

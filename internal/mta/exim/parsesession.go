@@ -26,6 +26,9 @@ func (p *Parser) session(b []byte, e *spoor.Event) spoor.LineSort {
 	if begins(b, troubles[:]) {
 		return trouble(b, e)
 	}
+	if rest, ok := cut(b, "SMTP connection identification "); ok {
+		return identified(rest, e)
+	}
 	if begins(b, remarks[:]) {
 		if rest, ok := cut(b, "no MAIL in "); ok {
 			return idle(rest, e)
