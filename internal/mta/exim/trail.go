@@ -142,6 +142,9 @@ func (r *reader) followBounce(contentType string) {
 	n := mta.ReadNotification(contentType, r.body)
 	hop.Address, hop.Reason, hop.Action = n.Recipient, n.Reason, n.Action
 	if n.Original == nil {
+		n.Original = refusedCopy(r.body)
+	}
+	if n.Original == nil {
 		m.Trail.Broken = brokenNoCopy
 		return
 	}
@@ -170,4 +173,19 @@ func (r *reader) followBounce(contentType string) {
 func loginOf(value string) string {
 	login, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(value), "from "), " ")
 	return login
+}
+
+// refusedCopy is the copy in a notification that Exim writes when it refuses a message
+// that a user of this machine hands over (moan.c), or nil. The notification is plain
+// text. Of those for other errors the copy has no line of Exim's own on top.
+func refusedCopy(body []byte) []byte {
+	if !bytes.HasPrefix(body, []byte("A message that you sent was rejected by the local scanning code that\n")) {
+		return nil
+	}
+	_, after, ok := bytes.Cut(body, []byte("\n------ This is a copy of "))
+	_, original, found := bytes.Cut(after, []byte("------\n\n"))
+	if !ok || !found {
+		return nil
+	}
+	return original
 }

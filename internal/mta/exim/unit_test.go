@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -231,4 +232,32 @@ func TestTheConfiguration(t *testing.T) {
 		})
 	f(map[string]string{"etc/exim.conf": "A = BC\n" + "BC = A\nspool_directory = A\n" + strings.Repeat("X = XX\n", 50)},
 		func(c Config) bool { return len(c.Spool) <= maxLineBytes })
+}
+
+func TestWhoseMessageTheACLRefused(t *testing.T) {
+	const (
+		error1 = "A message that you sent was rejected by the local scanning code that\nchecks incoming messages on this system. The following error was given:\n\n  too many messages\n\n"
+		error2 = "A message that you sent contained no recipient addresses, and therefore no\ndelivery could be attempted.\n\n"
+		copied = "------ This is a copy of your message, including all the headers. ------\n\n"
+		stamp  = "Received: from site1 by mx1.example.com with local (Exim 4.96)\n\t(envelope-from <a@b.test>)\n\tid 1xVRQp-0007Zw-2c\n\tfor c@d.test;\n\tMon, 23 Nov 2026 10:37:46 +0000\n"
+	)
+	f := func(want, body string) {
+		t.Helper()
+		m, _ := one(t, map[string]string{
+			"input/" + idOfOne + "-H": strings.Replace(spoolFile(idOfOne, "-received_protocol local\n-localerror\n", noTree, []string{"c@d.test"}, receivedBy(idOfOne)), "site1 1001 1001", "Debian-exim 103 103", 1),
+			"input/" + idOfOne + "-D": idOfOne + "-D\n" + body,
+		})
+		got := "unknown"
+		if len(m.Trail.Hops) == 2 {
+			got = strconv.Itoa(m.Trail.Hops[1].UID)
+		}
+		if got != want {
+			t.Errorf("%q: %s, want %s", body, got, want)
+		}
+	}
+	f("1001", error1+copied+stamp+"Subject: x\n\nx\n")
+	f("unknown", error1+copied+"Subject: x\n\nx\n"+copied+stamp)
+	f("unknown", error2+copied+stamp+"Subject: x\n\nx\n")
+	f("unknown", error1)
+	f("unknown", "x\n"+error1+copied+stamp)
 }
