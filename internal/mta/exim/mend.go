@@ -39,6 +39,9 @@ func (q *Queue) mendDomain(m *spoor.Mending) spoor.Measures {
 	if d == nil || d.Place.What != "aliases" || d.Place.Line == 0 {
 		return spoor.Measures{}
 	}
+	if d.Place.File == domainAliasFile(d.Domain) {
+		return q.mendDomainAlias(d.Domain)
+	}
 	old, ok := q.line(d.Place.File, d.Place.Line)
 	key, _, found := strings.Cut(old, ":")
 	if !ok || !found || strings.Trim(strings.TrimSpace(key), `"`) != "*" {
@@ -51,6 +54,17 @@ func (q *Queue) mendDomain(m *spoor.Mending) spoor.Measures {
 		}},
 		Breaks: []string{"addresses of " + d.Domain + " that people use and that exist only through the catch-all: give them a forward or a mailbox of their own first"},
 	}
+}
+
+// mendDomainAlias has a domain no longer be another name of one elsewhere.
+func (q *Queue) mendDomainAlias(domain string) (m spoor.Measures) {
+	if line, ok := domainAlias(q.root, domain); ok {
+		if step, ok := q.withoutAlias(domainAliasFile(domain), line); ok {
+			m.Steps = append(m.Steps, step)
+			m.Breaks = append(m.Breaks, "all mail to "+domain+", which goes to "+line.value+" now: only what has a forward or a mailbox of its own here is taken then")
+		}
+	}
+	return m
 }
 
 func (q *Queue) resolved(name string) string {

@@ -23,6 +23,7 @@ type panelAliases struct {
 type domainAliases struct {
 	keys       map[string]bool // in lower case: local parts, or whole addresses
 	catchesAll bool            // others go on to somewhere
+	alias      string          // the domain that this one is another name of, or ""
 }
 
 // panelAliasFiles are where the aliases of a domain may be: cPanel has a file for
@@ -30,6 +31,10 @@ type domainAliases struct {
 func panelAliasFiles(domain string) [2]string {
 	return [...]string{path.Join("/etc/valiases", domain), path.Join("/etc/virtual", domain, "aliases")}
 }
+
+// domainAliasFile is where cPanel has a domain that is another name of a second one, which
+// may be elsewhere: one line, oldshop.example: shop.example.
+func domainAliasFile(domain string) string { return path.Join("/etc/vdomainaliases", domain) }
 
 // isDomainWord reports whether a word can be the name of a file that a panel names
 // by a domain.
@@ -40,6 +45,14 @@ func isDomainWord(word string) bool {
 // nameOf is the alias that an address falls under, as in Config.nameOf; ok is false
 // if the panel has none for it.
 func (p *panelAliases) nameOf(address string) (name string, ok bool) {
+	return p.nameWithin(address, maxDomainAliases)
+}
+
+// maxDomainAliases is how often a domain may be the name of another that is a name
+// itself.
+const maxDomainAliases = 4
+
+func (p *panelAliases) nameWithin(address string, aliases int) (name string, ok bool) {
 	lower := strings.ToLower(address)
 	local, domain, _ := strings.Cut(lower, "@")
 	if p == nil || !isDomainWord(domain) {
@@ -49,6 +62,11 @@ func (p *panelAliases) nameOf(address string) (name string, ok bool) {
 	switch {
 	case d.keys[lower] || d.keys[local]:
 		return address, true
+	case d.alias != "" && aliases > 0:
+		if name, ok := p.nameWithin(local+"@"+d.alias, aliases-1); ok {
+			return name, true
+		}
+		return "@" + domain, true
 	case d.catchesAll:
 		return "@" + domain, true
 	}
@@ -76,6 +94,20 @@ func (p *panelAliases) of(domain string) domainAliases {
 			}
 		}
 	}
+	if line, ok := domainAlias(p.root, domain); ok {
+		d.alias = line.value
+	}
 	p.domains[domain] = d
 	return d
+}
+
+// domainAlias is the line that makes a domain another name of a second one.
+func domainAlias(root *host.Root, domain string) (aliasLine, bool) {
+	lines, _ := readAliases(root, domainAliasFile(domain))
+	for _, line := range lines {
+		if line.value = strings.ToLower(line.value); line.key == domain && isDomainWord(line.value) {
+			return line, true
+		}
+	}
+	return aliasLine{}, false
 }

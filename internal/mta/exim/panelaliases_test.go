@@ -16,6 +16,11 @@ func TestAPanelsCatchAllIsOneForward(t *testing.T) {
 		"etc/virtual/site.test/aliases":     "info: boss@far.test\n*: all@far.test\n",
 		"etc/virtual/discards.test/aliases": "*: :blackhole:\n",
 		"etc/virtual/passwd":                "*: x\n",
+		"etc/vdomainaliases/old.test":       "old.test: elsewhere.test\n",
+		"etc/valiases/old.test":             "kept@old.test: boss@far.test\n*: :fail: nobody\n",
+		"etc/vdomainaliases/second.test":    "second.test: Shop.test\n",
+		"etc/vdomainaliases/loop.test":      "loop.test: loop.test\n",
+		"etc/vdomainaliases/other.test":     "else.test: ../passwd\n",
 	})
 	conf := ReadConfig(root, &host.Passwd{}, &spoor.Gaps{})
 	f := func(address, want string) {
@@ -34,4 +39,10 @@ func TestAPanelsCatchAllIsOneForward(t *testing.T) {
 	f("any@elsewhere.test", "any@elsewhere.test")
 	f("any@../virtual/passwd", "any@../virtual/passwd")
 	f("any", "any")
+	f("any@old.test", "@old.test")
+	f("kept@old.test", "kept@old.test")
+	f("info@second.test", "info@shop.test")
+	f("any@second.test", "@shop.test")
+	f("any@loop.test", "@loop.test")
+	f("any@other.test", "any@other.test")
 }

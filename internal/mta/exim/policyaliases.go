@@ -17,6 +17,7 @@ const (
 // panelAliases reads what the alias files of panels say of users that do not
 // exist: cPanel has one file for each domain, DirectAdmin one folder.
 func (a *auditor) panelAliases() {
+	a.domainAliases()
 	for _, kind := range [...]struct{ folder, file string }{{"/etc/valiases", ""}, {"/etc/virtual", "aliases"}} {
 		domains, err := a.queue.root.List(kind.folder, maxAliases)
 		if err != nil {
@@ -29,6 +30,45 @@ func (a *auditor) panelAliases() {
 			}
 		}
 	}
+}
+
+// domainAliases reads which domains are other names of a second one: that one's policy
+// is theirs, and if it is elsewhere, all their mail leaves.
+func (a *auditor) domainAliases() {
+	domains, err := a.queue.root.List("/etc/vdomainaliases", maxAliases)
+	if err != nil {
+		return
+	}
+	slices.Sort(domains)
+	for _, domain := range domains {
+		if domain = strings.ToLower(domain); !isDomainWord(domain) {
+			continue
+		}
+		line, ok := domainAlias(a.queue.root, domain)
+		if !ok {
+			continue
+		}
+		if !a.queue.conf.Serves(line.value) {
+			target := "@" + line.value
+			a.policy.Forwards = append(a.policy.Forwards, spoor.Forward{Address: "@" + domain, Target: target, Place: line.place})
+			a.domain(spoor.DomainPolicy{Domain: domain, Value: line.value, Place: line.place, Policy: spoor.NonexistentForward, Target: target})
+			continue
+		}
+		if catches := slices.ContainsFunc(a.catching(line.value), func(l aliasLine) bool { return aliasPolicy(domain, l).Policy != spoor.NonexistentReject }); !catches {
+			a.domain(spoor.DomainPolicy{Domain: domain, Value: line.value, Policy: spoor.NonexistentReject, Place: line.place})
+		}
+		a.known[domain] = true // what the second one catches is told of that one
+	}
+}
+
+// catching lists the catch-alls of a domain.
+func (a *auditor) catching(domain string) []aliasLine {
+	var list []aliasLine
+	for _, file := range panelAliasFiles(domain) {
+		lines, _ := readAliases(a.queue.root, file)
+		list = append(list, lines...)
+	}
+	return slices.DeleteFunc(list, func(l aliasLine) bool { return l.key != "*" })
 }
 
 // aliasFile reads the alias file of a domain. Without a catch-all, others are

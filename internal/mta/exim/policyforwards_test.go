@@ -1,6 +1,7 @@
 package exim
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -8,11 +9,14 @@ import (
 	"spoor/internal/host/hosttest"
 )
 
-func eximPolicy(t *testing.T, files map[string]string) spoor.MailPolicy {
+func eximPolicy(t *testing.T, files map[string]string, served ...string) spoor.MailPolicy {
 	t.Helper()
 	root := hosttest.Tree(t, files)
 	var policy spoor.MailPolicy
-	q := &Queue{root: root, conf: Config{File: "/etc/exim4/exim4.conf"}}
+	q := &Queue{root: root, conf: Config{File: "/etc/exim4/exim4.conf", served: map[string]bool{}}}
+	for _, domain := range served {
+		q.conf.serve(domain)
+	}
 	q.MailPolicy(&policy)
 	return policy
 }
@@ -56,4 +60,28 @@ func TestWhomEximOffersToLogIn(t *testing.T) {
 	f(false, "auth_advertise_hosts = ${if eq{$tls_in_cipher}{}{}{*}}\n"+login)
 	f(false, "auth_advertise_hosts =\n"+login)
 	f(false, login+" server_advertise_condition = ${if eq{$tls_in_cipher}{}{}{*}}\n")
+}
+
+func TestADomainThatIsAnotherNameOfOneElsewhere(t *testing.T) {
+	policy := eximPolicy(t, map[string]string{
+		"etc/exim4/exim4.conf":             "begin acl\n",
+		"etc/valiases/old.example":         "*: :fail: nobody\n",
+		"etc/valiases/second.example":      "*: all@far.example\n",
+		"etc/valiases/refuses.example":     "*: :fail: nobody\n",
+		"etc/vdomainaliases/old.example":   "old.example: elsewhere.example\n",
+		"etc/vdomainaliases/third.example": "third.example: refuses.example\n",
+		"etc/vdomainaliases/other.example": "other.example: second.example\n",
+		"etc/vdomainaliases/empty.example": "",
+	}, "second.example", "refuses.example")
+	words := policyWords(&policy)
+	for _, f := range policy.Forwards {
+		words = append(words, f.Address+" to "+f.Target)
+	}
+	want := "old.example forward @elsewhere.example, refuses.example reject, second.example forward all@far.example, third.example reject, @old.example to @elsewhere.example"
+	slices.Sort(words)
+	wanted := strings.Split(want, ", ")
+	slices.Sort(wanted)
+	if !slices.Equal(words, wanted) {
+		t.Errorf("got  %s\nwant %s", words, wanted)
+	}
 }

@@ -27,6 +27,11 @@ func (q *Queue) stopForward(c *spoor.Culprit) spoor.Measures {
 			}
 		}
 	}
+	if line, found := domainAlias(q.root, domain); found && local == "" {
+		if step, ok := q.withoutAlias(domainAliasFile(domain), line); ok {
+			m.Steps = append(m.Steps, step)
+		}
+	}
 	if len(m.Steps) == 0 {
 		return spoor.Measures{
 			Refused: []string{"no alias file of a panel has " + name}, ByHand: []string{"take " + name + " out of its alias file"},
@@ -52,7 +57,7 @@ func (q *Queue) withoutAlias(file string, line aliasLine) (spoor.Step, bool) {
 	words := "the alias " + line.key + " is taken out of " + file
 	if line.key == "*" {
 		change.New, words = "*: "+failing, file+": the catch-all refuses"
-		if strings.TrimSpace(strings.Trim(line.value, `"`)) == failing {
+		if aliasPolicy("", line).Policy == spoor.NonexistentReject {
 			return spoor.Step{}, false
 		}
 	}
