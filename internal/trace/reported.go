@@ -59,6 +59,7 @@ func (j *Journal) idle(b *spoor.Block, r *recipient, e *spoor.Event) {
 // out: then that is what the mail comes from.
 func (j *Journal) direction(f *flight, r *recipient, e *spoor.Event) {
 	switch {
+	case e.Channel == spoor.ChannelUndecided && r.domain != 0 && !j.serves(r.domain): // put off or failed before a way was chosen
 	case e.Channel != spoor.ChannelRemote:
 		return
 	case len(e.Related)+len(e.Parent) > 0 && r.domain != 0 && j.serves(r.domain): // to a filter on this machine, and then to a mailbox

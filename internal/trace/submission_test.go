@@ -289,3 +289,18 @@ func TestTheFolderNamesTheSiteThatTheWebServersUserSentFrom(t *testing.T) {
 		t.Errorf("%+v", h)
 	}
 }
+
+func TestAnAliasIsTheSourceBeforeAWayIsChosen(t *testing.T) {
+	undecided := func(p *tape, kind spoor.EventKind, address, written string) *tape {
+		return p.keyed(kind, "4A", func(e *spoor.Event) {
+			e.Channel, e.Address, e.Parent = spoor.ChannelUndecided, []byte(address), []byte(written)
+		})
+	}
+	begun := func() *tape { return newTape().client("4A", "203.0.113.9", "").queued("4A", "s@far.test", 1) }
+	wantFigures(t, undecided(begun(), spoor.EventDeferred, "owner@other.test", "info@here.test").sources(t),
+		"forward:info@here.test", "1 messages 1 recipients 0 delivered 0 failed 1 deferrals 1 waiting")
+	wantFigures(t, undecided(begun(), spoor.EventDeferred, "jane@here.test", "info@here.test").sources(t),
+		"network:203.0.113.9", "1 messages 1 recipients 0 delivered 0 failed 1 deferrals 1 waiting")
+	wantFigures(t, undecided(begun(), spoor.EventFailed, "owner@other.test", "").sources(t),
+		"network:203.0.113.9", "1 messages 1 recipients 0 delivered 1 failed 0 deferrals 0 waiting")
+}

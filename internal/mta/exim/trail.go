@@ -112,6 +112,9 @@ func (r *reader) forwarder(line string) (from string, ok bool) {
 		return "", false
 	}
 	fields = fields[2:]
+	if zone := fields[0]; len(zone) == 5 && (zone[0] == '+' || zone[0] == '-') && allDigits([]byte(zone[1:])) { // log_timezone
+		fields = fields[1:]
+	}
 	switch fields[0] {
 	case "=>", "->", "**", "==":
 		fields = fields[1:]

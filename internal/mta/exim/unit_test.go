@@ -197,6 +197,7 @@ func TestAForwardIsInTheLogOfTheMessage(t *testing.T) {
 	}
 	const plain = "network 192.0.2.7"
 	f("2026-11-23 10:38:03 owner@bigmail.test <info@example.com> R=rest T=to_defer defer (-44): x\n", "forward info@example.com, "+plain)
+	f("2026-11-23 11:38:03.250 +0100 owner@bigmail.test <info@example.com> R=rest defer (-1): host lookup did not complete\n", "forward info@example.com, "+plain)
 	f("2026-11-23 10:38:03 owner@bigmail.test <other@example.com> R=rest T=to_defer defer (-44): x\n", plain)
 	f("2026-11-23 10:38:03 info@example.com <info@example.com> R=local T=x defer (-44): x\n", plain)
 	f("x\n\x00\n", plain)
