@@ -26,6 +26,9 @@ func writeBP(queue mta.Queue, w io.Writer) error {
 	out := bufio.NewWriterSize(w, 1<<16)
 	r := newReader(q, mta.Want{Addresses: true}, &gaps)
 	for _, s := range l.slots {
+		if s.folder.queue != "" { // exim -bp lists these with -qGNAME alone
+			continue
+		}
 		if m, ok := r.Read(s); ok {
 			q.writeMessage(out, r, m)
 		}

@@ -34,7 +34,7 @@ type sighting struct {
 
 // look reads a message of the spool. It returns mta.ErrGone or mta.ErrChanged.
 func (c *Controller) look(t *spoor.Target) (sighting, error) {
-	if err := valid(t.ID); err != nil {
+	if err := c.target(t); err != nil {
 		return sighting{}, err
 	}
 	r := c.reader()

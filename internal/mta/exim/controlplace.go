@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strings"
 
 	"spoor"
 	"spoor/internal/disk"
@@ -250,6 +251,19 @@ func privateDir(above *disk.Dir, name string) (*disk.Dir, error) {
 func valid(id spoor.QueueID) error {
 	if !isID(string(id)) {
 		return fmt.Errorf("%q: not a message ID of Exim: %w", string(id), mta.ErrGone)
+	}
+	return nil
+}
+
+// target checks what is to be changed. Messages in named queues are read, and left as
+// they are: they have folders of their own for all that is done to them.
+func (c *Controller) target(t *spoor.Target) error {
+	if err := valid(t.ID); err != nil {
+		return err
+	}
+	below, ok := strings.CutPrefix(t.Folder, path.Clean(c.conf.Spool)+"/")
+	if queue, rest, named := strings.Cut(below, "/"); ok && named && queue != "input" && (rest == "input" || strings.HasPrefix(rest, "input/")) {
+		return fmt.Errorf("lies in the named queue %s, in which spoor changes nothing: exim -qG%s with -Mrm, -Mf or -Mt does", queue, queue)
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ func (c *Controller) Take(ctx context.Context, batch []spoor.Target) ([]spoor.Ou
 }
 
 func (c *Controller) take(t *spoor.Target) spoor.Outcome {
-	if err := valid(t.ID); err != nil {
+	if err := c.target(t); err != nil {
 		return failed(err)
 	}
 	for _, at := range spots(t) {

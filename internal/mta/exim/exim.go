@@ -121,7 +121,7 @@ func (q *Queue) Scan(ctx context.Context, want mta.Want) (*mta.Scan, error) {
 
 func gone(id spoor.QueueID) error { return fmt.Errorf("message %s: %w", id, mta.ErrGone) }
 
-// find looks for a message in input itself and in its folder.
+// find looks for a message in input itself and in its folder, and then in named queues.
 func (q *Queue) find(id spoor.QueueID) (slot, error) {
 	if !isID(string(id)) || q.spool == "" {
 		return slot{}, gone(id)
@@ -129,17 +129,33 @@ func (q *Queue) find(id spoor.QueueID) (slot, error) {
 	q.listing.Lock()
 	defer q.listing.Unlock()
 	l := listing{queue: q, gaps: &spoor.Gaps{}}
+	if s, ok := l.find(id, ""); ok {
+		return s, nil
+	}
+	for queue := range q.named() {
+		if !q.root.Exists(path.Join(q.spool, queue, "input")) {
+			continue
+		}
+		if s, ok := l.find(id, queue); ok {
+			return s, nil
+		}
+	}
+	return slot{}, gone(id)
+}
+
+func (l *listing) find(id spoor.QueueID, queue string) (slot, bool) {
 	for _, name := range [...]string{"input/" + string(id[secondLen-1:secondLen]), "input"} {
-		f := l.open(path.Join(q.spool, name))
+		folder := path.Join(l.queue.spool, queue, name)
+		f := l.open(folder, queue)
 		if f == nil {
 			continue
 		}
 		if file, err := f.dir.Open([]byte(id + "-H")); err == nil {
 			file.Close()
-			return slot{string(id), f, q.root.Exists(path.Join(q.spool, name, string(id)+"-J"))}, nil
+			return slot{string(id), f, l.queue.root.Exists(path.Join(folder, string(id)+"-J"))}, true
 		}
 	}
-	return slot{}, gone(id)
+	return slot{}, false
 }
 
 // Find reads one message, or returns mta.ErrGone.

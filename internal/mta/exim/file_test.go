@@ -70,24 +70,52 @@ func one(t *testing.T, files map[string]string) (*spoor.Message, string) {
 	return nil, ""
 }
 
-func TestANamedQueueIsAGap(t *testing.T) {
-	f := func(want string, complete bool, names ...string) {
+func TestNamedQueuesAreRead(t *testing.T) {
+	header := spoolFile(idOfOne, overNetwork, noTree, []string{"info@example.com"}, receivedBy(idOfOne))
+	const forward = "2026-11-23 10:38:03 owner@bigmail.test <info@example.com> R=rest T=to_defer defer (-44): x\n"
+	f := func(want string, files map[string]string) {
 		t.Helper()
-		files := map[string]string{}
-		for _, name := range names {
-			files[name] = "x"
-		}
-		_, scan := scanAll(t, spoolWith(t, files))
+		q := spoolWith(t, files)
+		messages, scan := scanAll(t, q)
 		got := ""
-		for _, gap := range scan.Gaps.List() {
-			got += gap.File + ": " + gap.Reason
+		for _, m := range messages {
+			got += m.Folder + ": " + trail(m)
+			found, err := q.Find(t.Context(), m.ID)
+			if err != nil || found.Folder != m.Folder {
+				t.Errorf("found %+v, %v", found, err)
+			}
 		}
-		if got != want || scan.Complete != complete {
-			t.Errorf("%v: gaps %q, complete %v; want %q", names, got, scan.Complete, want)
+		if got != want || !scan.Complete || len(scan.Gaps.List()) != 0 {
+			t.Errorf("got %q, complete %v, gaps %v; want %q", got, scan.Complete, scan.Gaps.List(), want)
+		}
+		var bp strings.Builder
+		if err := writeBP(q, &bp); err != nil || strings.Contains(bp.String(), idOfOne) != strings.HasPrefix(want, "/var/spool/exim4/input") {
+			t.Errorf("exim -bp: %q, %v", bp.String(), err)
 		}
 	}
-	const bulk = "/var/spool/exim4/bulk/input: a named queue: its messages are not read"
-	f(bulk, false, "bulk/input/"+idOfOne+"-H", "bulk/input/"+idOfOne+"-D")
-	f(bulk, false, "bulk/input/q/"+idOfOne+"-H", "bulk/msglog/q/"+idOfOne)
-	f("", true, "bulk/input/", "bulk/input/q/", "bulk/msglog/"+idOfOne, "db/retry", "spoor/1/"+idOfOne+"-H")
+	const body = idOfOne + "-D\nx\n"
+	f("/var/spool/exim4/bulk/input: network 192.0.2.7", map[string]string{"bulk/input/" + idOfOne + "-H": header, "bulk/input/" + idOfOne + "-D": body})
+	f("/var/spool/exim4/bulk/input/q: forward info@example.com, network 192.0.2.7",
+		map[string]string{"bulk/input/q/" + idOfOne + "-H": header, "bulk/input/q/" + idOfOne + "-D": body, "bulk/msglog/q/" + idOfOne: forward})
+	f("/var/spool/exim4/input: network 192.0.2.7", map[string]string{ // a copy in a folder that sorts before it
+		"input/" + idOfOne + "-H": header, "input/" + idOfOne + "-D": body, "bulk/input/" + idOfOne + "-H": header, "bulk/input/" + idOfOne + "-D": body})
+	f("", map[string]string{
+		"bulk/input/": "", "bulk/input/q/": "", "bulk/msglog/" + idOfOne: "x", "db/retry": "x", "gnutls-params": "x",
+		"spoor/1/" + idOfOne + "-H": header, "spoor/input/" + idOfOne + "-H": header,
+	})
+}
+
+func TestNothingIsChangedInANamedQueue(t *testing.T) {
+	c := &Controller{conf: Config{Spool: "/var/spool/exim4/"}}
+	for _, folder := range []string{"/var/spool/exim4/bulk/input", "/var/spool/exim4/bulk/input/q"} {
+		target := &spoor.Target{ID: idOfOne, Folder: folder}
+		if _, err := c.look(target); err == nil || c.take(target).Result != spoor.ResultFailed {
+			t.Errorf("%s: %v, %v", folder, err, c.take(target))
+		}
+	}
+	for _, folder := range []string{"/var/spool/exim4/input", "/var/spool/exim4/input/q", "/var/spool/exim4/input/input", "/other/input", ""} {
+		if err := c.target(&spoor.Target{ID: idOfOne, Folder: folder}); err != nil {
+			t.Errorf("%s: %v", folder, err)
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"io/fs"
+	"iter"
 	"path"
 	"slices"
 	"strings"
@@ -14,7 +15,10 @@ import (
 
 // folder is an open directory of the spool: input itself, or one of those that
 // split_spool_directory makes.
-type folder struct{ dir *host.Dir }
+type folder struct {
+	dir   *host.Dir
+	queue string // the name of a named queue, or ""
+}
 
 // slot is one message in a listing.
 type slot struct {
@@ -35,17 +39,17 @@ type listing struct {
 func (q *Queue) list(gaps *spoor.Gaps) *listing {
 	l := &listing{queue: q, gaps: gaps}
 	if q.spool != "" {
-		l.walk(path.Join(q.spool, "input"), true)
+		l.walk(path.Join(q.spool, "input"), "", true)
 		l.named()
 	}
 	slices.SortFunc(l.slots, func(a, b slot) int {
-		return cmp.Or(strings.Compare(a.id, b.id), strings.Compare(a.folder.dir.Name(), b.folder.dir.Name()))
+		return cmp.Or(strings.Compare(a.id, b.id), strings.Compare(a.folder.queue, b.folder.queue), strings.Compare(a.folder.dir.Name(), b.folder.dir.Name()))
 	})
 	l.slots = slices.CompactFunc(l.slots, func(a, b slot) bool { return a.id == b.id })
 	return l
 }
 
-func (l *listing) open(name string) *folder {
+func (l *listing) open(name, queue string) *folder {
 	if known, ok := l.queue.folders[name]; ok {
 		return known
 	}
@@ -58,15 +62,15 @@ func (l *listing) open(name string) *folder {
 		l.partial = true
 		return nil
 	}
-	f := &folder{dir}
+	f := &folder{dir, queue}
 	l.queue.folders[name] = f
 	return f
 }
 
 // walk lists a folder. split_spool_directory spreads messages over folders of
 // one character; Exim looks in both places, whatever is set now.
-func (l *listing) walk(name string, top bool) {
-	f := l.open(name)
+func (l *listing) walk(name, queue string, top bool) {
+	f := l.open(name, queue)
 	if f == nil {
 		return
 	}
@@ -109,18 +113,28 @@ func (l *listing) walk(name string, top bool) {
 		start = end
 	}
 	for _, one := range below {
-		l.walk(name+"/"+one, false)
+		l.walk(name+"/"+one, queue, false)
 	}
 }
 
-// named tells of queues with a name (-qG, queue_name): folders of the spool that have
-// an input of their own. Their messages are not read.
+// named lists the queues with a name (-qG, queue_name; an ACL puts messages there):
+// folders of the spool that have an input of their own.
 func (l *listing) named() {
-	names, _ := l.queue.root.List(l.queue.spool, maxSpoolNames)
-	for _, name := range names {
+	for name := range l.queue.named() {
 		if input := path.Join(l.queue.spool, name, "input"); l.hasMessages(input, true) {
-			l.gaps.Add(input, "a named queue: its messages are not read")
-			l.partial = true
+			l.walk(input, name, true)
+		}
+	}
+}
+
+// named yields the names that a named queue may have.
+func (q *Queue) named() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		names, _ := q.root.List(q.spool, maxSpoolNames)
+		for _, name := range names {
+			if name != holding && name != "input" && !yield(name) {
+				return
+			}
 		}
 	}
 }

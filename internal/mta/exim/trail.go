@@ -88,7 +88,7 @@ func (r *reader) origin() spoor.Hop {
 //	2026-11-23 10:38:03 owner@bigmail.test <admin@shop.example.com> R=rest T=to_defer defer (-44) …
 func (r *reader) forwarded(s slot) {
 	for _, name := range [...]string{"msglog/" + s.id, "msglog/" + s.id[secondLen-1:secondLen] + "/" + s.id} {
-		data, err := r.queue.root.ReadFile(path.Join(r.queue.spool, name), msglogBytes)
+		data, err := r.queue.root.ReadFile(path.Join(r.queue.spool, s.folder.queue, name), msglogBytes)
 		if err != nil && len(data) == 0 {
 			continue
 		}
