@@ -97,7 +97,7 @@ const (
 	EventInvoked                // a command of the MTA was started: PID, Text (its working directory)
 	EventProxied                // a filter before the queue has handed a message over that a login had sent: ID, Account
 	EventWebmail                // a webmail on this machine has handed a message over: ID, Account, Client (of the browser), Text (its Message-ID)
-	EventIdentified             // whose program on this machine it is that talks SMTP: Client, Port, Login and UID; PID if known
+	EventIdentified             // whose program on this machine it is that talks SMTP: Client, Port, Login and UID; PID if known; or whose it was: ID, Login
 )
 
 var eventNames = [...]string{

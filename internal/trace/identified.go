@@ -103,3 +103,20 @@ func (o *identity) goesWith(client netip.Addr, e *spoor.Event, reach time.Durati
 	age := e.Time.Sub(o.time)
 	return o.time != 0 && o.origin == e.Origin && o.client == client && -second <= age && age <= reach
 }
+
+// identifiedLater gives a message the user whom the MTA names when it is routed. Of
+// mail from elsewhere, and of a login's, that line tells nothing more; a user of the
+// mail system hands over what others wrote.
+func (j *Journal) identifiedLater(b *spoor.Block, e *spoor.Event) {
+	f := j.open.get(j.messageKey(e))
+	if f == nil || f.goesOn || !f.filtered || !f.client.IsLoopback() || f.book == nil || f.book.source.Kind != spoor.KindNetwork || e.Time.Sub(f.submitted) > longestData {
+		return
+	}
+	client, sure := f.book, f.sure
+	f.filtered = false
+	if j.fromLogin(f, e.Login); f.filtered {
+		f.book, f.sure = client, sure
+		return
+	}
+	f.identified, f.login, f.sure = true, b.Place(e), min(f.sure, percent(sureIdentified))
+}

@@ -37,3 +37,26 @@ func TestTheOwnerOfALocalConnectionIsTheSource(t *testing.T) {
 	f("the port is used again much later", "network:127.0.0.1", site().wait(time.Hour).local("4A", 35036, -1, ""))
 	f("a login proves more", "account:anna@here.test", site().local("4A", 35036, -1, "anna@here.test"))
 }
+
+func TestAMessageWhoseUserIsNamedLaterIsTheUsers(t *testing.T) {
+	later := func(p *tape, id, login string) *tape {
+		return p.keyed(spoor.EventIdentified, id, func(e *spoor.Event) { e.Login = []byte(login) })
+	}
+	p := newTape().client("4A", "127.0.0.1", "").queued("4A", "s@far.test", 1)
+	later(later(p, "4A", "site1").to("4A", "x@far.test", "sent").removed("4A"), "4A", "site2")
+	p.client("5B", "127.0.0.1", "").queued("5B", "s@far.test", 1)
+	later(p, "5B", "exim").to("5B", "x@far.test", "sent").removed("5B") // a filter
+	p.client("6C", "203.0.113.9", "").queued("6C", "s@far.test", 1)
+	later(p, "6C", "site1").to("6C", "x@far.test", "sent").removed("6C") // from elsewhere
+	p.client("7D", "127.0.0.1", "anna").queued("7D", "anna@here.test", 1)
+	later(p, "7D", "site1").to("7D", "x@far.test", "sent").removed("7D") // who had logged in
+	p.client("8E", "::1", "").queued("8E", "s@far.test", 1).to("8E", "x@far.test", "sent").removed("8E")
+	later(later(p, "8E", "nobody-knows"), "9F", "site1") // late
+	found := p.sources(t)
+	for _, source := range []string{"site:site1.test", "network:127.0.0.1", "network:203.0.113.9", "account:anna", "user:nobody-knows"} {
+		wantFigures(t, found, source, "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
+	}
+	if len(found) != 5 {
+		t.Errorf("%v", keys(found))
+	}
+}

@@ -144,6 +144,10 @@ func (j *Journal) add(b *spoor.Block, e *spoor.Event) {
 	case spoor.EventInvoked:
 		j.invoke(b, e)
 	case spoor.EventIdentified:
+		if len(e.ID) > 0 {
+			j.identifiedLater(b, e)
+			return
+		}
 		j.identify(b, e)
 	case spoor.EventProxied:
 		j.proxied(b, e)

@@ -117,7 +117,7 @@ func (s *Search) lifeOf(e *spoor.Event) *Life {
 		l := s.attempts[e.Delivery]
 		delete(s.attempts, e.Delivery)
 		return l
-	case spoor.EventBounced, spoor.EventEnded, spoor.EventRemoved, spoor.EventProxied:
+	case spoor.EventBounced, spoor.EventEnded, spoor.EventRemoved, spoor.EventProxied, spoor.EventIdentified:
 		return s.open[s.journal.messageKey(e)]
 	case spoor.EventWebmail:
 		for _, origin := range s.journal.origins {
@@ -159,7 +159,7 @@ func (s *Search) life(e *spoor.Event) *Life {
 		case f.webmail:
 			step.Kind, step.Time = spoor.EventWebmail, f.submitted
 		case f.identified:
-			step.Kind = spoor.EventIdentified
+			step.Kind, step.Time = spoor.EventIdentified, f.submitted
 		}
 		l.Steps = append(l.Steps, step)
 	}

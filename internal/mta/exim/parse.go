@@ -194,6 +194,9 @@ func (p *Parser) message(id, b []byte, complete bool, e *spoor.Event) spoor.Line
 		e.Kind = spoor.EventEnded
 		return spoor.LineEvent
 	}
+	if rest, ok := cut(b, "Sender identification "); ok {
+		return senderIdentified(rest, e)
+	}
 	for _, removal := range [...]string{"removed by ", "rescind the above message-accept", "Message removed because older than "} {
 		if bytes.HasPrefix(b, []byte(removal)) {
 			e.Kind, e.Text = spoor.EventRemoved, b

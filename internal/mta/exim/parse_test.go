@@ -177,6 +177,7 @@ func TestTheEndOfAMessageIsRead(t *testing.T) {
 	f("removed by root", "removed id="+newStyle+` "removed by root"`)
 	f("=> discarded (system filter)", "removed id="+newStyle+` "discarded (system filter)"`)
 	f("=> blackhole (DATA ACL discarded recipients): no thanks", "removed id="+newStyle+` "blackhole (DATA ACL discarded recipients): no thanks"`)
+	f("Sender identification U=site1 D=shop.example S=info@shop.example", "identified id="+newStyle+" login=site1")
 	for _, known := range []string{
 		"frozen by root", "Frozen (delivery error message)", "Message is frozen", "Unfrozen by auto-thaw", "unfrozen by root", "cancelled by root", "cancelled by timeout_frozen_after",
 		"Spool file is locked (another process is handling this message)", "Spool file for 1xVRjF-000000001Gl-07jW is locked (another process is handling this message)",
@@ -184,7 +185,7 @@ func TestTheEndOfAMessageIsRead(t *testing.T) {
 		"mx.ok.test [192.0.2.1] Connection timed out", "DKIM: d=bank.test s=sel c=relaxed/relaxed a=rsa-sha256 b=2048 [verification succeeded]", "a@b.test <c@d.test>: error ignored",
 		"[192.0.2.1] SSL verify error: depth=0 error=self signed certificate cert=/CN=mx", "DANE attempt failed; TLS connection to mx [192.0.2.1]: x", "<bob@x.test>: pipe transport output: hello",
 		"r1 router: skipped error: domain missing", "remote host address is the local host: x.test", "lowest numbered MX record points to local host: x.test",
-		"SMTP connection outbound 1455035592 1aT8yG-0002f3-Hh example.com rcpt@gmail.test", "Sender identification U=user D=example.com S=user@example.com",
+		"SMTP connection outbound 1455035592 1aT8yG-0002f3-Hh example.com rcpt@gmail.test", "Sender identification U=-remote- D=-remote- S=a@far.test", "Sender identification S=site1", "Sender identification U= D=x",
 		"SA: Action: scanned but message isn't spam: score=1.0 required=5.0", "TLS session: (certificate verification failed): delivering unencrypted to H=mx [192.0.2.1] (not in hosts_require_tls)",
 		"H=localhost (mail.example.com) [127.0.0.1]:48298 Warning: Message has been scanned: no virus or other harmful content was found", "PRDR R=<a@b.test> acceptance",
 	} {

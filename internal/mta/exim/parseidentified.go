@@ -40,6 +40,22 @@ func identified(b []byte, e *spoor.Event) spoor.LineSort {
 	return spoor.LineEvent
 }
 
+// senderIdentified reads what the same configuration tells of a message when it is
+// routed: the system user who sent it. Of mail from elsewhere it names -remote-.
+//
+//	Sender identification U=site1 D=shop.example S=info@shop.example
+func senderIdentified(b []byte, e *spoor.Event) spoor.LineSort {
+	login, ok := cut(b, "U=")
+	if !ok {
+		return spoor.LineKnown
+	}
+	if login, _, _ = bytes.Cut(login, []byte{' '}); len(login) == 0 || login[0] == '-' {
+		return spoor.LineKnown
+	}
+	e.Kind, e.Login = spoor.EventIdentified, login
+	return spoor.LineEvent
+}
+
 // number reads one below a limit, or -1.
 func number(b []byte, limit int64) int64 {
 	n, rest := digits(b)
