@@ -14,6 +14,7 @@ const (
 	dovecotMailbox                         // a login service for mailboxes
 	dovecotSubmitter                       // the login service for sending
 	dovecotAuth                            // what knows the passwords
+	dovecotRelay                           // the service that hands on what a user sends
 )
 
 // dovecotNames are the processes of Dovecot 1 to 2.4.
@@ -21,7 +22,8 @@ var dovecotNames = map[string]dovecotProcess{
 	"imap-login": dovecotMailbox, "pop3-login": dovecotMailbox, "managesieve-login": dovecotMailbox, "lmtp-login": dovecotMailbox, "imap-urlauth-login": dovecotMailbox,
 	"submission-login": dovecotSubmitter,
 	"auth":             dovecotAuth, "auth-worker": dovecotAuth, "dovecot-auth": dovecotAuth,
-	"imap": 0, "pop3": 0, "lmtp": 0, "submission": 0, "managesieve": 0, "sieve": 0, "IMAP": 0, "POP3": 0, "MANAGESIEVE": 0, "lda": 0, "deliver": 0, "script": 0, "script-login": 0,
+	"submission": dovecotRelay,
+	"imap":       0, "pop3": 0, "lmtp": 0, "managesieve": 0, "sieve": 0, "IMAP": 0, "POP3": 0, "MANAGESIEVE": 0, "lda": 0, "deliver": 0, "script": 0, "script-login": 0,
 	"master": 0, "log": 0, "config": 0, "anvil": 0, "stats": 0, "old-stats": 0, "dict": 0, "dict-async": 0, "dict-expire": 0, "ssl-params": 0, "ssl-build-param": 0, "indexer": 0, "indexer-worker": 0, "doveadm": 0, "doveadm-server": 0,
 	"replicator": 0, "aggregator": 0, "director": 0, "ipc": 0, "dns_client": 0, "dns-client": 0, "imap-urlauth": 0, "imap-urlauth-worker": 0, "imap-hibernate": 0, "quota-status": 0,
 	"dsync-local": 0, "dsync-server": 0, "dsync": 0, "tcpwrap": 0, "health-check": 0, "expire-tool": 0, "fts": 0, "decode2text": 0, "notify": 0, "welcome": 0, "quota-warning": 0,
@@ -87,8 +89,49 @@ func (p dovecotProcess) read(tag, b []byte, e *spoor.Event) spoor.LineSort {
 		return spoor.LineKnown
 	case p == dovecotAuth:
 		return dovecotPassdb(tag, b, e)
+	case p == dovecotRelay:
+		return dovecotRelayed(tag, b, e)
 	}
 	return p.login(b, e)
+}
+
+// dovecotRelayed reads that Dovecot's submission service has handed a message of a
+// login to the MTA, and under which ID. The sender is the client's; the answer of the
+// MTA stands behind it.
+//
+//	submission(a@example.com)<307><aVGlFT1hMZbLAHEC>: Successfully relayed message: from=<a@example.com>, size=90, id=1phmE2wyCWszAQAAMzN6MA, nrcpt=1, reply=`250 2.0.0 Ok: 283 bytes queued as 53F9B9DC073'
+func dovecotRelayed(tag, b []byte, e *spoor.Event) spoor.LineSort {
+	const reply, queuedAs = ", reply=`250 ", " queued as "
+	if !hasAny(b, "Successfully relayed message: ") {
+		return spoor.LineKnown
+	}
+	at := bytes.LastIndex(b, []byte(reply))
+	queued := bytes.LastIndex(b, []byte(queuedAs))
+	user := tag[min(len("submission("), len(tag)):]
+	if end := bytes.Index(user, []byte(")<")); end >= 0 {
+		user = user[:end]
+	} else {
+		user = bytes.TrimSuffix(user, []byte{')'})
+	}
+	if at < 0 || queued < at || len(user) == 0 {
+		return spoor.LineKnown
+	}
+	id := bytes.TrimSuffix(b[queued+len(queuedAs):], []byte{'\''})
+	if len(id) < minRelayedID || len(id) > maxRelayedID || bytes.ContainsFunc(id, func(c rune) bool { return !isLetterOrDigit(c) }) {
+		return spoor.LineKnown
+	}
+	e.Kind, e.Account, e.ID, e.Key = spoor.EventProxied, user, id, spoor.IDHash(id)
+	return spoor.LineEvent
+}
+
+// The lengths of the IDs that an MTA gives.
+const (
+	minRelayedID = 6
+	maxRelayedID = 32
+)
+
+func isLetterOrDigit(c rune) bool {
+	return '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
 }
 
 // login reads a login service. What the client chose stands between "user=<" and

@@ -26,6 +26,9 @@ func beside(host, program, body string) string {
 	if e.Client != nil {
 		words = append(words, string(e.Client))
 	}
+	if e.Account != nil {
+		words = append(words, string(e.ID), "account="+string(e.Account))
+	}
 	return strings.Join(words, " ")
 }
 
@@ -68,6 +71,32 @@ func TestDovecotsLoginServices(t *testing.T) {
 	f("proxy(a@example.com): started proxying to 10.0.0.1:143: "+client, "access <a@example.com> 192.0.2.4")
 	f("proxy(a@example.com): disconnecting 192.0.2.4 (Disconnected by client)", "known")
 	f("Login party", "unknown")
+}
+
+func TestWhatDovecotsSubmissionServiceHandsToTheMTA(t *testing.T) {
+	const session = "<307><aVGlFT1hMZbLAHEC>"
+	f := func(user, body, want string) {
+		t.Helper()
+		tag := "submission(" + user + ")" + session
+		if got := beside("mx1", "dovecot", tag+": "+body); got != want {
+			t.Errorf("%s\n got %s\nwant %s", body, got, want)
+		}
+		if got := beside("", tag, "Info: "+body); got != want {
+			t.Errorf("in its own log: %s\n got %s\nwant %s", body, got, want)
+		}
+	}
+	const envelope = "Successfully relayed message: from=<x@far.example>, size=90, id=1phmE2wyCWszAQAAMzN6MA, nrcpt=1, "
+	f("anna@shop.example", envelope+"reply=`250 2.0.0 Ok: 283 bytes queued as 53F9B9DC073'", "proxied 53F9B9DC073 account=anna@shop.example")
+	f("alice", envelope+"reply=`250 2.0.0 Ok: queued as 4hHlpt3xM1z9k7'", "proxied 4hHlpt3xM1z9k7 account=alice")
+	f("we%ird)x+y", envelope+"reply=`250 2.0.0 Ok: queued as 53F9B9DC073'", "proxied 53F9B9DC073 account=we%ird)x+y")
+	f("anna", "Successfully relayed message: from=<\", reply=`250 Ok: queued as 4FA8DC0101'\"@x.test>, size=1, id=x, nrcpt=1, reply=`250 2.0.0 Ok: queued as 53F9B9DC073'", "proxied 53F9B9DC073 account=anna")
+	f("anna", "Successfully relayed message: from=<\", reply=`250 Ok: queued as 4FA8DC0101'\"@x.test>, size=1, id=x, nrcpt=1, reply=`250 OK'", "known")
+	f("anna", envelope+"reply=`250 2.0.0 Ok: queued as ../x'", "known")
+	f("anna", envelope+"reply=`250 2.0.0 Ok: queued as 4FA'", "known")
+	f("anna", envelope, "known")
+	f("", envelope+"reply=`250 2.0.0 Ok: queued as 53F9B9DC073'", "known")
+	f("anna", "Disconnected: Logged out (state=READY) in=158 out=120", "known")
+	f("anna", "Failed to relay message: from=<x@far.example>, size=90, id=x, nrcpt=1, reply=`550 queued as 53F9B9DC073'", "known")
 }
 
 func TestDovecotsSubmissionLoginsAreLoginsToSend(t *testing.T) {

@@ -294,6 +294,13 @@ func (t *Tracer) wasHere(m *spoor.Message) bool {
 	return f != nil && f.goesOn
 }
 
+// wasHandedOver reports whether a server in front of the MTA took the message from a
+// login, as the log tells: its line in the header is genuine.
+func (t *Tracer) wasHandedOver(m *spoor.Message) bool {
+	f := t.journal.find(m)
+	return f != nil && f.proxied
+}
+
 // forgeries lists the traces in a message that contradict its proven one. Mail
 // that went through a local delivery before carries this server's own old lines,
 // so only what enters from outside, or from a site, can forge them.
@@ -314,10 +321,13 @@ func (t *Tracer) forgeries(m *spoor.Message, r ruling) []spoor.Evidence {
 	if !writtenHere && !submitted {
 		return list
 	}
-	for _, claim := range m.Trail.Forgeable {
+	for i, claim := range m.Trail.Forgeable {
 		if t.imitates(m, claim, writtenHere) {
 			if t.wasHere(m) {
 				break
+			}
+			if i == 0 && t.wasHandedOver(m) {
+				continue
 			}
 			text := "Received: " + claim.Value + " (below the entry: this server did not write it)"
 			list = append(list, w.fact("forged", text, claim.Line))

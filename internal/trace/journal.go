@@ -53,6 +53,7 @@ type Journal struct {
 	mailboxes   map[uint64]opened    // that were opened from this machine, by the hash of the account
 	webmails    webmails
 	sweepAt     int
+	foretold    []foretold
 	proxies     bool // a filter before the queue was met
 	keep        bool // flights are not used again: somebody holds them
 
@@ -74,7 +75,7 @@ func (t *Tracer) NewJournal() *Journal {
 		books: map[spoor.Source]*book{}, accounts: map[string]*book{},
 		users: map[int32]*book{}, failed: map[string]int{},
 		announced: map[uint64]*origin{}, mailboxes: map[uint64]opened{},
-		past: make([]pastOrigin, maxNamed), invocations: make([]invocation, maxInvocations), sweepAt: firstSweep,
+		past: make([]pastOrigin, maxNamed), foretold: make([]foretold, maxForetold), invocations: make([]invocation, maxInvocations), sweepAt: firstSweep,
 	}
 	j.attempts.grow()
 	j.sessions.init()

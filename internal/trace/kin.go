@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"bytes"
 	"net/netip"
 	"time"
 
@@ -202,13 +203,65 @@ func (j *Journal) proxied(b *spoor.Block, e *spoor.Event) {
 	if f == nil {
 		f = j.reportedOn(e)
 	}
-	if f == nil || f.goesOn || f.book == nil || f.book.source.Kind != spoor.KindNetwork || e.Time.Sub(f.submitted) > longestData {
+	if f == nil {
+		f = j.handedOver(e)
+	}
+	if f == nil {
+		j.foretell(b, e)
 		return
 	}
-	f.proxied, f.filtered = true, false
-	f.book, f.sure, f.login = j.account(e.Account), percent(sureAuth), b.Place(e)
+	if f.goesOn || f.book == nil || f.book.source.Kind != spoor.KindNetwork || e.Time.Sub(f.submitted) > longestData {
+		return
+	}
+	j.isOf(f, j.account(e.Account), b.Place(e))
 	if past := &j.past[f.named&(maxNamed-1)]; f.named != 0 && past.name == f.named && past.key == f.key {
 		past.book, past.sure, past.login = f.book, f.sure, f.login // it may go on to another instance
+	}
+}
+
+// isOf blames a login for a message that a program handed over for it.
+func (j *Journal) isOf(f *flight, account *book, place spoor.LogPlace) {
+	f.proxied, f.filtered = true, false
+	f.book, f.sure, f.login = account, percent(sureAuth), place
+}
+
+// handedOver finds the message of an ID that a server in front of the MTA names, such
+// as Dovecot's submission service. Its own log has no name of a host, and it may run
+// on another one.
+func (j *Journal) handedOver(e *spoor.Event) *flight {
+	for i, origin := range j.origins {
+		if i == maxServices {
+			break
+		}
+		if f := j.open.get(e.Key ^ origin); f != nil && f.logged && f.keyed && bytes.Equal(f.name, e.ID) {
+			return f
+		}
+	}
+	return nil
+}
+
+// foretold is whose login a message has, which the log tells before the message: two
+// files of one second.
+type foretold struct {
+	key     uint64
+	account *book
+	time    spoor.Stamp
+	place   spoor.LogPlace
+}
+
+// maxForetold bounds those that are waited for, by the low bits of the ID's key.
+const maxForetold = 1 << 8
+
+func (j *Journal) foretell(b *spoor.Block, e *spoor.Event) {
+	j.foretold[e.Key&(maxForetold-1)] = foretold{key: e.Key, account: j.account(e.Account), time: e.Time, place: b.Place(e)}
+}
+
+// asForetold blames the login that the log has told of just before.
+func (j *Journal) asForetold(f *flight, e *spoor.Event) {
+	told := &j.foretold[e.Key&(maxForetold-1)]
+	if told.account != nil && told.key == e.Key && e.Time.Sub(told.time) <= 2*second {
+		j.isOf(f, told.account, told.place)
+		*told = foretold{}
 	}
 }
 

@@ -84,6 +84,7 @@ func (j *Journal) entered(f *flight, e *spoor.Event) {
 	case f.client.IsValid():
 		f.book, f.sure = j.networks.of(f.client), percent(sureClient)
 		f.filtered = f.client.IsLoopback()
+		j.asForetold(f, e)
 	}
 }
 

@@ -45,17 +45,14 @@ func (j *Journal) webmailed(b *spoor.Block, e *spoor.Event) {
 		w.account = j.account(e.Account)
 		w.mailbox, _ = spoor.AddressHash(e.Account)
 	}
-	key := spoor.IDHash(e.ID)
-	for _, origin := range j.origins {
-		if f := j.open.get(key ^ origin); f != nil && f.logged && w.fits(f) {
-			j.handedOver(f, &w)
-			return
-		}
+	if f := j.handedOver(e); f != nil && w.fits(f) {
+		j.fromWebmail(f, &w)
+		return
 	}
 	if len(j.webmails.early) >= maxWebmails || j.webmails.early == nil {
 		j.webmails.early = map[uint64]webmailed{}
 	}
-	j.webmails.early[key] = w
+	j.webmails.early[e.Key] = w
 }
 
 // fits reports whether a line is of a message, and not of one before it that had
@@ -70,11 +67,10 @@ func (j *Journal) byWebmail(f *flight, e *spoor.Event) {
 	if len(j.webmails.early) == 0 || !f.client.IsLoopback() {
 		return
 	}
-	key := spoor.IDHash(e.ID)
-	if w, ok := j.webmails.early[key]; ok {
-		delete(j.webmails.early, key)
+	if w, ok := j.webmails.early[e.Key]; ok {
+		delete(j.webmails.early, e.Key)
 		if w.fits(f) {
-			j.handedOver(f, &w)
+			j.fromWebmail(f, &w)
 		}
 	}
 }
@@ -85,9 +81,9 @@ func (j *Journal) mayBeWebmails(f *flight) bool {
 	return j.webmails.since != 0 && f.client.IsLoopback() && !f.webmail
 }
 
-// handedOver gives a message the client of the webmail that handed it over, and
+// fromWebmail gives a message the client of the webmail that handed it over, and
 // the account where the MTA knows of none.
-func (j *Journal) handedOver(f *flight, w *webmailed) {
+func (j *Journal) fromWebmail(f *flight, w *webmailed) {
 	if !f.client.IsLoopback() || f.webmail || f.goesOn || f.book == nil {
 		return
 	}
