@@ -67,7 +67,7 @@ func (j *Journal) direction(f *flight, r *recipient, e *spoor.Event) {
 	}
 	f.remote = true
 	_, domain := spoor.AddressHash(e.Parent)
-	if domain == 0 || !j.serves(j.domains.number(domain, e.Parent)) {
+	if domain == 0 || !j.serves(j.domains.number(domain, e.Parent)) || spoor.IsReturnPath(e.Parent) {
 		f.direct = true
 	} else if f.alias == "" {
 		f.alias = string(e.Parent)

@@ -132,7 +132,7 @@ func (r *reader) recipient(done bool, address []byte) {
 		channel, m.Inbound = spoor.ChannelLocal, true
 	} else {
 		m.Outbound = true
-		if len(r.original) == 0 || bytes.Equal(r.original, address) || !r.serves(r.original) {
+		if len(r.original) == 0 || bytes.Equal(r.original, address) || !r.serves(r.original) || spoor.IsReturnPath(r.original) {
 			r.direct = true
 		} else if r.alias == "" {
 			r.alias = string(r.original)
