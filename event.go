@@ -98,12 +98,13 @@ const (
 	EventProxied                // a filter before the queue has handed a message over that a login had sent: ID, Account
 	EventWebmail                // a webmail on this machine has handed a message over: ID, Account, Client (of the browser), Text (its Message-ID)
 	EventIdentified             // whose program on this machine it is that talks SMTP: Client, Port, Login and UID; PID if known; or whose it was: ID, Login
+	EventRedirected             // a mailbox has sent a message on: Address (of the mailbox), Text (its Message-ID)
 )
 
 var eventNames = [...]string{
 	"none", "accepted", "attempt", "delivered", "deferred", "failed", "ended", "bounced", "connect", "disconnect",
 	"login", "login failed", "access", "access failed", "rejected", "handover", "status", "stopped", "trouble",
-	"submitted", "named", "queued", "removed", "invoked", "proxied", "webmail", "identified",
+	"submitted", "named", "queued", "removed", "invoked", "proxied", "webmail", "identified", "redirected",
 }
 
 // EventKinds lists every EventKind, in the order of their constants.

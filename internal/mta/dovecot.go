@@ -15,6 +15,7 @@ const (
 	dovecotSubmitter                       // the login service for sending
 	dovecotAuth                            // what knows the passwords
 	dovecotRelay                           // the service that hands on what a user sends
+	dovecotDelivery                        // what puts mail into mailboxes, and runs Sieve
 )
 
 // dovecotNames are the processes of Dovecot 1 to 2.4.
@@ -22,8 +23,8 @@ var dovecotNames = map[string]dovecotProcess{
 	"imap-login": dovecotMailbox, "pop3-login": dovecotMailbox, "managesieve-login": dovecotMailbox, "lmtp-login": dovecotMailbox, "imap-urlauth-login": dovecotMailbox,
 	"submission-login": dovecotSubmitter,
 	"auth":             dovecotAuth, "auth-worker": dovecotAuth, "dovecot-auth": dovecotAuth,
-	"submission": dovecotRelay,
-	"imap":       0, "pop3": 0, "lmtp": 0, "managesieve": 0, "sieve": 0, "IMAP": 0, "POP3": 0, "MANAGESIEVE": 0, "lda": 0, "deliver": 0, "script": 0, "script-login": 0,
+	"submission": dovecotRelay, "lmtp": dovecotDelivery, "lda": dovecotDelivery, "deliver": dovecotDelivery,
+	"imap": 0, "pop3": 0, "managesieve": 0, "sieve": 0, "IMAP": 0, "POP3": 0, "MANAGESIEVE": 0, "script": 0, "script-login": 0,
 	"master": 0, "log": 0, "config": 0, "anvil": 0, "stats": 0, "old-stats": 0, "dict": 0, "dict-async": 0, "dict-expire": 0, "ssl-params": 0, "ssl-build-param": 0, "indexer": 0, "indexer-worker": 0, "doveadm": 0, "doveadm-server": 0,
 	"replicator": 0, "aggregator": 0, "director": 0, "ipc": 0, "dns_client": 0, "dns-client": 0, "imap-urlauth": 0, "imap-urlauth-worker": 0, "imap-hibernate": 0, "quota-status": 0,
 	"dsync-local": 0, "dsync-server": 0, "dsync": 0, "tcpwrap": 0, "health-check": 0, "expire-tool": 0, "fts": 0, "decode2text": 0, "notify": 0, "welcome": 0, "quota-warning": 0,
@@ -91,6 +92,8 @@ func (p dovecotProcess) read(tag, b []byte, e *spoor.Event) spoor.LineSort {
 		return dovecotPassdb(tag, b, e)
 	case p == dovecotRelay:
 		return dovecotRelayed(tag, b, e)
+	case p == dovecotDelivery:
+		return dovecotRedirected(tag, b, e)
 	}
 	return p.login(b, e)
 }
@@ -107,12 +110,7 @@ func dovecotRelayed(tag, b []byte, e *spoor.Event) spoor.LineSort {
 	}
 	at := bytes.LastIndex(b, []byte(reply))
 	queued := bytes.LastIndex(b, []byte(queuedAs))
-	user := tag[min(len("submission("), len(tag)):]
-	if end := bytes.Index(user, []byte(")<")); end >= 0 {
-		user = user[:end]
-	} else {
-		user = bytes.TrimSuffix(user, []byte{')'})
-	}
+	user := dovecotUser(tag)
 	if at < 0 || queued < at || len(user) == 0 {
 		return spoor.LineKnown
 	}
@@ -121,6 +119,40 @@ func dovecotRelayed(tag, b []byte, e *spoor.Event) spoor.LineSort {
 		return spoor.LineKnown
 	}
 	e.Kind, e.Account, e.ID, e.Key = spoor.EventProxied, user, id, spoor.IDHash(id)
+	return spoor.LineEvent
+}
+
+// dovecotUser is whose process logs under a tag, or nil.
+//
+//	submission(a@example.com)<307><aVGlFT1hMZbLAHEC>  lda(a@example.com)
+func dovecotUser(tag []byte) []byte {
+	_, user, _ := bytes.Cut(tag, []byte{'('})
+	if end := bytes.Index(user, []byte(")<")); end >= 0 {
+		return user[:end]
+	}
+	return bytes.TrimSuffix(user, []byte{')'})
+}
+
+// dovecotRedirected reads that the Sieve script of a mailbox has sent a message on.
+// The Message-ID is its author's, and so is what looks like an action in it: the last
+// one is Dovecot's, and nothing follows the address in it.
+//
+//	lmtp(a@example.com)<281><CIM4LWsyCWsZAQAAMzN6MA>: sieve: msgid=<1@far.example>: redirect action: forwarded to <b@far.example>
+func dovecotRedirected(tag, b []byte, e *spoor.Event) spoor.LineSort {
+	const before, action, to = "sieve: msgid=", ": redirect action", ": forwarded to <"
+	if !hasAny(b, before) {
+		return spoor.LineKnown
+	}
+	at := bytes.LastIndex(b, []byte(to))
+	if at < len(before) {
+		return spoor.LineKnown
+	}
+	address, user := b[at+len(to):], dovecotUser(tag)
+	if len(user) == 0 || !bytes.HasSuffix(address, []byte{'>'}) || bytes.Contains(address, []byte(": ")) {
+		return spoor.LineKnown
+	}
+	e.Kind, e.Address = spoor.EventRedirected, user
+	e.Text = bytes.TrimSuffix(b[len(before):at], []byte(action))
 	return spoor.LineEvent
 }
 

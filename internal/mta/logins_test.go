@@ -26,6 +26,9 @@ func beside(host, program, body string) string {
 	if e.Client != nil {
 		words = append(words, string(e.Client))
 	}
+	if e.Kind == spoor.EventRedirected {
+		words = append(words, string(e.Text))
+	}
 	if e.Account != nil {
 		words = append(words, string(e.ID), "account="+string(e.Account))
 	}
@@ -97,6 +100,31 @@ func TestWhatDovecotsSubmissionServiceHandsToTheMTA(t *testing.T) {
 	f("", envelope+"reply=`250 2.0.0 Ok: queued as 53F9B9DC073'", "known")
 	f("anna", "Disconnected: Logged out (state=READY) in=158 out=120", "known")
 	f("anna", "Failed to relay message: from=<x@far.example>, size=90, id=x, nrcpt=1, reply=`550 queued as 53F9B9DC073'", "known")
+}
+
+func TestWhatTheScriptOfAMailboxSendsOn(t *testing.T) {
+	f := func(tag, body, want string) {
+		t.Helper()
+		if got := beside("mx1", "dovecot", tag+": "+body); got != want {
+			t.Errorf("%s\n got %s\nwant %s", body, got, want)
+		}
+		if got := beside("", tag, "Info: "+body); got != want {
+			t.Errorf("in its own log: %s\n got %s\nwant %s", body, got, want)
+		}
+	}
+	const tag = "lmtp(fwd@shop.example)<281><CIM4LWsyCWsZAQAAMzN6MA:R2>"
+	const sent = "redirected <fwd@shop.example> "
+	f(tag, "sieve: msgid=<v01@id.example>: redirect action: forwarded to <private@slow.example>", sent+"<v01@id.example>")
+	f("lda(fwd@shop.example)", "sieve: msgid=<v01@id.example>: forwarded to <private@slow.example>", sent+"<v01@id.example>")
+	f(tag, "sieve: msgid=unspecified: redirect action: forwarded to <private@slow.example>", sent+"unspecified")
+	f(tag, "sieve: msgid=<v01: forwarded to <x>: redirect action: forwarded to <private@slow.example>", sent+"<v01: forwarded to <x>")
+	f(tag, "sieve: msgid=<v02@id.example>: vacation action: sent vacation response to <victim@slow.example>", "known")
+	f(tag, "sieve: msgid=<v02: forwarded to <x>: vacation action: sent vacation response to <victim@slow.example>", "known")
+	f(tag, "sieve: msgid=<v02: forwarded to <x>: stored mail into mailbox 'INBOX'", "known")
+	f(tag, "sieve: msgid=<v02@id.example>: redirect action: forwarded to <", "known")
+	f(tag, "msgid=<v04: forwarded to <x>: saved mail to INBOX", "known")
+	f("lmtp(281)", "Disconnect from local: Logged out (state=READY)", "known")
+	f("lmtp()", "sieve: msgid=<v01@id.example>: redirect action: forwarded to <private@slow.example>", "known")
 }
 
 func TestDovecotsSubmissionLoginsAreLoginsToSend(t *testing.T) {

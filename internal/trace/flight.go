@@ -42,6 +42,7 @@ type flight struct {
 	goesOn     bool // it was in the queue before, under another ID
 	wentOn     bool // a message was met that was this one before
 	handedOn   bool // it goes on under another ID, whatever its deliveries say
+	redirected bool // a mailbox sent it on
 	direct     bool // a recipient elsewhere was written on it
 
 	book        *book

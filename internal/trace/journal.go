@@ -54,6 +54,7 @@ type Journal struct {
 	webmails    webmails
 	sweepAt     int
 	foretold    []foretold
+	redirects   []redirect
 	proxies     bool // a filter before the queue was met
 	keep        bool // flights are not used again: somebody holds them
 
@@ -75,7 +76,7 @@ func (t *Tracer) NewJournal() *Journal {
 		books: map[spoor.Source]*book{}, accounts: map[string]*book{},
 		users: map[int32]*book{}, failed: map[string]int{},
 		announced: map[uint64]*origin{}, mailboxes: map[uint64]opened{},
-		past: make([]pastOrigin, maxNamed), foretold: make([]foretold, maxForetold), invocations: make([]invocation, maxInvocations), sweepAt: firstSweep,
+		past: make([]pastOrigin, maxNamed), foretold: make([]foretold, maxForetold), redirects: make([]redirect, maxRedirects), invocations: make([]invocation, maxInvocations), sweepAt: firstSweep,
 	}
 	j.attempts.grow()
 	j.sessions.init()
@@ -152,6 +153,8 @@ func (j *Journal) add(b *spoor.Block, e *spoor.Event) {
 		j.identify(b, e)
 	case spoor.EventProxied:
 		j.proxied(b, e)
+	case spoor.EventRedirected:
+		j.redirected(b, e)
 	case spoor.EventAccess:
 		j.access(b, e)
 	case spoor.EventConnect, spoor.EventLogin, spoor.EventLoginFailed, spoor.EventDisconnect:

@@ -156,11 +156,13 @@ func (j *Journal) closed(f *flight) {
 type pastOrigin struct {
 	name      uint64 // hash of the Message-ID
 	key       uint64
+	next      uint64 // key of the one that it went on as
 	book      *book
 	client    netip.Addr
 	login     spoor.LogPlace
 	heard     spoor.Stamp
 	delivered int32 // recipients, when it was closed
+	taken     int32 // of them, those that count for the next one
 	sure      uint8
 }
 
@@ -180,6 +182,10 @@ func (j *Journal) name(f *flight, messageID []byte) {
 			heard = max(heard, before.heard)
 		}
 		if f.heard.Sub(heard) <= filterReach {
+			if to := &j.redirects[hash&(maxRedirects-1)]; to.name == hash && f.heard.Sub(to.time) <= disorder && j.redirect(f, past, to) {
+				return
+			}
+			past.next, past.taken = f.key, past.delivered
 			j.goOnFrom(f, past)
 			if before != nil {
 				before.handedOn = true
@@ -269,4 +275,50 @@ func (j *Journal) asForetold(f *flight, e *spoor.Event) {
 // follows the message's own, may still come.
 func (j *Journal) mayBeProxied(f *flight) bool {
 	return j.proxies && !f.proxied && f.book.source.Kind == spoor.KindNetwork
+}
+
+// redirect is what the Sieve script of a mailbox has sent on.
+type redirect struct {
+	name    uint64 // hash of the Message-ID
+	mailbox *book
+	time    spoor.Stamp
+	place   spoor.LogPlace
+}
+
+// maxRedirects bounds those that are waited for, by the low bits of the hash.
+const maxRedirects = 1 << 8
+
+// redirected notes that a mailbox has sent a message on. That one is taken in by the
+// MTA at about the same time.
+func (j *Journal) redirected(b *spoor.Block, e *spoor.Event) {
+	hash := spoor.IDHash(e.Text)
+	to := &j.redirects[hash&(maxRedirects-1)]
+	source := spoor.Source{Kind: spoor.KindForward, Name: lowerDomain(string(e.Address))}
+	*to = redirect{name: hash, mailbox: j.book(source, -1), time: e.Time, place: b.Place(e)}
+	past := &j.past[hash&(maxNamed-1)]
+	if past.name != hash {
+		return
+	}
+	f := j.open.get(past.next)
+	if f == nil || !f.goesOn || f.named != 0 || e.Time.Sub(f.submitted) > disorder || !j.redirect(f, past, to) {
+		return
+	}
+	past.book.delivered += past.taken
+	j.Rates.Delivered += int(past.taken)
+	past.delivered, past.taken = past.taken, 0
+	if before := j.open.get(past.key); before != nil {
+		before.handedOn = false
+	}
+}
+
+// redirect makes a message of its own of what a mailbox sends on. It is false where
+// somebody had logged in: who did is to blame, whatever is between.
+func (j *Journal) redirect(f *flight, past *pastOrigin, to *redirect) bool {
+	to.name = 0
+	if past.book.source.Kind != spoor.KindNetwork {
+		return false
+	}
+	f.goesOn, f.filtered, f.redirected, f.cause = false, false, true, past.book.named()
+	f.book, f.client, f.sure, f.login = to.mailbox, past.client, percent(sureFolder), to.place
+	return true
 }

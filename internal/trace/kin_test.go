@@ -117,8 +117,11 @@ func TestAnAliasThatSendsOutIsTheSourceOfWhatComesFromOutside(t *testing.T) {
 		client("5B", "198.51.100.7", "anna@here.test").queued("5B", "anna@here.test", 1).to("5B", "me@else.test", "sent", "for=sales@here.test").removed("5B").
 		// a recipient elsewhere that was written on it is relayed
 		client("6C", "203.0.113.67", "").queued("6C", "x@far.test", 2).
-		to("6C", "me@else.test", "sent", "for=sales@here.test").to("6C", "other@else.test", "sent").removed("6C")
+		to("6C", "me@else.test", "sent", "for=sales@here.test").to("6C", "other@else.test", "sent").removed("6C").
+		// a bounce that goes back to whose mail was forwarded
+		client("7D", "203.0.113.68", "").queued("7D", "", 1).to("7D", "me@else.test", "sent", "for=SRS0=DUUI=JQ=else.test=me@here.test").removed("7D")
 	found := p.sources(t)
+	wantFigures(t, found, "network:203.0.113.68", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
 	wantFigures(t, found, "forward:sales@here.test", "1 messages 2 recipients 2 delivered 0 failed 0 deferrals 0 waiting")
 	wantFigures(t, found, "account:anna@here.test", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
 	wantFigures(t, found, "network:203.0.113.67", "1 messages 2 recipients 2 delivered 0 failed 0 deferrals 0 waiting")
@@ -180,4 +183,37 @@ func TestALoginInFrontOfAFilterIsTheSourceInTheNextInstanceToo(t *testing.T) {
 		to("5B", "x@far.test", "deferred").sources(t)
 	wantFigures(t, found, "account:alice", "1 messages 1 recipients 0 delivered 0 failed 1 deferrals 1 waiting")
 	wantFigures(t, found, "network:203.0.113.9", "nothing")
+}
+
+// redirected is Dovecot's line about what the script of a mailbox has sent on.
+func (p *tape) redirected(mailbox, name string) *tape {
+	return p.add(spoor.Event{Kind: spoor.EventRedirected, UID: -1, PID: -1, Address: []byte(mailbox), Text: []byte(name)})
+}
+
+func TestWhatTheScriptOfAMailboxSendsOnIsAMessageOfItsOwn(t *testing.T) {
+	in := func(account string) *tape {
+		return newTape().client("4A", "203.0.113.66", account).named("4A", "<1>").queued("4A", "x@far.test", 1)
+	}
+	out := func(p *tape) *tape {
+		return p.keyed(spoor.EventSubmitted, "5B", func(e *spoor.Event) { e.UID = 110 }).named("5B", "<1>").queued("5B", "x@far.test", 1)
+	}
+	done := func(p *tape) *tape { return p.to("4A", "jane@here.test", "sent", "local").removed("4A") }
+	for name, p := range map[string]*tape{
+		"Dovecot's line first":              out(done(in("").redirected("jane@here.test", "<1>"))),
+		"Postfix' line first":               done(out(in("")).redirected("jane@here.test", "<1>")),
+		"Postfix' line first, and the last": out(done(in(""))).redirected("jane@here.test", "<1>"),
+		"by SMTP to this machine":           done(in("").redirected("jane@here.test", "<1>").client("5B", "127.0.0.1", "").named("5B", "<1>").queued("5B", "x@far.test", 1)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			found := p.to("5B", "me@else.test", "sent").removed("5B").sources(t)
+			wantFigures(t, found, "network:203.0.113.66", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
+			wantFigures(t, found, "forward:jane@here.test", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
+			if cause := found["forward:jane@here.test"].Cause.String(); cause != "network:203.0.113.66" {
+				t.Errorf("cause %s", cause)
+			}
+		})
+	}
+	found := done(out(in("anna@here.test").redirected("jane@here.test", "<1>"))).to("5B", "me@else.test", "sent").removed("5B").sources(t)
+	wantFigures(t, found, "forward:jane@here.test", "nothing")
+	wantFigures(t, found, "account:anna@here.test", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
 }

@@ -123,6 +123,8 @@ func (t *Tracer) follow(m *spoor.Message, r ruling) ruling {
 		return t.followBounce(m, r)
 	case r.owner.Role == spoor.RoleWebServer:
 		return t.followFolder(m, r)
+	case r.source.Kind == spoor.KindForward && m.Trail.Hops[0].Via == spoor.ViaUID:
+		return t.followMailbox(m, r)
 	case r.source.Kind == spoor.KindNetwork, r.source.Kind == spoor.KindUnknown, r.owner.Role == spoor.RoleMailSystem:
 	default:
 		return r
@@ -131,6 +133,8 @@ func (t *Tracer) follow(m *spoor.Message, r ruling) ruling {
 	switch {
 	case f == nil || !f.keyed:
 		return r
+	case f.redirected:
+		return ruling{source: f.book.named(), uid: -1, confidence: float64(f.sure) / 100, cause: f.cause, proof: r.proof, flight: f}
 	case (f.goesOn || f.proxied) && f.book != nil && f.book.source != r.source,
 		r.source.Kind == spoor.KindUnknown && f.traced && f.book != nil && f.book.source.Kind != spoor.KindUnknown: // a damaged file, or a header without its first line
 		return ruling{source: f.source(t.journal), uid: int(f.book.uid), confidence: float64(f.sure) / 100, proof: r.proof, flight: f}
@@ -160,6 +164,9 @@ func (t *Tracer) ruleHops(hops []spoor.Hop, at spoor.Stamp) ruling {
 	case spoor.ViaUID:
 		if hop.UID >= 0 && len(hops) > 1 && hops[1].Via == spoor.ViaNetwork {
 			return t.ruleHops(hops[1:], at) // a content filter queued again what came by SMTP
+		}
+		if hop.UID >= 0 && len(hops) > 1 && hops[1].Via == spoor.ViaForward && t.facts.Owner(hop.UID).Role == spoor.RoleMailSystem {
+			return t.ruleForward(hops[1:], at) // the mailbox's script sent it on
 		}
 		return t.ruleCaller(hop)
 	case spoor.ViaNetwork:
@@ -198,6 +205,16 @@ func (t *Tracer) ruleUID(uid int) ruling {
 		r.source = spoor.Source{Kind: spoor.KindUser, Name: strconv.Itoa(uid)}
 	}
 	return r
+}
+
+// followMailbox names the login that the log has of what a mailbox's script sent on,
+// where the header has lost it: who had logged in is to blame, whatever is between.
+func (t *Tracer) followMailbox(m *spoor.Message, r ruling) ruling {
+	f := t.journal.find(m)
+	if f == nil || !f.keyed || !f.goesOn || f.book == nil || f.book.source.Kind != spoor.KindAccount {
+		return r
+	}
+	return ruling{source: f.book.named(), uid: -1, confidence: float64(f.sure) / 100, proof: r.proof, flight: f}
 }
 
 // followFolder takes the site from the folder in which the log saw the web server's

@@ -1,6 +1,7 @@
 package postfix
 
 import (
+	"bytes"
 	"strings"
 
 	"spoor"
@@ -23,7 +24,11 @@ type walker struct {
 	lines   []traced
 
 	contentType string
+	redirected  string // X-Sieve-Redirected-From below the top line and above the next
 }
+
+// sieveField is what Dovecot's Sieve adds to what a script sends on.
+const sieveField = "X-Sieve-Redirected-From"
 
 // traced is a field of the trail.
 type traced struct {
@@ -43,6 +48,9 @@ func (w *walker) walk() {
 		}
 		if known == mta.FieldContentType {
 			w.contentType = value
+		}
+		if len(field.Name) == len(sieveField) && len(w.lines) == 1 && w.redirected == "" && bytes.EqualFold(field.Name, []byte(sieveField)) {
+			w.redirected = strings.TrimSpace(value)
 		}
 		mta.Describe(w.message, known, value, field.Line)
 	}
@@ -163,13 +171,48 @@ func (w *walker) filteredBy(uid, used int) int {
 	if w.reader.conf.MailSystem == nil || uid < 0 || !w.reader.conf.MailSystem(uid) {
 		return used
 	}
-	below, ok := w.top(used)
-	if !ok || below.hop.Via != spoor.ViaNetwork {
+	mailbox, past := w.mailbox(used)
+	below, ok := w.top(past)
+	ok = ok && below.hop.Via == spoor.ViaNetwork
+	if mailbox != "" && !(ok && below.hop.Authenticated) {
+		w.add(spoor.Hop{Via: spoor.ViaForward, UID: -1, PID: -1, Address: mailbox, Record: "what the mail system handed over was in the hands of " + mailbox})
+		used = past
+	}
+	if !ok {
 		return used
 	}
 	w.message.Earlier = spoor.QueueID(below.id)
 	w.add(below.hop)
-	return used + 1
+	return past + 1
+}
+
+// mailbox is the one here whose script has sent the message on, or "", with the line
+// of the trail behind those of the delivery: what the mail system hands over with the
+// line of a delivery on top was in that mailbox's hands. Dovecot's LMTP adds a line of
+// its own, and no Delivered-To to what has several recipients; Sieve names the mailbox
+// in both.
+//
+//	X-Sieve-Redirected-From: jane@example.com
+//	Delivered-To: jane@example.com
+//	Received: from mx1.example.com\n\tby mx1.example.com with LMTP\n\tid CIM4LWsyCWsZAQAAMzN6MA …
+func (w *walker) mailbox(used int) (address string, past int) {
+	past = used
+	if used == 1 {
+		address = w.redirected
+	}
+	if past < len(w.lines) && w.lines[past].name == mta.FieldDeliveredTo {
+		if address == "" {
+			address = strings.TrimSpace(w.lines[past].value)
+		}
+		past++
+	}
+	if !strings.Contains(address, "@") || !w.reader.serves([]byte(address)) {
+		return "", used
+	}
+	if past < len(w.lines) && w.lines[past].name == mta.FieldReceived && strings.Contains(w.lines[past].value, " with LMTP") {
+		past++
+	}
+	return address, past
 }
 
 // requeuedFile reports whether a file in maildrop was put there by postsuper(1):
