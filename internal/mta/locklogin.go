@@ -66,6 +66,15 @@ func lockLine(root *host.Root, name, login, lock string) (spoor.Step, bool) {
 
 // dovecotUsers are the passwd-files that Dovecot's configuration names.
 func dovecotUsers(root *host.Root) []string {
+	var users []string
+	for _, text := range dovecotConfig(root) {
+		users = append(users, passwdFiles(text)...)
+	}
+	return users
+}
+
+// dovecotConfig is what the files of Dovecot's configuration say.
+func dovecotConfig(root *host.Root) []string {
 	files := []string{dovecotFile}
 	names, err := root.List(dovecotMore, maxConfFiles)
 	if err == nil {
@@ -73,15 +82,35 @@ func dovecotUsers(root *host.Root) []string {
 			files = append(files, path.Join(dovecotMore, name))
 		}
 	}
-	var users []string
+	var texts []string
 	for _, name := range files {
-		data, err := root.ReadFile(name, configBytes)
-		if err != nil {
-			continue
+		if data, err := root.ReadFile(name, configBytes); err == nil {
+			texts = append(texts, string(data))
 		}
-		users = append(users, passwdFiles(string(data))...)
 	}
-	return users
+	return texts
+}
+
+// HidesLogins reports whether Dovecot's submission service hands mail to the MTA
+// without telling who had logged in: the MTA cannot refuse a login that it does not
+// see.
+//
+//	submission_relay_host = 127.0.0.1
+//	submission_relay_trusted = yes
+func HidesLogins(root *host.Root) bool {
+	relays, trusted := false, false
+	for _, text := range dovecotConfig(root) {
+		for line := range strings.Lines(text) {
+			key, value, _ := strings.Cut(line, "=")
+			switch value = strings.TrimSpace(value); strings.TrimSpace(key) {
+			case "submission_relay_host":
+				relays = value != ""
+			case "submission_relay_trusted":
+				trusted = value == "yes"
+			}
+		}
+	}
+	return relays && !trusted
 }
 
 // passwdFiles are those of the passdb blocks of a configuration:

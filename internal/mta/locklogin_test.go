@@ -45,6 +45,21 @@ func TestAPasswordIsLockedWhereItIs(t *testing.T) {
 	}
 }
 
+func TestWhetherDovecotHidesLoginsFromTheMTA(t *testing.T) {
+	f := func(main, more string, want bool) {
+		t.Helper()
+		root := hosttest.Tree(t, map[string]string{"etc/dovecot/dovecot.conf": main, "etc/dovecot/conf.d/20-submission.conf": more})
+		if got := HidesLogins(root); got != want {
+			t.Errorf("%q, %q: %t", main, more, got)
+		}
+	}
+	f("", "submission_relay_host = 127.0.0.1\nsubmission_relay_port = 587\n", true)
+	f("submission_relay_host=mx1.example.com\n", "#submission_relay_trusted = yes\n", true)
+	f("submission_relay_host = 127.0.0.1\n", "submission_relay_trusted = yes\n", false)
+	f("protocols = imap lmtp\n", "#submission_relay_host =\n", false)
+	f("", "submission_relay_host = \n", false)
+}
+
 func FuzzPasswdFiles(f *testing.F) {
 	f.Add("passdb {\n driver = passwd-file\n args = /etc/dovecot/users\n}\n")
 	f.Add("passdb x {\n driver=passwd-file\n passwd_file_path = /etc/x\n}\npassdb {\n}")

@@ -61,6 +61,9 @@ func (q *Queue) stopAccount(c *spoor.Culprit) spoor.Measures {
 		lines = append(lines, spoor.LineChange{New: key + " REJECT sending is stopped for this account: ask your administrator"})
 	}
 	m := spoor.Measures{Open: []string{open, "a session that is open now goes on until it is ended: see the steps"}}
+	if mta.HidesLogins(q.root) {
+		m.Open = append(m.Open, "Dovecot's submission service, which does not tell Postfix who has logged in: --lock-login closes it")
+	}
 	q.eachMain(c, func(main *MainCF) []spoor.Step {
 		hook := "check_sasl_access texthash:" + path.Join(main.folder, loginsFile)
 		steps := []spoor.Step{main.ownFile(loginsFile, lines, "Postfix refuses mail of the login "+c.Source.Name)}

@@ -102,6 +102,20 @@ func TestALoginHasTheRealmThatPostfixAdds(t *testing.T) {
 	}
 }
 
+// Postfix cannot refuse a login that it does not see.
+func TestAPlanTellsWhatDovecotTakesAllTheSame(t *testing.T) {
+	f := func(dovecot string, want bool) {
+		t.Helper()
+		_, m := proposed(t, map[string]string{"etc/postfix/main.cf": "", "etc/dovecot/dovecot.conf": dovecot}, account("info@shop.test"))
+		if got := strings.Contains(strings.Join(m.Open, "\n"), "submission service"); got != want {
+			t.Errorf("%q: %q", dovecot, m.Open)
+		}
+	}
+	f("submission_relay_host = 127.0.0.1\n", true)
+	f("submission_relay_host = 127.0.0.1\nsubmission_relay_trusted = yes\n", false)
+	f("protocols = imap\n", false)
+}
+
 func TestWordsThatNeedQuotingAreRefused(t *testing.T) {
 	for _, name := range []string{"a b@shop.test", "a\nb REJECT", "", "#x", "a:b", "-o", strings.Repeat("a", 300)} {
 		words, m := proposed(t, map[string]string{"etc/postfix/main.cf": ""}, account(name))
