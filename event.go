@@ -138,6 +138,7 @@ type Event struct {
 	Channel Channel // of an attempt; of a handover: ChannelUndecided for the sender, else a recipient
 	Answer  Answer
 	Idle    bool   // of a deferral: nothing was tried, the time to wait is not over
+	Passed  bool   // of a delivery that succeeded: to a program of this machine that may hand the message back, or another like it
 	Exact   bool   // Time is the program's own, to the microsecond; else the header's
 	Port    uint16 // of the client; 0 where not logged
 	Repeat  uint32 // how often the line stands for itself; 0 and 1 mean once

@@ -129,7 +129,7 @@ func (j *Journal) goOnFrom(f *flight, past *pastOrigin) {
 	if f.goesOn || past.book == nil {
 		return
 	}
-	f.goesOn, f.filtered = true, false
+	f.goesOn, f.filtered, f.via = true, false, nil
 	f.book, f.client, f.login, f.sure = past.book, past.client, past.login, past.sure
 	past.book.delivered -= past.delivered
 	j.Rates.Delivered -= int(past.delivered)
@@ -143,7 +143,7 @@ func (j *Journal) closed(f *flight) {
 	if f.named == 0 || past.name != f.named || past.key != f.key {
 		return
 	}
-	past.book, past.sure, past.heard = f.book, f.sure, f.heard
+	past.book, past.sure, past.heard, past.passed = f.book, f.sure, f.heard, f.passed
 	for i := range f.recipients {
 		if f.recipients[i].state == delivered {
 			past.delivered++
@@ -164,6 +164,7 @@ type pastOrigin struct {
 	delivered int32 // recipients, when it was closed
 	taken     int32 // of them, those that count for the next one
 	sure      uint8
+	passed    bool // a program of this machine got it
 }
 
 const maxNamed = 1 << 12 // by the low bits of the hash
@@ -185,16 +186,42 @@ func (j *Journal) name(f *flight, messageID []byte) {
 			if to := &j.redirects[hash&(maxRedirects-1)]; to.name == hash && f.heard.Sub(to.time) <= disorder && j.redirect(f, past, to) {
 				return
 			}
-			past.next, past.taken = f.key, past.delivered
-			j.goOnFrom(f, past)
-			if before != nil {
-				before.handedOn = true
+			if f.client.IsLoopback() && !past.passed && (before == nil || !before.passed) {
+				if past.next == 0 {
+					past.next = f.key
+				}
+				return
 			}
+			j.comesBack(f, past, before)
 			return
 		}
 	}
 	f.named = hash
 	*past = pastOrigin{name: hash, key: f.key, book: f.book, client: f.client, login: f.place, sure: f.sure, heard: f.heard}
+}
+
+// comesBack joins a message that a program of this machine has handed back to the one
+// that it got, which may have left.
+func (j *Journal) comesBack(f *flight, past *pastOrigin, before *flight) {
+	past.next, past.taken = f.key, past.delivered
+	j.goOnFrom(f, past)
+	if before != nil {
+		before.handedOn = true
+	}
+}
+
+// cameBack does so when the MTA logs that a program has got a message, which it does
+// when the program has handed it back. Until then a Message-ID proves nothing: who has
+// read a message can write its Message-ID on another, and hand that over here.
+func (j *Journal) cameBack(f *flight) {
+	past := &j.past[f.named&(maxNamed-1)]
+	if f.named == 0 || past.name != f.named || past.key != f.key || past.next == 0 {
+		return
+	}
+	next := j.open.get(past.next)
+	if next != nil && next != f && next.filtered && next.logged && next.named == 0 && next.heard.Sub(f.accepted) >= 0 {
+		j.comesBack(next, past, f)
+	}
 }
 
 // filterReach is how long a filter may have a message, counted from the last that
@@ -300,7 +327,11 @@ func (j *Journal) redirected(b *spoor.Block, e *spoor.Event) {
 		return
 	}
 	f := j.open.get(past.next)
-	if f == nil || !f.goesOn || f.named != 0 || e.Time.Sub(f.submitted) > disorder || !j.redirect(f, past, to) {
+	if f == nil || !f.goesOn && !f.filtered || f.named != 0 || e.Time.Sub(f.submitted) > disorder {
+		return
+	}
+	joined := f.goesOn
+	if !j.redirect(f, past, to) || !joined {
 		return
 	}
 	past.book.delivered += past.taken

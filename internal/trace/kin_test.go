@@ -19,6 +19,7 @@ func TestTrap04MailThroughAFilterIsOneMessage(t *testing.T) {
 		return p.named("5B", "<1>").queued("5B", "anna@here.test", 2)
 	}
 	handed := func(p *tape, next ...string) *tape {
+		next = append(next, "passed")
 		return p.to("4A", "x@far.test", "sent", next...).to("4A", "y@far.test", "sent", next...).removed("4A")
 	}
 	finish := func(p *tape) *tape {
@@ -36,6 +37,7 @@ func TestTrap04MailThroughAFilterIsOneMessage(t *testing.T) {
 		}))).client("5B", "203.0.113.9", ""), "next=5B").wait(time.Minute).status(),
 		"the filter's answer has the new ID":           finish(handed(out(in().client("5B", "127.0.0.1", "")), "next=5B")),
 		"only the Message-ID is the same, by SMTP":     finish(handed(out(in().client("5B", "127.0.0.1", "")))),
+		"by SMTP, after the filter's answer":           finish(out(handed(in()).wait(time.Second).client("5B", "127.0.0.1", ""))),
 		"only the Message-ID is the same, by sendmail": finish(handed(out(in().pickup(110)))),
 		"the filter's sendmail comes later":            finish(out(handed(in()).wait(time.Second).pickup(110))),
 	} {
@@ -55,6 +57,38 @@ func TestAMessageIDAloneJoinsNothingThatAUserHandsOver(t *testing.T) {
 	found := p.sources(t)
 	wantFigures(t, found, "account:anna@here.test", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
 	wantFigures(t, found, "site:site1.test", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
+}
+
+// TestAFilterMayAnswerWhenItsMessageHasLeft has a filter that hands a message back
+// under its Message-ID alone, and a delivery that is faster than its answer.
+func TestAFilterMayAnswerWhenItsMessageHasLeft(t *testing.T) {
+	found := newTape().client("4A", "198.51.100.7", "anna@here.test").named("4A", "<1>").queued("4A", "anna@here.test", 1).
+		client("5B", "127.0.0.1", "").named("5B", "<1>").queued("5B", "anna@here.test", 1).to("5B", "x@far.test", "sent").removed("5B").
+		wait(time.Second).to("4A", "x@far.test", "sent", "passed").removed("4A").wait(time.Minute).status().sources(t)
+	wantFigures(t, found, "account:anna@here.test", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
+	wantFigures(t, found, "network:127.0.0.1", "nothing")
+}
+
+// A program of this machine that writes the Message-ID of a message that it has seen
+// on its own does not become that message's sender, nor is it counted as nothing.
+func TestAMessageIDAloneJoinsNothingThatNoFilterHadBefore(t *testing.T) {
+	const one, none = "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting", "1 messages 1 recipients 0 delivered 0 failed 1 deferrals 1 waiting"
+	f := func(name, annas string, p *tape) {
+		t.Helper()
+		p.client("5B", "127.0.0.1", "").named("5B", "<1>").queued("5B", "s@far.test", 1).to("5B", "y@far.test", "sent").removed("5B").wait(time.Minute).status()
+		found := p.sources(t)
+		wantFigures(t, found, "account:anna@here.test", annas)
+		wantFigures(t, found, "network:127.0.0.1", one)
+	}
+	annas := func() *tape {
+		return newTape().client("4A", "198.51.100.7", "anna@here.test").named("4A", "<1>").queued("4A", "anna@here.test", 1)
+	}
+	f("delivered elsewhere", one, annas().to("4A", "x@far.test", "sent").removed("4A"))
+	f("delivered into a mailbox", one, annas().to("4A", "bob@here.test", "sent", "local").removed("4A"))
+	f("on its way", none, annas().to("4A", "x@far.test", "deferred"))
+	f("handed back already, under another ID", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting",
+		annas().client("6C", "127.0.0.1", "").named("6C", "<1>").queued("6C", "anna@here.test", 1).to("4A", "x@far.test", "sent", "next=6C", "passed").removed("4A").
+			to("6C", "x@far.test", "sent").removed("6C"))
 }
 
 func TestAMessageIDThatOthersHaveSeenJoinsNothingLater(t *testing.T) {
@@ -179,7 +213,7 @@ func TestALoginOfAServerInFrontOfTheMTAIsTheSource(t *testing.T) {
 func TestALoginInFrontOfAFilterIsTheSourceInTheNextInstanceToo(t *testing.T) {
 	found := newTape().
 		client("4A", "203.0.113.9", "").named("4A", "<1>").queued("4A", "alice@here.test", 1).proxied("4A", "alice").
-		client("5B", "127.0.0.1", "").named("5B", "<1>").to("4A", "x@far.test", "sent").queued("5B", "alice@here.test", 1).removed("4A").
+		client("5B", "127.0.0.1", "").named("5B", "<1>").to("4A", "x@far.test", "sent", "passed").queued("5B", "alice@here.test", 1).removed("4A").
 		to("5B", "x@far.test", "deferred").sources(t)
 	wantFigures(t, found, "account:alice", "1 messages 1 recipients 0 delivered 0 failed 1 deferrals 1 waiting")
 	wantFigures(t, found, "network:203.0.113.9", "nothing")

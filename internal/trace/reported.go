@@ -23,8 +23,12 @@ func (j *Journal) reported(b *spoor.Block, e *spoor.Event) {
 	switch e.Kind {
 	case spoor.EventDelivered:
 		r.state = delivered
-		if len(e.Related) > 0 && j.passed(f, e) {
+		switch {
+		case len(e.Related) > 0 && j.passed(f, e):
 			r.state = passedOn
+		case e.Passed: // and nothing says under which ID it goes on
+			f.passed = true
+			j.cameBack(f)
 		}
 		return
 	case spoor.EventDeferred:

@@ -48,6 +48,8 @@ func (p *tape) to(id, address, status string, more ...string) *tape {
 				e.Related = []byte(value)
 			case "local":
 				e.Channel = spoor.ChannelLocal
+			case "passed": // to a program of this machine
+				e.Passed = true
 			}
 		}
 	})

@@ -202,3 +202,25 @@ func TestTrap21BothFormsOfIDStandInOneFile(t *testing.T) {
 		tells(t, none, "unknown")
 	}
 }
+
+func TestADeliveryToAProgramThatMayHandTheMessageBack(t *testing.T) {
+	f := func(line string, want bool) {
+		t.Helper()
+		var e spoor.Event
+		l := spoor.Line{Body: []byte(newStyle + " => " + line)}
+		if sort := NewParser().Parse(&l, &e); sort != spoor.LineEvent || e.Passed != want {
+			t.Errorf("%s: %s, %v", line, sort, e.Passed)
+		}
+	}
+	f(`g@far.example R=amavis T=amavis H=127.0.0.1 [127.0.0.1]:10024 C="250 2.6.0 Ok, id=01182-01"`, true)
+	f(`list <list@shop.example> R=mailman_router T=mailman_transport`, true)
+	f(`|/usr/bin/mlmmj-receive <list@shop.example> R=system_aliases T=address_pipe`, true)
+	f(`g <g@far.example> R=spamcheck_router T=spamcheck`, true)
+	f(`g@far.example R=lookup T=smtp H=mx.far.example [192.0.2.7] C="250 OK id=x"`, false)
+	f(`bob <bob@shop.example> R=local_user T=mail_spool`, false)
+	f(`bob <bob@shop.example> R=local_user T=maildir_home`, false)
+	f(`bob <bob@shop.example> R=virtual_user T=dovecot_virtual_delivery C="250 2.0.0 <bob@shop.example> x Saved"`, false)
+	f(`bob <bob@shop.example> R=virtual_user T=dovecot_lmtp_udp`, false)
+	f(`/home/bob/mail <bob@shop.example> R=userforward T=address_file`, false)
+	f(`>bob@far.example <bob@shop.example> R=userforward T=address_reply`, false)
+}

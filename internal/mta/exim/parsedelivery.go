@@ -37,6 +37,7 @@ func (p *Parser) delivery(b []byte, kind spoor.EventKind, e *spoor.Event) spoor.
 		if a.remote && here(a.host) {
 			e.Related = successor(a.answer)
 		}
+		e.Passed = a.passed()
 		return spoor.LineEvent
 	}
 	e.Text = a.text
@@ -303,6 +304,21 @@ func (a *attempt) channel(to *target, kind spoor.EventKind) spoor.Channel {
 		}
 	}
 	return spoor.ChannelLocal
+}
+
+// passed reports whether a program of this machine has got a message that may hand it
+// back: a filter, a list. Transports to mailboxes, files and automatic replies are
+// known by their usual names.
+func (a *attempt) passed() bool {
+	if a.remote {
+		return here(a.host)
+	}
+	for _, words := range [...]string{"deliver", "mail_spool", "maildir", "lmtp", "address_file", "address_directory", "address_reply"} {
+		if bytes.Contains(a.transport, []byte(words)) {
+			return false
+		}
+	}
+	return true
 }
 
 // here reports whether an address is of this machine.

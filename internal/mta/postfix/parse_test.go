@@ -355,3 +355,30 @@ func TestTheProgramDecidesFirst(t *testing.T) {
 		t.Errorf("without a syslog_name: %s", got)
 	}
 }
+
+func TestADeliveryToAProgramThatMayHandTheMessageBack(t *testing.T) {
+	f := func(program, rest string, want bool) {
+		t.Helper()
+		var e spoor.Event
+		l := spoor.Line{Program: []byte("postfix/" + program), Body: []byte("4FA8DC0101: to=<g@far.example>, " + rest)}
+		if sort := NewParser().Parse(&l, &e); sort != spoor.LineEvent || e.Passed != want {
+			t.Errorf("%s: %s: %s, %v", program, rest, sort, e.Passed)
+		}
+	}
+	const times = ", delay=0.05, delays=0.05/0/0/0, dsn=2.0.0, status="
+	f("smtp", "relay=127.0.0.1[127.0.0.1]:10024"+times+"sent (250 2.6.0 Ok, id=01182-01)", true)
+	f("smtp", "relay=localhost[::1]:10024"+times+"sent (250 Ok)", true)
+	f("lmtp", "relay=127.0.0.1[127.0.0.1]:10024"+times+"sent (250 2.6.0 Ok, id=01182-01)", true)
+	f("pipe", "relay=filter"+times+"sent (delivered via filter service)", true)
+	f("pipe", "relay=mailman"+times+"sent (delivered via mailman service (x))", true)
+	f("local", "relay=local"+times+"sent (delivered to command: /usr/bin/mlmmj-receive -L /var/spool/mlmmj/l/)", true)
+	f("smtp", "relay=mx.far.example[192.0.2.7]:25"+times+"sent (250 2.0.0 Ok: queued as 4FA8DC0102)", false)
+	f("smtp", "relay=mx.far.example[192.0.2.7]:25"+times+"sent (delivered via filter service)", false)
+	f("smtp", "relay=127.0.0.1[127.0.0.1]:10024"+times+"deferred (connect to 127.0.0.1[127.0.0.1]:10024: Connection refused)", false)
+	f("local", "relay=local"+times+"sent (delivered to maildir)", false)
+	f("local", "relay=local"+times+"sent (delivered to mailbox)", false)
+	f("virtual", "relay=virtual"+times+"sent (delivered to maildir)", false)
+	f("lmtp", "relay=mx[private/dovecot-lmtp]"+times+"sent (250 2.0.0 <g@far.example> 8Bp5 Saved)", false)
+	f("lmtp", "relay=mx[/run/cyrus/lmtp]"+times+"sent (250 2.1.5 Ok SESSIONID=<x>)", false)
+	f("pipe", "relay=dovecot"+times+"sent (delivered via dovecot service)", false)
+}

@@ -164,6 +164,7 @@ func (p *Parser) outcome(b, relay []byte, e *spoor.Event) spoor.LineSort {
 	switch string(word) {
 	case "sent":
 		e.Kind = spoor.EventDelivered
+		e.Passed = passed(relay, e)
 		successor(relay, e)
 		return spoor.LineEvent
 	case "deferred", "SOFTBOUNCE":
@@ -196,6 +197,31 @@ func successor(relay []byte, e *spoor.Event) {
 	if at := lastIndex(e.Text, queued); at >= 0 { // the filter may speak LMTP
 		e.Related, e.Channel = idAt(e.Text[at+len(queued):]), spoor.ChannelRemote
 	}
+}
+
+// passed reports whether a program of this machine has got a message that may hand it
+// back: a filter, a list. One that keeps mailboxes is none.
+//
+//	relay=127.0.0.1[127.0.0.1]:10024, … status=sent (250 2.6.0 Ok, id=01182-01)
+//	relay=filter, … status=sent (delivered via filter service)
+//	relay=local, … status=sent (delivered to command: /usr/bin/mlmmj-receive …)
+func passed(relay []byte, e *spoor.Event) bool {
+	if isHere(relay) { // Dovecot's LMTP, and Cyrus'
+		return !bytes.Contains(e.Text, []byte(" Saved")) && !bytes.Contains(e.Text, []byte("SESSIONID="))
+	}
+	if e.Channel != spoor.ChannelLocal {
+		return false
+	}
+	service, ok := cut(e.Text, "delivered via ")
+	if !ok {
+		return starts(e.Text, "delivered to command: ")
+	}
+	name, _, _ := bytes.Cut(service, []byte{' '})
+	switch string(name) {
+	case "dovecot", "maildrop", "cyrus", "old-cyrus", "procmail", "plesk_virtual":
+		return false
+	}
+	return true
 }
 
 // isHere reports whether a relay is on this machine: name[address]:port or
