@@ -97,11 +97,11 @@ func start(t *testing.T) *mailtest.Server {
 	return startWith(root, root.Sinks(), "")
 }
 
-// startWith runs Postfix, which sends to sinks, with more parameters.
-func startWith(root *mailtest.Root, sinks mailtest.Sinks, more string) *mailtest.Server {
+// startWith runs Postfix, which sends to sinks, with more parameters and services.
+func startWith(root *mailtest.Root, sinks mailtest.Sinks, more string, services ...string) *mailtest.Server {
 	s := &mailtest.Server{Root: root, SMTP: root.Port(), Submission: root.Port()}
 	s.Write("/etc/postfix/main.cf", mainCF+more)
-	s.Write("/etc/postfix/master.cf", fmt.Sprintf(masterCF, s.SMTP, s.Submission))
+	s.Write("/etc/postfix/master.cf", fmt.Sprintf(masterCF, s.SMTP, s.Submission)+strings.Join(services, ""))
 	s.Write("/etc/postfix/virtual", "@"+mailtest.Forwarded+" owner@"+mailtest.SlowDomain+"\n")
 	s.Write("/etc/postfix/transport", strings.Join([]string{
 		mailtest.RefusesDomain + " smtp:[127.0.0.1]:" + sinks.Refuses,

@@ -43,7 +43,6 @@ type flight struct {
 	wentOn     bool // a message was met that was this one before
 	handedOn   bool // it goes on under another ID, whatever its deliveries say
 	redirected bool // a mailbox sent it on
-	passed     bool // a program of this machine got it, which may hand it back
 	direct     bool // a recipient elsewhere was written on it
 
 	book        *book

@@ -143,7 +143,7 @@ func (j *Journal) closed(f *flight) {
 	if f.named == 0 || past.name != f.named || past.key != f.key {
 		return
 	}
-	past.book, past.sure, past.heard, past.passed = f.book, f.sure, f.heard, f.passed
+	past.book, past.sure, past.heard = f.book, f.sure, f.heard
 	for i := range f.recipients {
 		if f.recipients[i].state == delivered {
 			past.delivered++
@@ -164,7 +164,7 @@ type pastOrigin struct {
 	delivered int32 // recipients, when it was closed
 	taken     int32 // of them, those that count for the next one
 	sure      uint8
-	passed    bool // a program of this machine got it
+	passed    int32 // deliveries to programs of this machine that have not handed it back yet
 }
 
 const maxNamed = 1 << 12 // by the low bits of the hash
@@ -186,8 +186,12 @@ func (j *Journal) name(f *flight, messageID []byte) {
 			if to := &j.redirects[hash&(maxRedirects-1)]; to.name == hash && f.heard.Sub(to.time) <= disorder && j.redirect(f, past, to) {
 				return
 			}
-			if f.client.IsLoopback() && !past.passed && (before == nil || !before.passed) {
-				if past.next == 0 {
+			switch {
+			case !f.client.IsLoopback(): // a user of the mail system
+			case past.passed > 0:
+				past.passed--
+			default:
+				if j.open.get(past.next) == nil {
 					past.next = f.key
 				}
 				return
@@ -210,18 +214,20 @@ func (j *Journal) comesBack(f *flight, past *pastOrigin, before *flight) {
 	}
 }
 
-// cameBack does so when the MTA logs that a program has got a message, which it does
-// when the program has handed it back. Until then a Message-ID proves nothing: who has
-// read a message can write its Message-ID on another, and hand that over here.
+// cameBack does so when the MTA logs that a program has got a message, which it mostly
+// does when the program has handed it back. Until then a Message-ID proves nothing: who
+// has read a message can write its Message-ID on another, and hand that over here.
 func (j *Journal) cameBack(f *flight) {
 	past := &j.past[f.named&(maxNamed-1)]
-	if f.named == 0 || past.name != f.named || past.key != f.key || past.next == 0 {
+	if f.named == 0 || past.name != f.named || past.key != f.key {
 		return
 	}
 	next := j.open.get(past.next)
-	if next != nil && next != f && next.filtered && next.logged && next.named == 0 && next.heard.Sub(f.accepted) >= 0 {
-		j.comesBack(next, past, f)
+	if past.next == 0 || next == nil || next == f || next.goesOn || !next.filtered || !next.logged || next.named != 0 {
+		past.passed++
+		return
 	}
+	j.comesBack(next, past, f)
 }
 
 // filterReach is how long a filter may have a message, counted from the last that

@@ -27,7 +27,6 @@ func (j *Journal) reported(b *spoor.Block, e *spoor.Event) {
 		case len(e.Related) > 0 && j.passed(f, e):
 			r.state = passedOn
 		case e.Passed: // and nothing says under which ID it goes on
-			f.passed = true
 			j.cameBack(f)
 		}
 		return
