@@ -117,8 +117,10 @@ func TestMailThroughAFilterIsItsSenders(t *testing.T) {
 				"127.0.0.1:"+back+" inet n - n - - smtpd\n  -o content_filter=\n")
 			const sent = 5
 			letter := func(i int, subject string) mailtest.Mail {
-				return mailtest.Mail{Sender: mailtest.Letter, Recipients: []string{fmt.Sprintf("u%d@%s", i, mailtest.SlowDomain)},
-					Text: fmt.Sprintf("From: <%s>\nMessage-ID: <%d@shop.example>\nSubject: %s\n\nhello\n", mailtest.Letter, i, subject)}
+				return mailtest.Mail{
+					Sender: mailtest.Letter, Recipients: []string{fmt.Sprintf("u%d@%s", i, mailtest.SlowDomain)},
+					Text: fmt.Sprintf("From: <%s>\nMessage-ID: <%d@shop.example>\nSubject: %s\n\nhello\n", mailtest.Letter, i, subject),
+				}
 			}
 			for i := range sent {
 				if err := (&mailtest.Client{Address: "127.0.0.1", Port: s.Submission, Login: mailtest.Letter, Password: mailtest.LetterPassword}).Send(letter(i, "mine")); err != nil {

@@ -21,7 +21,7 @@ func TestALogIsNamedAsAnyOtherFile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer r.Close()
+		defer func() { _ = r.Close() }()
 		s := &server{root: r}
 		streams, err := s.streams(&options{root: root, logs: []string{name}})
 		if (err == nil && len(streams) == 1) != found {

@@ -13,7 +13,8 @@ func (p *tape) owned(port uint16, pid, uid int32, login string) *tape {
 }
 
 // local is a whole message that came from this machine by SMTP.
-func (p *tape) local(id string, port uint16, pid int32, account string) *tape {
+func (p *tape) local(port uint16, pid int32, account string) *tape {
+	const id = "4A"
 	return p.keyed(spoor.EventAccepted, id, func(e *spoor.Event) {
 		e.Client, e.Port, e.PID, e.Account, e.Address, e.Count = []byte("127.0.0.1"), port, pid, []byte(account), []byte("x@far.test"), 1
 	}).to(id, "y@far.test", "sent").removed(id)
@@ -26,16 +27,16 @@ func TestTheOwnerOfALocalConnectionIsTheSource(t *testing.T) {
 		t.Run(name, func(t *testing.T) { wantFigures(t, p.sources(t), source, one) })
 	}
 	site := func() *tape { return newTape().owned(35036, 50, 10003, "site1") }
-	f("by port", "site:site1.test", site().owned(35037, 51, 10004, "site2").local("4A", 35036, -1, ""))
-	f("by process", "site:site1.test", site().owned(35037, 51, 10004, "site2").local("4A", 0, 50, ""))
-	f("by time", "site:site1.test", newTape().owned(35036, -1, 10003, "site1").local("4A", 0, -1, ""))
-	f("by time, of two connections of one user", "site:site1.test", newTape().owned(35036, -1, 10003, "site1").owned(35038, -1, 10003, "site1").local("4A", 0, -1, ""))
-	f("by time, of two users", "network:127.0.0.1", newTape().owned(35036, -1, 10003, "site1").owned(35037, -1, 10004, "site2").local("4A", 0, -1, ""))
-	f("by time, too late", "network:127.0.0.1", newTape().owned(35036, -1, 10003, "site1").wait(10*time.Second).local("4A", 0, -1, ""))
-	f("another port", "network:127.0.0.1", site().local("4A", 35037, 50, ""))
-	f("another process", "network:127.0.0.1", site().local("4A", 0, 51, ""))
-	f("the port is used again much later", "network:127.0.0.1", site().wait(time.Hour).local("4A", 35036, -1, ""))
-	f("a login proves more", "account:anna@here.test", site().local("4A", 35036, -1, "anna@here.test"))
+	f("by port", "site:site1.test", site().owned(35037, 51, 10004, "site2").local(35036, -1, ""))
+	f("by process", "site:site1.test", site().owned(35037, 51, 10004, "site2").local(0, 50, ""))
+	f("by time", "site:site1.test", newTape().owned(35036, -1, 10003, "site1").local(0, -1, ""))
+	f("by time, of two connections of one user", "site:site1.test", newTape().owned(35036, -1, 10003, "site1").owned(35038, -1, 10003, "site1").local(0, -1, ""))
+	f("by time, of two users", "network:127.0.0.1", newTape().owned(35036, -1, 10003, "site1").owned(35037, -1, 10004, "site2").local(0, -1, ""))
+	f("by time, too late", "network:127.0.0.1", newTape().owned(35036, -1, 10003, "site1").wait(10*time.Second).local(0, -1, ""))
+	f("another port", "network:127.0.0.1", site().local(35037, 50, ""))
+	f("another process", "network:127.0.0.1", site().local(0, 51, ""))
+	f("the port is used again much later", "network:127.0.0.1", site().wait(time.Hour).local(35036, -1, ""))
+	f("a login proves more", "account:anna@here.test", site().local(35036, -1, "anna@here.test"))
 }
 
 func TestAMessageWhoseUserIsNamedLaterIsTheUsers(t *testing.T) {

@@ -256,9 +256,9 @@ func TestWhoseMessageTheACLRefused(t *testing.T) {
 			t.Errorf("%q: %s, want %s", body, got, want)
 		}
 	}
-	f("1001", error1+copied+stamp+"Subject: x\n\nx\n")
-	f("unknown", error1+copied+"Subject: x\n\nx\n"+copied+stamp)
-	f("unknown", error2+copied+stamp+"Subject: x\n\nx\n")
+	f("1001", error1+copied+stamp+"Subject: x\n\nhello\n")
+	f("unknown", error1+copied+"Subject: x\n\nhello\n"+copied+stamp)
+	f("unknown", error2+copied+stamp+"Subject: x\n\nhello\n")
 	f("unknown", error1)
 	f("unknown", "x\n"+error1+copied+stamp)
 }

@@ -303,8 +303,10 @@ func TestServicesAndCommands(t *testing.T) {
 
 func TestAVerboseDaemonIsUnderstood(t *testing.T) {
 	for program, bodies := range map[string][]string{
-		"qmgr": {"request: 87 (W)", "request ignored", "done incoming queue scan", "start sorted recipient list", "end sorted recipient list", "start move queue active -> incoming",
-			"end move queue active -> incoming", "wakeup 4F2A9C0101 after 1000 secs", "rewrite stream disconnect"},
+		"qmgr": {
+			"request: 87 (W)", "request ignored", "done incoming queue scan", "start sorted recipient list", "end sorted recipient list", "start move queue active -> incoming",
+			"end move queue active -> incoming", "wakeup 4F2A9C0101 after 1000 secs", "rewrite stream disconnect",
+		},
 		"smtpd":   {"unknown_address_tempfail_action = defer_if_permit", "fsspace: .: block size 4096, blocks free 7612345", "before input_transp_cleanup: cleanup flags = enable_milters", "proxymap stream disconnect"},
 		"smtp":    {"smtp socket: wanted attribute: queue_id", "host name lookup methods: dns", "lookup far.example type MX flags 0", "begin far.example address list", "pref   10 host mx.far.example/203.0.113.9", "end far.example address list", "connecting to far.example port 25"},
 		"cleanup": {"initial envelope S anna@example.com", "extracted envelope E", "cleanup flags = enable_milters", "open incoming/4F2A9C0101"},

@@ -163,7 +163,7 @@ func isLifecycle(b []byte) bool {
 	case 'c':
 		return starts(b, "cache ") && bytes.Contains(b, []byte(" cleanup: retained=")) || starts(b, "connection established", "connection closed", "connect to subsystem ", "close database ")
 	case 'u':
-		return starts(b, "using backwards-compatible default setting ", "using using backwards-compatible default setting ", "using config files in ")
+		return starts(b, "using backwards-compatible default setting ", "using "+"using backwards-compatible default setting ", "using config files in ")
 	case '/':
 		return bytes.Contains(b, []byte(": using backwards-compatible default setting "))
 	case 'm':

@@ -174,7 +174,7 @@ func (w *walker) filteredBy(uid, used int) int {
 	mailbox, past := w.mailbox(used)
 	below, ok := w.top(past)
 	ok = ok && below.hop.Via == spoor.ViaNetwork
-	if mailbox != "" && !(ok && below.hop.Authenticated) {
+	if mailbox != "" && (!ok || !below.hop.Authenticated) {
 		w.add(spoor.Hop{Via: spoor.ViaForward, UID: -1, PID: -1, Address: mailbox, Record: "what the mail system handed over was in the hands of " + mailbox})
 		used = past
 	}
