@@ -285,6 +285,7 @@ func (w *Writer) lines(out io.Writer, in io.Reader) error {
 		if end == 0 && held == len(block) || err != nil {
 			end = held
 		}
+		hideInLog(block[:end])
 		if w.source.Names != nil {
 			w.source.Names.Log(block[:end])
 		}

@@ -132,6 +132,27 @@ func TestSecretsWithinSettingsAreNotInTheArchive(t *testing.T) {
 	}
 }
 
+func TestPasswordsInLogsAreNotInTheArchive(t *testing.T) {
+	const log = "Nov 27 08:40:00 mx vpopmail[123]: vchkpw-smtp: password fail (pass: 'geheim') x') anna@shop.example:203.0.113.7\n" +
+		"Nov 27 08:40:00 mx vpopmail[123]: vchkpw-smtp: password fail (pass: 'geheim\n" +
+		"Nov 27 08:40:03 mx dovecot: auth: passwd-file(anna@shop.example,203.0.113.7): Password mismatch (given password: geheim) geheim)\n" +
+		"Nov 27 08:40:03 mx dovecot: auth: Debug: client in: AUTH\t1\tPLAIN\tservice=smtp\tresp=geheim= rip=203.0.113.7\n" +
+		"Nov 27 08:40:03 mx postfix/smtpd[7]: < h.test[203.0.113.7]: AUTH PLAIN geheim==\n" +
+		"2026-11-27 08:40:03 SMTP protocol error in \"AUTH LOGIN geheim\" H=h.test [203.0.113.7] AUTH command used when not advertised\n"
+	root := hosttest.Tree(t, map[string]string{"var/log/maillog": log})
+	for _, full := range []bool{false, true} {
+		source := plainSource(root)
+		if source.Logs = []string{"var/log/maillog"}; full {
+			source.Names = nil
+		}
+		files, _ := written(t, source, source.Logs...)
+		text := files["var/log/maillog"]
+		if strings.Contains(text, "geheim") || len(text) != len(log) || strings.Count(text, "203.0.113.7") != 5 {
+			t.Errorf("full: %v: %s", full, text)
+		}
+	}
+}
+
 func TestLogsAreUnpackedAndReplaced(t *testing.T) {
 	var packed bytes.Buffer
 	zip := gzip.NewWriter(&packed)
