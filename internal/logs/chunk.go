@@ -45,12 +45,14 @@ type worker struct {
 	split     splitter
 	line      spoor.Line
 	chunk     *chunk
+	webmail   bool // the file of the chunk is a webmail's
 }
 
 // run parses a chunk.
 func (w *worker) run(c *chunk) {
 	w.chunk = c
 	w.split.begin(c.file.head)
+	w.webmail = c.file.Webmail
 	c.tally.reset()
 	c.clock = clock{zone: c.file.head.zone}
 	c.events, c.lead, c.first, c.last, c.forms = c.events[:0], 0, 0, 0, stampForms{}
@@ -121,7 +123,7 @@ func (w *worker) parseLine(at, end int, number uint32) {
 	}
 	w.line.Text = trimLine(c.buf[at:end])
 	header := w.split.split(&w.line)
-	if c.file.Webmail && (header != headerTagged || !bytes.Equal(w.line.Program, roundcube) || w.line.Text[0] != '[') {
+	if w.webmail && (header != headerTagged || !bytes.Equal(w.line.Program, roundcube) || w.line.Text[0] != '[') {
 		c.foreign++
 		return
 	}

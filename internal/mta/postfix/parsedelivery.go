@@ -164,8 +164,9 @@ func (p *Parser) outcome(b, relay []byte, e *spoor.Event) spoor.LineSort {
 	switch string(word) {
 	case "sent":
 		e.Kind = spoor.EventDelivered
-		e.Passed = passed(relay, e)
-		successor(relay, e)
+		here := isHere(relay)
+		e.Passed = passed(here, e)
+		successor(here, e)
 		return spoor.LineEvent
 	case "deferred", "SOFTBOUNCE":
 		e.Kind = spoor.EventDeferred
@@ -185,13 +186,13 @@ func (p *Parser) outcome(b, relay []byte, e *spoor.Event) spoor.LineSort {
 // in its own; the last one is the MTA's.
 //
 //	250 2.6.0 Ok, id=01182-01, from MTA([127.0.0.1]:10025): 250 2.0.0 Ok: queued as 995DCD6C315
-func successor(relay []byte, e *spoor.Event) {
+func successor(here bool, e *spoor.Event) {
 	const queued = "queued as "
 	if after, ok := cut(e.Text, "forwarded as "); ok && e.Channel == spoor.ChannelLocal {
 		e.Related = idAt(after)
 		return
 	}
-	if !isHere(relay) {
+	if !here {
 		return
 	}
 	if at := lastIndex(e.Text, queued); at >= 0 { // the filter may speak LMTP
@@ -205,8 +206,8 @@ func successor(relay []byte, e *spoor.Event) {
 //	relay=127.0.0.1[127.0.0.1]:10024, … status=sent (250 2.6.0 Ok, id=01182-01)
 //	relay=filter, … status=sent (delivered via filter service)
 //	relay=local, … status=sent (delivered to command: /usr/bin/mlmmj-receive …)
-func passed(relay []byte, e *spoor.Event) bool {
-	if isHere(relay) { // Dovecot's LMTP, and Cyrus'
+func passed(here bool, e *spoor.Event) bool {
+	if here { // Dovecot's LMTP, and Cyrus'
 		return !bytes.Contains(e.Text, []byte(" Saved")) && !bytes.Contains(e.Text, []byte("SESSIONID="))
 	}
 	if e.Channel != spoor.ChannelLocal {
@@ -228,7 +229,14 @@ func passed(relay []byte, e *spoor.Event) bool {
 // name[socket].
 func isHere(relay []byte) bool {
 	open := bytes.IndexByte(relay, '[')
-	return open >= 0 && starts(relay[open+1:], "127.", "::1]", "private/", "public/", "/")
+	if open < 0 || open+1 == len(relay) {
+		return false
+	}
+	switch relay[open+1] {
+	case '1', ':', 'p', '/':
+		return starts(relay[open+1:], "127.", "::1]", "private/", "public/", "/")
+	}
+	return false
 }
 
 // deliveryNote is a line about a message that ends nothing: another server is
