@@ -265,8 +265,8 @@ func (o *options) bundleSource(ctx context.Context, s *server, full bool) (*bund
 // login.defs(5), on the oldest systems).
 const firstCustomer = 500
 
-// teach makes the names known that stand alone in logs and paths: of this host, and
-// of the users who are no part of the system.
+// teach makes the names known that stand alone in logs and paths: of this host, of
+// the users who are no part of the system, and of who has logged in to send.
 func (s *server) teach(names *redact.Names) {
 	host, _, _ := strings.Cut(s.host, ".")
 	names.Learn(host)
@@ -275,6 +275,14 @@ func (s *server) teach(names *redact.Names) {
 		if account.UID >= firstCustomer && (role == spoor.RoleSite || role == spoor.RoleUser) {
 			names.Learn(account.Login)
 			names.Learn(path.Base(account.Home))
+		}
+	}
+	if s.log == nil {
+		return
+	}
+	for login := range s.log.journal.Logins() {
+		if !strings.Contains(login, "@") { // addresses are known by their form
+			names.Learn(login)
 		}
 	}
 }

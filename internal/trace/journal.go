@@ -329,6 +329,18 @@ func (j *Journal) account(name []byte) *book {
 	return b
 }
 
+// Logins yields the SMTP logins that the MTA has logged, in any order, and none that
+// is only inferred.
+func (j *Journal) Logins() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for login, b := range j.accounts {
+			if (b.logins > 0 || b.accepted > b.inferred) && !yield(login) {
+				return
+			}
+		}
+	}
+}
+
 // known returns the page of a source that the log tells of.
 func (j *Journal) known(source spoor.Source) (*book, bool) {
 	if source.Kind == spoor.KindNetwork {
