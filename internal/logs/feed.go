@@ -115,7 +115,7 @@ func (f *feed) receive(ctx context.Context) (*chunk, error) {
 // read cuts a file into chunks and gives them to the workers.
 func (s *scan) read(ctx context.Context, f *fileScan, pool chan *chunk) {
 	defer close(f.out)
-	src, err := openSource(ctx, s.root, f.Path)
+	src, err := s.open(ctx, f)
 	if err != nil {
 		f.err = err
 		return
@@ -148,6 +148,13 @@ func (s *scan) read(ctx context.Context, f *fileScan, pool chan *chunk) {
 		}
 	}
 	f.err, f.short, f.kept = cut.err(), src.shrank(), src.kept
+}
+
+func (s *scan) open(ctx context.Context, f *fileScan) (*source, error) {
+	if f.Webmail {
+		return openWebmail(s.root, f.Path)
+	}
+	return openSource(ctx, s.root, f.Path)
 }
 
 // finish puts a chunk into its place: it gives times to the events before the

@@ -24,7 +24,7 @@ const (
 	maxExpanded = 64 << 30 // bytes
 )
 
-var errTooLong = errors.New("it holds more than 64 GiB of text")
+var errTooLong = errors.New("it holds more text than a log does")
 
 // source is an open file of a log. Read gives its text.
 type source struct {
@@ -81,6 +81,11 @@ func openSource(ctx context.Context, root *host.Root, name string) (*source, err
 	if isJournalFile(file) {
 		return runJournalctl(ctx, file, "--file="+handedOver)
 	}
+	return openFile(file)
+}
+
+// openFile makes a source of an open file, which is the source's then.
+func openFile(file *os.File) (*source, error) {
 	info, err := file.Stat()
 	if err != nil {
 		_ = file.Close()
@@ -154,7 +159,7 @@ func (e *expanded) Read(p []byte) (int, error) {
 	if e.left <= 0 {
 		return 0, errTooLong
 	}
-	n, err := e.r.Read(p)
+	n, err := e.r.Read(p[:min(int64(len(p)), e.left)])
 	e.left -= int64(n)
 	return n, err
 }

@@ -3,6 +3,7 @@ package logs
 import (
 	"bytes"
 	"path"
+	"slices"
 	"strings"
 
 	"spoor"
@@ -24,6 +25,7 @@ func webmailLogs(root *host.Root) []rule {
 	folders := []string{"/var/log/roundcube", "/var/log/roundcubemail", "/var/log/plesk-roundcube", "/var/cpanel/roundcube/log", "/usr/share/roundcube/logs"}
 	names, err := root.List("/var/www/html", maxWebFolders)
 	if err == nil {
+		slices.Sort(names)
 		for _, name := range names {
 			if strings.HasPrefix(name, "roundcube") {
 				folders = append(folders, path.Join("/var/www/html", name, "logs"))
@@ -40,9 +42,13 @@ func webmailLogs(root *host.Root) []rule {
 const (
 	// maxWebFolders bounds the names that are read of a document root.
 	maxWebFolders = 1000
-	// maxWebmailBytes is how long a log of a webmail may be: it has a line of some
-	// hundred bytes for each message that a person has written.
+	// maxWebmailBytes is how much text the logs of all webmails may have: there is a
+	// line of some hundred bytes for each message that a person has written.
 	maxWebmailBytes = 256 << 20
+	// maxWebmailRatio is how many times its size a compressed one may expand to.
+	maxWebmailRatio = 32
+	// maxWebmailFiles bounds how many there may be.
+	maxWebmailFiles = 1000
 )
 
 // addWebmails puts the logs of webmails before the others: of lines of one second
@@ -54,22 +60,64 @@ func (f *finder) addWebmails() {
 	}
 	own := len(f.streams)
 	for _, c := range present(f.root, webmailLogs(f.root)) {
-		if c.info.Size() > maxWebmailBytes {
-			f.gaps.Add(c.path, "the log of the webmail is too long to be one: it was not read")
-			continue
-		}
 		f.add(c, false)
 	}
-	for _, s := range f.streams[own:] {
-		for i := range s.Files {
-			s.Files[i].Webmail = true
-		}
-	}
-	f.streams = append(f.streams[own:len(f.streams):len(f.streams)], f.streams[:own]...)
+	webmails := slices.Clone(f.streams[own:])
+	f.streams = append(f.withinBounds(webmails), f.streams[:own]...)
 }
 
-// isWebmail reports whether a file begins as Roundcube's do.
+// withinBounds leaves out what nobody has written by hand: whoever runs scripts as the
+// user of the web server may put files beside such a log, and name them as if
+// they were rotated ones. The youngest are kept.
+func (f *finder) withinBounds(webmails []Stream) (kept []Stream) {
+	left, files := int64(maxWebmailBytes), maxWebmailFiles
+	for _, s := range webmails {
+		first := len(s.Files)
+		for first > 0 && files > 0 {
+			file := &s.Files[first-1]
+			size := file.SizeBytes
+			if file.Compression != Plain {
+				size *= maxWebmailRatio
+			}
+			if size > left {
+				f.gaps.Add(file.Path, "the log of the webmail is too long to be one: it was not read")
+				break
+			}
+			file.Webmail = true
+			left, files, first = left-size, files-1, first-1
+		}
+		if s.Files = s.Files[first:]; len(s.Files) > 0 {
+			kept = append(kept, s)
+		}
+	}
+	return kept
+}
+
+// openWebmail opens a file of a webmail's log: a plain or a compressed one, which ends
+// where it has expanded to more than a log does.
+func openWebmail(root *host.Root, name string) (*source, error) {
+	file, err := root.OpenFile(name)
+	if err != nil {
+		return nil, err
+	}
+	s, err := openFile(file)
+	if err == nil && s.kind != Plain {
+		s.Reader = &expanded{r: s.Reader, left: maxWebmailRatio * s.size}
+	}
+	return s, err
+}
+
+// isWebmail reports whether a file lies where a webmail's log does, or was rotated
+// away from one, or begins as Roundcube's do.
 func isWebmail(root *host.Root, name string) bool {
+	folder, base := path.Split(name)
+	for _, r := range webmailLogs(root) {
+		if ruled, log := path.Split(r.path); ruled == folder {
+			if _, ok := rotationOf(log, base); ok || log == base {
+				return true
+			}
+		}
+	}
 	file, err := root.OpenFile(name)
 	if err != nil {
 		return false
