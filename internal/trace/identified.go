@@ -56,18 +56,18 @@ func (j *Journal) identified(f *flight, e *spoor.Event) {
 	if owner == nil {
 		return
 	}
-	f.identified, f.filtered, f.inferred, f.login = true, false, sure == sureMoment, owner.place
+	client, clientSure := f.book, f.sure
+	f.filtered = false
 	if owner.uid >= 0 {
 		j.fromUser(f, owner.uid)
 	} else {
 		j.fromLogin(f, []byte(owner.login))
 	}
-	if f.book == nil { // the MTA's own user
-		f.book, f.identified = j.networks.of(f.client), false
+	if f.filtered { // a user of the mail system, or the MTA's own
+		f.book, f.sure, f.uid = client, clientSure, e.UID
+		return
 	}
-	if f.identified {
-		f.sure = min(f.sure, percent(sure))
-	}
+	f.identified, f.inferred, f.login, f.sure = true, sure == sureMoment, owner.place, min(f.sure, percent(sure))
 }
 
 // ownerOf finds the connection that a message came by.
@@ -112,10 +112,10 @@ func (j *Journal) identifiedLater(b *spoor.Block, e *spoor.Event) {
 	if f == nil || f.goesOn || !f.filtered || !f.client.IsLoopback() || f.book == nil || f.book.source.Kind != spoor.KindNetwork || e.Time.Sub(f.submitted) > longestData {
 		return
 	}
-	client, sure := f.book, f.sure
+	client, sure, uid := f.book, f.sure, f.uid
 	f.filtered = false
 	if j.fromLogin(f, e.Login); f.filtered {
-		f.book, f.sure = client, sure
+		f.book, f.sure, f.uid = client, sure, uid
 		return
 	}
 	f.identified, f.login, f.sure = true, b.Place(e), min(f.sure, percent(sureIdentified))

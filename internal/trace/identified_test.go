@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
@@ -59,5 +60,33 @@ func TestAMessageWhoseUserIsNamedLaterIsTheUsers(t *testing.T) {
 	}
 	if len(found) != 5 {
 		t.Errorf("%v", keys(found))
+	}
+}
+
+// The MTA itself may be the client: a filter that runs as its user.
+func TestTheMTAsOwnConnectionNamesNobody(t *testing.T) {
+	for name, uid := range map[string]int32{"its own user": 47, "a user of the mail system": 93} {
+		p := newTape().owned(35036, 50, uid, "exim").keyed(spoor.EventAccepted, "4A", func(e *spoor.Event) {
+			e.Client, e.Port, e.PID, e.Address, e.Count = []byte("127.0.0.1"), 35036, 50, []byte("x@far.test"), 1
+		}).to("4A", "y@far.test", "deferred")
+		facts := testFacts()
+		via := facts.Via
+		facts.Via = func(uid int) spoor.Via {
+			if uid == 47 {
+				return spoor.ViaUnknown
+			}
+			return via(uid)
+		}
+		tracer := New(facts)
+		j := tracer.NewJournal()
+		if err := j.Add(&spoor.Block{FirstLine: 1, Events: p.events}); err != nil {
+			t.Fatal(err)
+		}
+		tracer.UseLog(j, nil)
+		m := &spoor.Message{ID: "4A", Arrived: p.now.Time(), CallerUID: -1, CallerGID: -1}
+		m.Trail.Hops = []spoor.Hop{{Via: spoor.ViaNetwork, UID: -1, PID: -1, Client: netip.MustParseAddr("127.0.0.1")}}
+		if got := tracer.Name(m).Source; got.Name == "" {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }
