@@ -243,10 +243,14 @@ func (j *Journal) proxied(b *spoor.Block, e *spoor.Event) {
 		f = j.reportedOn(e)
 	}
 	if f == nil {
-		f = j.handedOver(e)
+		f = j.handedOver(e, func(f *flight) bool {
+			return f.book != nil && f.book.source.Kind == spoor.KindNetwork && e.Time.Sub(f.submitted) <= longestData
+		})
 	}
 	if f == nil {
-		j.foretell(b, e)
+		if j.handedOver(e, func(*flight) bool { return true }) == nil {
+			j.foretell(b, e)
+		}
 		return
 	}
 	if f.goesOn || f.book == nil || f.book.source.Kind != spoor.KindNetwork || e.Time.Sub(f.submitted) > longestData {
@@ -266,13 +270,13 @@ func (j *Journal) isOf(f *flight, account *book, place spoor.LogPlace) {
 
 // handedOver finds the message of an ID that a server in front of the MTA names, such
 // as Dovecot's submission service. Its own log has no name of a host, and it may run
-// on another one.
-func (j *Journal) handedOver(e *spoor.Event) *flight {
+// on another one; of several hosts' messages with that ID it is the one that fits.
+func (j *Journal) handedOver(e *spoor.Event, fits func(*flight) bool) *flight {
 	for i, origin := range j.origins {
 		if i == maxServices {
 			break
 		}
-		if f := j.open.get(e.Key ^ origin); f != nil && f.logged && f.keyed && bytes.Equal(f.name, e.ID) {
+		if f := j.open.get(e.Key ^ origin); f != nil && f.logged && f.keyed && bytes.Equal(f.name, e.ID) && fits(f) {
 			return f
 		}
 	}
@@ -340,9 +344,10 @@ func (j *Journal) redirected(b *spoor.Block, e *spoor.Event) {
 	if !j.redirect(f, past, to) || !joined {
 		return
 	}
-	past.book.delivered += past.taken
-	j.Rates.Delivered += int(past.taken)
-	past.delivered, past.taken = past.taken, 0
+	past.delivered += past.taken // what was taken back, and what did not count since
+	past.book.delivered += past.delivered
+	j.Rates.Delivered += int(past.delivered)
+	past.taken = 0
 	if before := j.open.get(past.key); before != nil {
 		before.handedOn = false
 	}

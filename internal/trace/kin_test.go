@@ -241,6 +241,7 @@ func TestWhatTheScriptOfAMailboxSendsOnIsAMessageOfItsOwn(t *testing.T) {
 		"Dovecot's line first":              out(done(in("").redirected())),
 		"Postfix' line first":               done(out(in("")).redirected()),
 		"Postfix' line first, and the last": out(done(in(""))).redirected(),
+		"Dovecot's line last":               done(out(in(""))).redirected(),
 		"by SMTP to this machine":           done(in("").redirected().client("5B", "127.0.0.1", "").named("5B", "<1>").queued("5B", "x@far.test", 1)),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -255,4 +256,25 @@ func TestWhatTheScriptOfAMailboxSendsOnIsAMessageOfItsOwn(t *testing.T) {
 	found := done(out(in("anna@here.test").redirected())).to("5B", "me@else.test", "sent").removed("5B").sources(t)
 	wantFigures(t, found, "forward:jane@here.test", "nothing")
 	wantFigures(t, found, "account:anna@here.test", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
+}
+
+// Dovecot's own log names no host. Of two hosts' messages with one ID, the one that has
+// just come without a login is meant.
+func TestWhatDovecotRelaysIsFoundAmongHosts(t *testing.T) {
+	for _, hosts := range [][2]uint64{{1 << 40, 2 << 40}, {2 << 40, 1 << 40}} {
+		p := newTape().client("4A", "203.0.113.99", "bob@here.test").queued("4A", "bob@here.test", 1).to("4A", "x@far.test", "deferred").wait(time.Minute)
+		first := len(p.events)
+		p.client("4A", "127.0.0.1", "").queued("4A", "anna@here.test", 1)
+		second := len(p.events)
+		p.keyed(spoor.EventProxied, "4A", func(e *spoor.Event) { e.Account, e.Origin = []byte("anna@here.test"), 3<<40 })
+		for i := range p.events[:second] {
+			p.events[i].Origin = hosts[0]
+			if i >= first {
+				p.events[i].Origin = hosts[1]
+			}
+		}
+		found := p.sources(t)
+		wantFigures(t, found, "account:anna@here.test", "1 messages 0 recipients 0 delivered 0 failed 0 deferrals 0 waiting")
+		wantFigures(t, found, "account:bob@here.test", "1 messages 1 recipients 0 delivered 0 failed 1 deferrals 1 waiting")
+	}
 }

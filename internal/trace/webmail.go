@@ -27,13 +27,17 @@ func (w *webmails) tells(f *flight) bool { return w.since != 0 && f.submitted >=
 type webmailed struct {
 	time    spoor.Stamp
 	client  netip.Addr
-	account *book  // nil where it names nobody of this server
+	account string // "" where it names nobody of this server
 	mailbox uint64 // hash of the account's name
 	place   spoor.LogPlace
 }
 
-// maxWebmails bounds the messages that are kept until the MTA tells of them.
-const maxWebmails = 1 << 12
+const (
+	// maxWebmails bounds the messages that are kept until the MTA tells of them.
+	maxWebmails = 1 << 12
+	// longestAccount is how long an address may be (RFC 5321 §4.5.3.1).
+	longestAccount = 64 + len("@") + 255
+)
 
 // webmailed takes a line of a webmail's log.
 func (j *Journal) webmailed(b *spoor.Block, e *spoor.Event) {
@@ -41,11 +45,11 @@ func (j *Journal) webmailed(b *spoor.Block, e *spoor.Event) {
 		j.webmails.since = e.Time
 	}
 	w := webmailed{time: e.Time, client: parseClient(e.Client), place: b.Place(e)}
-	if domain := domainOf(string(e.Account)); domain == "" || j.tracer.facts.Serves(domain) {
-		w.account = j.account(e.Account)
+	if domain := domainOf(string(e.Account)); len(e.Account) <= longestAccount && (domain == "" || j.tracer.facts.Serves(domain)) {
+		w.account = string(e.Account)
 		w.mailbox, _ = spoor.AddressHash(e.Account)
 	}
-	if f := j.handedOver(e); f != nil && w.fits(f) {
+	if f := j.handedOver(e, w.fits); f != nil {
 		j.fromWebmail(f, &w)
 		return
 	}
@@ -55,11 +59,11 @@ func (j *Journal) webmailed(b *spoor.Block, e *spoor.Event) {
 	j.webmails.early[e.Key] = w
 }
 
-// fits reports whether a line is of a message, and not of one before it that had
-// the same ID: a webmail logs when the MTA has taken the whole message.
+// fits reports whether a line is of a message that this machine handed over, and not
+// of one before it that had the same ID: a webmail logs when the MTA has taken the whole message.
 func (w *webmailed) fits(f *flight) bool {
 	age := w.time.Sub(f.submitted)
-	return age >= -disorder && age <= longestData
+	return f.client.IsLoopback() && age >= -disorder && age <= longestData
 }
 
 // byWebmail looks for the line of a webmail that came before the MTA's.
@@ -84,7 +88,7 @@ func (j *Journal) mayBeWebmails(f *flight) bool {
 // fromWebmail gives a message the client of the webmail that handed it over, and
 // the account where the MTA knows of none.
 func (j *Journal) fromWebmail(f *flight, w *webmailed) {
-	if !f.client.IsLoopback() || f.webmail || f.goesOn || f.book == nil {
+	if f.webmail || f.goesOn || f.book == nil {
 		return
 	}
 	shared := f.identified && f.book.owner != nil && f.book.owner.Role == spoor.RoleWebServer
@@ -92,10 +96,10 @@ func (j *Journal) fromWebmail(f *flight, w *webmailed) {
 	case kind == spoor.KindAccount:
 		f.webmail, f.login = true, w.place
 	case kind == spoor.KindNetwork, shared:
-		if w.account == nil {
+		if w.account == "" {
 			return
 		}
-		f.via, f.viaPlace, f.viaSure = w.account, w.place, percent(sureWebmail)
+		f.via, f.viaPlace, f.viaSure = j.account([]byte(w.account)), w.place, percent(sureWebmail)
 		if mailbox, ok := j.mailboxes[w.mailbox]; ok && f.submitted.Sub(mailbox.time) < webmailReach { // Dovecot says so too
 			f.viaSure = percent(sureLogins)
 		}

@@ -2,6 +2,8 @@ package trace
 
 import (
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -106,6 +108,47 @@ func TestTheLifeOfAWebmailsMessageTellsSo(t *testing.T) {
 		lives := s.Lives()
 		if len(lives) != 1 || len(lives[0].Steps) != 4 || !slices.ContainsFunc(lives[0].Steps, func(s Step) bool { return s.Kind == spoor.EventWebmail }) {
 			t.Errorf("%s: %+v", name, lives)
+		}
+	}
+}
+
+// The log of a webmail may be full of names: they take no memory but for messages
+// that the MTA has.
+func TestAWebmailsNamesMakeNoSources(t *testing.T) {
+	p := newTape()
+	for i := range 2 * maxWebmails {
+		p.webmail("9F"+strconv.Itoa(i), "u"+strconv.Itoa(i)+"@here.test", "203.0.113.7")
+	}
+	p.webmail("4A", strings.Repeat("a", 60000)+"@here.test", "203.0.113.7").client("4A", "127.0.0.1", "").queued("4A", "anna@here.test", 1)
+	j := New(testFacts()).NewJournal()
+	if err := j.Add(&spoor.Block{FirstLine: 1, Events: p.events}); err != nil {
+		t.Fatal(err)
+	}
+	if len(j.accounts) > 0 || len(j.webmails.early) > maxWebmails {
+		t.Errorf("%d accounts, %d early", len(j.accounts), len(j.webmails.early))
+	}
+}
+
+// Several hosts log into one file, and short IDs are used again on each of them.
+func TestAWebmailsMessageIsFoundAmongHosts(t *testing.T) {
+	at := func(p *tape, origin uint64, tell func()) {
+		first := len(p.events)
+		tell()
+		for i := range p.events[first:] {
+			p.events[first+i].Origin = origin
+		}
+	}
+	for _, hosts := range [][2]uint64{{1 << 40, 2 << 40}, {2 << 40, 1 << 40}} {
+		p := newTape()
+		at(p, hosts[0], func() {
+			p.client("4A", "203.0.113.99", "").queued("4A", "x@far.test", 1).to("4A", "x@far.test", "deferred")
+		})
+		p.wait(2 * time.Hour)
+		at(p, hosts[1], func() { p.client("4A", "127.0.0.1", "anna@here.test").queued("4A", "anna@here.test", 1) })
+		p.webmail("4A", "anna@here.test", "203.0.113.7")
+		at(p, hosts[0], func() { p.wait(time.Minute).queued("4A", "x@far.test", 1) })
+		if got := clientsOf(t, p.sources(t), "account:anna@here.test"); !slices.Equal(got, []string{"203.0.113.7"}) {
+			t.Errorf("clients %q", got)
 		}
 	}
 }
