@@ -8,29 +8,35 @@ import (
 
 // identified reads whose program on this machine it is that talks SMTP. cPanel's
 // configuration looks for the owner of the socket and logs it, before the message or
-// while it comes. Other lines that begin so are of mail that is passed on.
+// while it comes. Other lines that begin so are of mail that is passed on. Where a field
+// stands there twice, somebody has written one of them into another field.
 //
 //	SMTP connection identification H=localhost A=127.0.0.1 P=35036 U=shop ID=1001 S=shop B=identify_local_connection
 func identified(b []byte, e *spoor.Event) spoor.LineSort {
 	var address, login []byte
 	port, uid := int64(0), int64(-1)
-	for len(b) > 0 {
+	for met := 0; len(b) > 0; {
 		var word []byte
 		word, b, _ = cutWord(b)
 		name, value, ok := bytes.Cut(word, []byte{'='})
 		if !ok || len(name) != 1 && string(name) != "ID" {
 			return spoor.LineKnown
 		}
+		field := 0
 		switch string(name) {
 		case "A":
-			address = value
+			field, address = 1, value
 		case "P":
-			port = number(value, 1<<16)
+			field, port = 1<<1, number(value, 1<<16)
 		case "U":
-			login = value
+			field, login = 1<<2, value
 		case "ID":
-			uid = number(value, 1<<31)
+			field, uid = 1<<3, number(value, 1<<31)
 		}
+		if met&field != 0 {
+			return spoor.LineKnown
+		}
+		met |= field
 		b = bytes.TrimPrefix(b, []byte{' '})
 	}
 	if len(address) == 0 || port <= 0 || len(login) == 0 && uid < 0 {

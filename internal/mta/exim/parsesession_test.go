@@ -1,6 +1,7 @@
 package exim
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -167,4 +168,28 @@ func TestHostsAreToldApart(t *testing.T) {
 	if a.Origin == b.Origin || a.Origin != again.Origin || a.Key != b.Key {
 		t.Errorf("origins %x, %x, %x", a.Origin, b.Origin, again.Origin)
 	}
+}
+
+func TestTheOwnerOfAConnectionIsRead(t *testing.T) {
+	f := func(fields, want string) {
+		t.Helper()
+		var e spoor.Event
+		line := logLine("2026-11-23 10:37:57 SMTP connection identification " + fields)
+		got := NewParser().Parse(&line, &e).String()
+		if e.Kind == spoor.EventIdentified {
+			got = fmt.Sprintf("%s:%d %s %d", e.Client, e.Port, e.Login, e.UID)
+		}
+		if got != want {
+			t.Errorf("%s\n got %s\nwant %s", fields, got, want)
+		}
+	}
+	f("H=localhost A=127.0.0.1 P=35036 U=shop ID=1001 S=shop B=identify_local_connection", "127.0.0.1:35036 shop 1001")
+	f("H=localhost A=::1 P=35036 U=shop", "::1:35036 shop -1")
+	f("H=localhost A=127.0.0.1 P=0 U=shop ID=1001", "known")
+	f("H=localhost A=127.0.0.1 P=65536 U=shop ID=1001", "known")
+	f("H=localhost A=127.0.0.1 P=35036 ID=-1", "known")
+	// Two of a kind: one stands in another field.
+	f("H=x A=127.0.0.1 P=35036 U=victim ID=1002 A=127.0.0.1 P=35037 U=shop ID=1001 S=shop", "known")
+	f("H=localhost A=127.0.0.1 P=35036 U=shop ID=1001 S=shop U=victim", "known")
+	f("H=localhost A=127.0.0.1 P=35036 U=shop ID=1001 S=shop ID=1002", "known")
 }
