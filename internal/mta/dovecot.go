@@ -103,19 +103,19 @@ func (p dovecotProcess) read(tag, b []byte, e *spoor.Event) spoor.LineSort {
 // MTA stands behind it.
 //
 //	submission(a@example.com)<307><aVGlFT1hMZbLAHEC>: Successfully relayed message: from=<a@example.com>, size=90, id=1phmE2wyCWszAQAAMzN6MA, nrcpt=1, reply=`250 2.0.0 Ok: 283 bytes queued as 53F9B9DC073'
+//	… reply=`250 OK id=1xNPm4-000000001Qa-3Zbl'
 func dovecotRelayed(tag, b []byte, e *spoor.Event) spoor.LineSort {
-	const reply, queuedAs = ", reply=`250 ", " queued as "
+	const reply = ", reply=`250 "
 	if !hasAny(b, "Successfully relayed message: ") {
 		return spoor.LineKnown
 	}
 	at := bytes.LastIndex(b, []byte(reply))
-	queued := bytes.LastIndex(b, []byte(queuedAs))
 	user := dovecotUser(tag)
-	if at < 0 || queued < at || len(user) == 0 {
+	if at < 0 || len(user) == 0 {
 		return spoor.LineKnown
 	}
-	id := bytes.TrimSuffix(b[queued+len(queuedAs):], []byte{'\''})
-	if len(id) < minRelayedID || len(id) > maxRelayedID || bytes.ContainsFunc(id, func(c rune) bool { return !isLetterOrDigit(c) }) {
+	id := answeredID(bytes.TrimSuffix(b[at+len(reply):], []byte{'\''}))
+	if len(id) < minRelayedID || len(id) > maxRelayedID {
 		return spoor.LineKnown
 	}
 	e.Kind, e.Account, e.ID, e.Key = spoor.EventProxied, user, id, spoor.IDHash(id)
@@ -161,10 +161,6 @@ const (
 	minRelayedID = 6
 	maxRelayedID = 32
 )
-
-func isLetterOrDigit(c rune) bool {
-	return '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
-}
 
 // login reads a login service. What the client chose stands between "user=<" and
 // the address, which is the last one; why it went stands before.

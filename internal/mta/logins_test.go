@@ -91,6 +91,8 @@ func TestWhatDovecotsSubmissionServiceHandsToTheMTA(t *testing.T) {
 	const envelope = "Successfully relayed message: from=<x@far.example>, size=90, id=1phmE2wyCWszAQAAMzN6MA, nrcpt=1, "
 	f("anna@shop.example", envelope+"reply=`250 2.0.0 Ok: 283 bytes queued as 53F9B9DC073'", "proxied 53F9B9DC073 account=anna@shop.example")
 	f("alice", envelope+"reply=`250 2.0.0 Ok: queued as 4hHlpt3xM1z9k7'", "proxied 4hHlpt3xM1z9k7 account=alice")
+	f("alice", envelope+"reply=`250 OK id=1xNPm4-000000001Qa-3Zbl'", "proxied 1xNPm4-000000001Qa-3Zbl account=alice") // Exim
+	f("anna", "Successfully relayed message: from=<\" id=1xNPm4-000000001Qa-3Zbl'\"@x.test>, size=1, id=x, nrcpt=1, reply=`250 OK'", "known")
 	f("we%ird)x+y", envelope+"reply=`250 2.0.0 Ok: queued as 53F9B9DC073'", "proxied 53F9B9DC073 account=we%ird)x+y")
 	f("anna", "Successfully relayed message: from=<\", reply=`250 Ok: queued as 4FA8DC0101'\"@x.test>, size=1, id=x, nrcpt=1, reply=`250 2.0.0 Ok: queued as 53F9B9DC073'", "proxied 53F9B9DC073 account=anna")
 	f("anna", "Successfully relayed message: from=<\", reply=`250 Ok: queued as 4FA8DC0101'\"@x.test>, size=1, id=x, nrcpt=1, reply=`250 OK'", "known")

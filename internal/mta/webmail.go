@@ -41,13 +41,20 @@ func roundcube(b []byte, e *spoor.Event) spoor.LineSort {
 // idBytes are those of queue IDs.
 const idBytes = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-// queuedUnder finds the queue ID in the answer of Postfix or Exim to a message.
+// queuedUnder finds the queue ID in the answer to a message, which is the last thing on
+// a line of Roundcube.
 func queuedUnder(b []byte) []byte {
 	at := bytes.LastIndex(b, []byte("; "))
 	if at < 0 {
 		return nil
 	}
-	answer := b[at+2:]
+	return answeredID(b[at+2:])
+}
+
+// answeredID is the queue ID in the answer of Postfix or Exim to a message, or nil.
+//
+//	2.0.0 Ok: 283 bytes queued as 53F9B9DC073  OK id=1xNPm4-000000001Qa-3Zbl
+func answeredID(answer []byte) []byte {
 	for _, words := range [...]string{"queued as ", " id="} {
 		if at := bytes.LastIndex(answer, []byte(words)); at >= 0 {
 			id := answer[at+len(words):]

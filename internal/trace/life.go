@@ -117,17 +117,28 @@ func (s *Search) lifeOf(e *spoor.Event) *Life {
 		l := s.attempts[e.Delivery]
 		delete(s.attempts, e.Delivery)
 		return l
-	case spoor.EventBounced, spoor.EventEnded, spoor.EventRemoved, spoor.EventProxied, spoor.EventIdentified:
+	case spoor.EventBounced, spoor.EventEnded, spoor.EventRemoved, spoor.EventIdentified:
 		return s.open[s.journal.messageKey(e)]
-	case spoor.EventWebmail:
-		for _, origin := range s.journal.origins {
-			if l := s.open[spoor.IDHash(e.ID)^origin]; l != nil && l.flight != nil && (l.flight.webmail || l.flight.via != nil) {
-				return l
-			}
+	case spoor.EventProxied:
+		if l := s.open[s.journal.messageKey(e)]; l != nil {
+			return l
 		}
+		return s.handedOver(e, func(f *flight) bool { return f.proxied })
+	case spoor.EventWebmail:
+		return s.handedOver(e, func(f *flight) bool { return f.webmail || f.via != nil })
 	case spoor.EventStopped:
 		clear(s.attempts)
 	default:
+	}
+	return nil
+}
+
+// handedOver finds the life of a message that a log without a name of a host tells of.
+func (s *Search) handedOver(e *spoor.Event, joined func(*flight) bool) *Life {
+	for _, origin := range s.journal.origins {
+		if l := s.open[spoor.IDHash(e.ID)^origin]; l != nil && l.flight != nil && joined(l.flight) {
+			return l
+		}
 	}
 	return nil
 }
@@ -151,13 +162,15 @@ func (s *Search) life(e *spoor.Event) *Life {
 	l = &Life{ID: spoor.QueueID(e.ID), QP: -1, flight: f}
 	l.wanted = l.ID == s.wanted.ID || s.related[key]
 	s.open[key] = l
-	if f != nil && f.login.Line > 0 && (!f.keyed || f.dir != "" || f.webmail || f.identified) {
+	if f != nil && f.login.Line > 0 && (!f.keyed || f.dir != "" || f.webmail || f.identified || f.proxied) {
 		step := Step{Kind: spoor.EventLogin, Time: max(f.opened, 0), Place: f.login}
 		switch {
 		case f.dir != "":
 			step.Kind = spoor.EventInvoked
 		case f.webmail:
 			step.Kind, step.Time = spoor.EventWebmail, f.submitted
+		case f.proxied:
+			step.Kind, step.Time = spoor.EventProxied, f.submitted
 		case f.identified:
 			step.Kind, step.Time = spoor.EventIdentified, f.submitted
 		}

@@ -114,3 +114,23 @@ func TestWhatAPolicyTookAwayIsFoundByItsAddresses(t *testing.T) {
 		}
 	}
 }
+
+// Dovecot's own log has another name of the host than the MTA's, or none.
+func TestTheLifeOfWhatDovecotRelaysTellsSo(t *testing.T) {
+	told := func(p *tape) *tape {
+		return p.keyed(spoor.EventProxied, "4A", func(e *spoor.Event) { e.Account, e.Origin = []byte("anna@here.test"), 3<<40 })
+	}
+	sent := func(p *tape) *tape {
+		return p.client("4A", "127.0.0.1", "").named("4A", "<1>").queued("4A", "anna@here.test", 1)
+	}
+	for name, p := range map[string]*tape{"before": sent(told(newTape())), "after": told(sent(newTape()))} {
+		s := New(testFacts()).NewSearch(Wanted{ID: "4A"}, 10)
+		if err := s.Add(&spoor.Block{FirstLine: 1, Events: p.events}); err != nil {
+			t.Fatal(err)
+		}
+		lives := s.Lives()
+		if len(lives) != 1 || len(lives[0].Steps) != 4 || !slices.ContainsFunc(lives[0].Steps, func(s Step) bool { return s.Kind == spoor.EventProxied }) {
+			t.Errorf("%s: %+v", name, lives)
+		}
+	}
+}
