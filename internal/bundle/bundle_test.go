@@ -135,7 +135,7 @@ func TestSecretsWithinSettingsAreNotInTheArchive(t *testing.T) {
 func TestPasswordsInLogsAreNotInTheArchive(t *testing.T) {
 	const log = "Nov 27 08:40:00 mx vpopmail[123]: vchkpw-smtp: password fail (pass: 'geheim') x') anna@shop.example:203.0.113.7\n" +
 		"Nov 27 08:40:00 mx vpopmail[123]: vchkpw-smtp: password fail (pass: 'geheim\n" +
-		"Nov 27 08:40:03 mx dovecot: auth: passwd-file(anna@shop.example,203.0.113.7): Password mismatch (given password: geheim) geheim)\n" +
+		"Nov 27 08:40:03 mx dovecot: auth: passwd-file(anna@shop.example,203.0.113.7): Password mismatch (given password: geheim)geheim)\n" +
 		"Nov 27 08:40:03 mx dovecot: auth: Debug: client in: AUTH\t1\tPLAIN\tservice=smtp\tresp=geheim= rip=203.0.113.7\n" +
 		"Nov 27 08:40:03 mx postfix/smtpd[7]: < h.test[203.0.113.7]: AUTH PLAIN geheim==\n" +
 		"2026-11-27 08:40:03 SMTP protocol error in \"AUTH LOGIN geheim\" H=h.test [203.0.113.7] AUTH command used when not advertised\n"
