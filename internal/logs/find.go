@@ -84,7 +84,8 @@ func (f *finder) own(paths []string) {
 			f.certain = true
 			continue
 		}
-		if !f.root.Exists(path.Dir(name)) {
+		named := slices.ContainsFunc(f.streams, func(s Stream) bool { return s.Name == name })
+		if named || !f.root.Exists(path.Dir(name)) { // configurations name what is usual, too
 			continue
 		}
 		if files := siblings(f.root, name, f.gaps); len(files) > 0 && !isRejectlog(name) {

@@ -145,6 +145,8 @@ func TestLogsThatTheMTAWritesItself(t *testing.T) {
 		{"only rejectlog", map[string]string{"var/log/exim4/rejectlog": a}, nil, "/var/log/exim4/rejectlog: rejectlog\n"},
 		{"exicyclog", map[string]string{"x/mainlog": a, "x/mainlog.01": a, "x/mainlog.02.bz2": a}, []string{"/x/mainlog"}, "/x/mainlog: mainlog.02.bz2 mainlog.01 mainlog\n"},
 		{"dates in the names", map[string]string{"x/mainlog-20261122": a, "x/mainlog-20261123": a, "x/rejectlog-20261123": a}, []string{"/x/mainlog", "/x/rejectlog"}, "/x/mainlog: mainlog-20261122 mainlog-20261123\n"},
+		{"dates in usual names", map[string]string{"x/mainlog-20261122": a}, []string{"/x/mainlog", "/x/rejectlog", "/x/mainlog"}, "/x/mainlog: mainlog-20261122\n"},
+		{"months in the names", map[string]string{"x/mainlog-202610": a, "x/mainlog-202611": a}, []string{"/x/mainlog"}, "/x/mainlog: mainlog-202610 mainlog-202611\n"},
 		{"postlogd", map[string]string{"srv/log": b, "var/log/syslog": b}, []string{"/srv/log", "relative", "/dev/stdout", "/gone/x"}, "/srv/log: log\n"},
 		{"postlogd as the manual says", map[string]string{"var/log/postfix.log": b, "var/log/mail.log": a}, nil, "/var/log/mail.log: mail.log\n/var/log/postfix.log: postfix.log\n"},
 		{
@@ -200,13 +202,13 @@ func TestNamedSaysWhatIsMissing(t *testing.T) {
 func TestRotatedNames(t *testing.T) {
 	for name, want := range map[string]rotation{
 		"maillog.1": {number: 1}, "maillog.12.gz": {number: 12}, "maillog-20261101": {date: "20261101"}, "maillog-20261101-1795433535.zst": {date: "202611011795433535"},
-		"maillog.processed": {processed: true}, "maillog.processed.3.bz2": {processed: true, number: 3}, "maillog-2026-11-01": {date: "20261101"},
+		"maillog.processed": {processed: true}, "maillog.processed.3.bz2": {processed: true, number: 3}, "maillog-2026-11-01": {date: "20261101"}, "maillog-202611": {date: "202611"},
 	} {
 		if got, ok := rotationOf("maillog", name); !ok || got != want {
 			t.Errorf("%s: %+v, %t", name, got, ok)
 		}
 	}
-	for _, name := range []string{"maillog", "maillog.gz", "maillog.", "maillog.old", "maillogx", "maillog-1", "maillog.1.2", "mail.log.1"} {
+	for _, name := range []string{"maillog", "maillog.gz", "maillog.", "maillog.old", "maillogx", "maillog-1", "maillog-202613", "maillog-123456", "maillog.1.2", "mail.log.1"} {
 		if got, ok := rotationOf("maillog", name); ok {
 			t.Errorf("%s is taken for a rotated file: %+v", name, got)
 		}

@@ -53,7 +53,12 @@ func rotationOf(base, name string) (rotation, bool) {
 		}
 		rest = rest[end:]
 	}
-	return r, r.processed || r.number > 0 || len(r.date) >= 8
+	return r, r.processed || r.number > 0 || len(r.date) >= 8 || isMonth(r.date)
+}
+
+// isMonth knows 202611, as Exim names a log of a month (%M of log_file_path).
+func isMonth(date string) bool {
+	return len(date) == 6 && date[:2] == "20" && "01" <= date[4:] && date[4:] <= "12"
 }
 
 // rotated is a file with what its name tells.
