@@ -3,11 +3,13 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"spoor/internal/host/hosttest"
 )
@@ -114,5 +116,42 @@ func TestLogsOfTheCapturedPostfixAreTrusted(t *testing.T) {
 	c := checkLogs(t, hosttest.Unpack(t, "postfix"))
 	if c.Trust != "good" || c.Log.Unknown+c.Log.Damaged != 0 || c.Log.Events == 0 || len(c.NotRead) != 0 || len(c.Files) != 2 {
 		t.Errorf("%+v", c)
+	}
+}
+
+// An Exim with log_file_path = syslog : /var/log/exim/%slog-%D writes each line twice.
+func TestLinesInEximsFilesAndInSyslogCountOnce(t *testing.T) {
+	root := hosttest.Unpack(t, "exim499")
+	alone := checkLogs(t, root).Log.Events
+	folder := filepath.Join(root, "var/log/exim")
+	text, err := os.ReadFile(filepath.Join(folder, "mainlog"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var syslog strings.Builder
+	for line := range strings.Lines(string(text)) {
+		if at, err := time.Parse("2006-01-02 15:04:05", line[:min(len(line), 19)]); err == nil {
+			fmt.Fprintf(&syslog, "%s mx1 exim[12]: %s", at.Format(time.Stamp), line[20:])
+		}
+	}
+	config := filepath.Join(root, "etc/exim/exim.conf")
+	old, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		config: strings.Replace(string(old), "log_file_path = ", "log_file_path = syslog : ", 1), filepath.Join(root, "var/log/maillog"): syslog.String(),
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"mainlog", "rejectlog"} {
+		if err := os.Rename(filepath.Join(folder, name), filepath.Join(folder, name+"-20261123")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c := checkLogs(t, root); c.Log.Events != alone || len(c.Files) != 2 {
+		t.Errorf("%d events of %d, files %+v", c.Log.Events, alone, c.Files)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"spoor"
+	"spoor/internal/host"
 	"spoor/internal/logs"
 	"spoor/internal/mta"
 	"spoor/internal/trace"
@@ -116,7 +117,7 @@ func (s *server) scanLog(ctx context.Context, o *options, consume func(*spoor.Bl
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(logMemory)
 	coverage, err := logs.Scan(ctx, s.root, streams, logs.Options{
-		NewParser: func() logs.Parser { return s.adapter.NewParser() },
+		NewParser: s.newParser(streams),
 		Since:     w.from, Until: w.until, Zone: logs.Zone(s.root), Now: o.env.Now(),
 	}, consume)
 	if err != nil {
@@ -132,6 +133,33 @@ func (s *server) scanLog(ctx context.Context, o *options, consume func(*spoor.Bl
 		s.gaps.Add(coverage.Files[0].Path, "not one line of the log was understood: its figures are missing")
 	}
 	return coverage, nil
+}
+
+// newParser makes parsers of the MTA's log. Where the MTA has written the same lines
+// to a file of its own and to syslog, and the file is read, they pass over the others.
+func (s *server) newParser(streams []logs.Stream) func() logs.Parser {
+	q, twice := s.queue.(mta.TwiceLogger)
+	twice = twice && q.LogsTwice() && s.readsOwn(streams)
+	return func() logs.Parser {
+		p := s.adapter.NewParser()
+		if repeated, ok := p.(mta.Repeated); ok && twice {
+			repeated.SkipSyslog()
+		}
+		return p
+	}
+}
+
+// readsOwn reports whether one of the logs is a file that the MTA writes itself.
+func (s *server) readsOwn(streams []logs.Stream) bool {
+	for _, name := range s.ownLogs() {
+		if resolved, err := s.root.Resolve(name); err == nil { // rotated files lie beside the file, not beside its link
+			name = host.Abs(resolved)
+		}
+		if slices.ContainsFunc(streams, func(one logs.Stream) bool { return one.Name == name }) {
+			return true
+		}
+	}
+	return false
 }
 
 // quote reads a line of the log again, as evidence.

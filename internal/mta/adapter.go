@@ -119,3 +119,17 @@ type LogFiler interface {
 	// first. Not all need to be there.
 	LogFiles() []string
 }
+
+// TwiceLogger is implemented by queues whose MTA can write each line to files of its
+// own and to syslog.
+type TwiceLogger interface {
+	// LogsTwice reports whether it does.
+	LogsTwice() bool
+}
+
+// Repeated is implemented by parsers that can pass over what the MTA wrote through
+// syslog, where its own files have the same lines.
+type Repeated interface {
+	// SkipSyslog makes the parser do so.
+	SkipSyslog()
+}

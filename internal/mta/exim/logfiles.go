@@ -1,6 +1,7 @@
 package exim
 
 import (
+	"iter"
 	"path"
 	"strings"
 )
@@ -20,17 +21,38 @@ func (q *Queue) LogFiles() []string {
 	return files
 }
 
-// logPatterns are the files in log_file_path, each with %s for the name of the
-// log. The date in a name, %D or %M, comes last and is left out: files with it
-// look as if they had been rotated (spec.txt, "Where the logs are written").
-func (c *Config) logPatterns() []string {
+// LogsTwice implements mta.TwiceLogger: log_file_path names syslog and files.
+func (q *Queue) LogsTwice() bool {
+	syslog, file := false, false
+	for item := range q.conf.logItems() {
+		syslog = syslog || item == "syslog"
+		file = file || item == "" || strings.HasPrefix(item, "/")
+	}
+	return syslog && file
+}
+
+// logItems are the places in log_file_path. An empty one is that of the program.
+func (c *Config) logItems() iter.Seq[string] {
 	list, separator := c.LogPath, ":"
 	if rest, ok := strings.CutPrefix(list, "<"); ok && rest != "" {
 		separator, list = rest[:1], rest[1:]
 	}
+	names := strings.NewReplacer("$spool_directory", c.Spool, "$primary_hostname", c.Hostname)
+	return func(yield func(string) bool) {
+		for item := range strings.SplitSeq(list, separator) {
+			if !yield(names.Replace(strings.TrimSpace(item))) {
+				return
+			}
+		}
+	}
+}
+
+// logPatterns are the files in log_file_path, each with %s for the name of the
+// log. The date in a name, %D or %M, comes last and is left out: files with it
+// look as if they had been rotated (spec.txt, "Where the logs are written").
+func (c *Config) logPatterns() []string {
 	var patterns []string
-	for item := range strings.SplitSeq(list, separator) {
-		item = strings.NewReplacer("$spool_directory", c.Spool, "$primary_hostname", c.Hostname).Replace(strings.TrimSpace(item))
+	for item := range c.logItems() {
 		for _, date := range [...]string{"%D", "%M"} {
 			if before, ok := strings.CutSuffix(item, date); ok {
 				item = strings.TrimRight(before, "-._")

@@ -26,3 +26,15 @@ func TestLogFilesFollowTheConfiguration(t *testing.T) {
 		t.Errorf("log files %q", got)
 	}
 }
+
+func TestWhetherLinesAreInFilesAndInSyslog(t *testing.T) {
+	for path, want := range map[string]bool{
+		"": false, "syslog": false, "/var/log/exim_%slog": false, "syslog : /var/log/%slog": true, ":syslog": true,
+		"<; /a/%slog; syslog": true, "/var/log/syslog/%slog": false,
+	} {
+		q := Queue{conf: Config{Spool: "/var/spool/exim", LogPath: path}}
+		if got := q.LogsTwice(); got != want {
+			t.Errorf("log_file_path = %s: %t", path, got)
+		}
+	}
+}

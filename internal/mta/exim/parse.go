@@ -16,10 +16,14 @@ type Parser struct {
 	answers  *mta.Classifier
 	host     []byte // of the line before
 	hostHash uint64
+	ownFiles bool // lines through syslog are in Exim's own files too
 }
 
 // NewParser returns a parser.
 func NewParser() *Parser { return &Parser{answers: mta.NewClassifier(), hostHash: spoor.IDHash("")} }
+
+// SkipSyslog implements mta.Repeated.
+func (p *Parser) SkipSyslog() { p.ownFiles = true }
 
 // Stateless implements logs.Stateless: what it keeps of answers and the host is
 // true everywhere in a log.
@@ -31,6 +35,9 @@ func (p *Parser) Parse(l *spoor.Line, e *spoor.Event) spoor.LineSort {
 	e.Time, e.PID, e.UID = l.Time, -1, -1
 	if len(l.Program) > 0 && !isExim(l.Program) {
 		return others(l, e)
+	}
+	if p.ownFiles && len(l.Program) > 0 {
+		return spoor.LineKnown
 	}
 	if !bytes.Equal(l.Host, p.host) {
 		p.host = append(p.host[:0], l.Host...)
