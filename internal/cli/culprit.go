@@ -86,7 +86,7 @@ func ownAddresses() []netip.Addr {
 func stoppable(kind spoor.Kind) string {
 	switch kind {
 	case spoor.KindBounce:
-		return "bounces end when mail to mailboxes that do not exist is refused: see spoor audit"
+		return "bounces end when mail to mailboxes that do not exist is refused: see spoor audit; automatic replies when they are switched off"
 	case spoor.KindList:
 		return "close the list, or stop who writes to it"
 	default:

@@ -89,6 +89,8 @@ func notified(action string) string {
 		return "failed-recipient"
 	case "delayed":
 		return "delayed-recipient"
+	case "replied":
+		return "replying-mailbox"
 	}
 	return "reached-recipient"
 }

@@ -44,6 +44,7 @@ type flight struct {
 	handedOn   bool // it goes on under another ID, whatever its deliveries say
 	redirected bool // a mailbox sent it on
 	direct     bool // a recipient elsewhere was written on it
+	replies    bool // it may be an automatic reply: the name of its source is not known yet
 
 	book        *book
 	left        spoor.Stamp // when it left the queue, while late lines are waited for
@@ -73,6 +74,7 @@ type flight struct {
 
 	senderHash uint64
 	named      uint64 // hash of its Message-ID
+	reply      uint64 // key of the message that may be an automatic reply to it
 	dir        string // in which the command that queued it was started
 	via        *book  // account behind a program of this machine
 	viaPlace   spoor.LogPlace

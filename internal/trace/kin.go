@@ -46,6 +46,32 @@ func (j *Journal) bounceFor(parent *flight) *origin {
 	return o
 }
 
+// mayReply notes that a message which the MTA made because of another may be a mailbox's
+// automatic reply: there is nothing that could have been notified of.
+func (j *Journal) mayReply(f *flight, parent *flight) {
+	if parent == nil || parent.book == nil || parent.deferrals > 0 || f.book == nil || f.book.source.Kind != spoor.KindBounce {
+		return
+	}
+	for i := range parent.recipients {
+		if parent.recipients[i].state == failed {
+			return
+		}
+	}
+	parent.reply, f.replies = f.key, true
+}
+
+// answered names an automatic reply after the domain whose mailbox answers: its delivery
+// is the next that is told of the message that it answers.
+func (j *Journal) answered(f *flight, domain uint32) {
+	reply := j.open.get(f.reply)
+	f.reply = 0
+	if reply == nil || !reply.replies || domain == 0 || !j.serves(domain) {
+		return
+	}
+	reply.replies = false
+	reply.book = j.book(spoor.Source{Kind: spoor.KindBounce, Name: j.domains.name(domain)}, -1)
+}
+
 // source is what a message is to blame on, as far as is known now.
 func (f *flight) source(j *Journal) spoor.Source {
 	switch {

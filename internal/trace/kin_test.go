@@ -149,6 +149,33 @@ func TestBackscatterIsNamedAfterTheDomainThatTookTheMail(t *testing.T) {
 	}
 }
 
+// What Exim logs of an automatic reply looks like a bounce. The delivery by which it
+// was made is told next.
+func TestAnAutomaticReplyIsNamedAfterTheDomainThatAnswers(t *testing.T) {
+	begin := func(client string) *tape {
+		return newTape().keyed(spoor.EventAccepted, "1a-b-c", func(e *spoor.Event) { e.Client, e.Address = []byte(client), []byte("victim@far.test") })
+	}
+	reply := func(p *tape) *tape {
+		return p.keyed(spoor.EventAccepted, "1a-b-d", func(e *spoor.Event) { e.Related = []byte("1a-b-c") })
+	}
+	end := func(p *tape) *tape {
+		return p.to("1a-b-d", "victim@far.test", "sent").removed("1a-b-d").removed("1a-b-c")
+	}
+	found := end(reply(begin("198.51.100.7").to("1a-b-c", "boss@here.test", "sent", "local")).to("1a-b-c", "boss@here.test", "sent", "local")).sources(t)
+	wantFigures(t, found, "bounce:here.test", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
+	if cause := found["bounce:here.test"].Cause.String(); cause != "network:198.51.100.7" || len(found) != 2 {
+		t.Errorf("cause %s, %v", cause, keys(found))
+	}
+	for _, p := range map[string]*tape{
+		"a bounce":                    reply(begin("198.51.100.7").to("1a-b-c", "x@far.test", "bounced")).to("1a-b-c", "boss@here.test", "sent", "local"),
+		"a warning":                   reply(begin("198.51.100.7").to("1a-b-c", "x@far.test", "deferred")).to("1a-b-c", "boss@here.test", "sent", "local"),
+		"a confirmation at the end":   reply(begin("198.51.100.7").to("1a-b-c", "boss@here.test", "sent", "local")),
+		"the next delivery goes away": reply(begin("198.51.100.7")).to("1a-b-c", "x@far.test", "sent"),
+	} {
+		wantFigures(t, end(p).sources(t), "bounce:198.51.100.7", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
+	}
+}
+
 func TestAnAliasThatSendsOutIsTheSourceOfWhatComesFromOutside(t *testing.T) {
 	p := newTape().client("4A", "203.0.113.66", "").queued("4A", "x@far.test", 2).
 		to("4A", "jane@here.test", "sent", "local").to("4A", "me@else.test", "sent", "for=sales@here.test").removed("4A").

@@ -23,6 +23,9 @@ func (j *Journal) reported(b *spoor.Block, e *spoor.Event) {
 	switch e.Kind {
 	case spoor.EventDelivered:
 		r.state = delivered
+		if f.reply != 0 && e.Channel == spoor.ChannelLocal {
+			j.answered(f, r.domain)
+		}
 		switch {
 		case len(e.Related) > 0 && j.passed(f, e):
 			r.state = passedOn

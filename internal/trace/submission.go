@@ -119,7 +119,9 @@ func (j *Journal) acceptSubmitted(b *spoor.Block, e *spoor.Event) {
 	f.place = b.Place(e)
 	switch {
 	case len(e.Related) > 0 && len(e.Address) == 0 && j.makesBounces(e.Login):
-		j.inherit(f, j.bounceFor(j.open.get(j.relatedKey(e))))
+		parent := j.open.get(j.relatedKey(e))
+		j.inherit(f, j.bounceFor(parent))
+		j.mayReply(f, parent)
 	default:
 		j.entered(f, e)
 		j.identified(f, e)
@@ -166,7 +168,7 @@ func (j *Journal) queued(e *spoor.Event) {
 	f.recipients = slices.Grow(f.recipients, int(min(e.Count, mostForeseen)))
 	j.sender(f, e)
 	switch {
-	case f.book == nil, f.filtered, f.book.source.Kind == spoor.KindNetwork:
+	case f.book == nil, f.filtered, f.replies, f.book.source.Kind == spoor.KindNetwork:
 		f.waits, f.pending = true, append(f.pending[:0], e.Address...) // it may turn out to be another's
 	default:
 		f.book.sender(f, e.Address)

@@ -23,7 +23,7 @@ func (r *reader) walk(s slot) {
 	m.SizeBytes += int64(len(r.text)) + 1 // the empty line
 	text := string(r.text)
 	hop := r.origin()
-	contentType := ""
+	contentType, reply := "", autoReply{}
 	first := true
 	line := bytes.Count(r.file[:h.headerStart], []byte{'\n'})
 	for field := range mta.Fields(r.text) {
@@ -41,6 +41,9 @@ func (r *reader) walk(s slot) {
 			contentType = value
 			mta.Describe(m, known, value, line+field.Line)
 		default:
+			if hop.Via == spoor.ViaBounce {
+				reply.see(field.Name, value)
+			}
 			mta.Describe(m, known, value, line+field.Line)
 		}
 	}
@@ -48,9 +51,41 @@ func (r *reader) walk(s slot) {
 		r.forwarded(s)
 	}
 	m.Trail.Hops = append(m.Trail.Hops, hop)
-	if hop.Via == spoor.ViaBounce {
+	if hop.Via == spoor.ViaBounce && !r.replied(&reply, contentType) {
 		r.followBounce(contentType)
 	}
+}
+
+// autoReply is what tells an automatic reply from a bounce.
+type autoReply struct {
+	from      string
+	automatic bool
+}
+
+// see looks at a field of a message that Exim made.
+func (a *autoReply) see(name []byte, value string) {
+	switch {
+	case a.from == "" && bytes.EqualFold(name, []byte("From")):
+		a.from = strings.TrimSpace(value)
+		if at := strings.LastIndexByte(a.from, '<'); at >= 0 {
+			a.from = strings.TrimSuffix(a.from[at+1:], ">")
+		}
+	case bytes.EqualFold(name, []byte("Auto-Submitted")):
+		a.automatic = strings.HasPrefix(strings.TrimSpace(value), "auto-replied")
+	}
+}
+
+// replied notes which mailbox here answers, of an autoreply transport that runs as
+// Exim's user (autoreply.c). Bounces are automatic too: they are of Mailer-Daemon, and
+// reports.
+func (r *reader) replied(a *autoReply, contentType string) bool {
+	local, domain, ok := strings.Cut(a.from, "@")
+	if !ok || !a.automatic || strings.EqualFold(local, "mailer-daemon") || !r.conf.Serves(domain) || strings.HasPrefix(strings.ToLower(strings.TrimSpace(contentType)), "multipart/report") {
+		return false
+	}
+	hop := r.message.Trail.Entry()
+	hop.Address, hop.Action, hop.Record = a.from, "replied", "-localerror: Exim made this message, an automatic reply"
+	return true
 }
 
 // origin is the hop that the -H file itself records. For a message from the

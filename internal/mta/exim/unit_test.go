@@ -181,6 +181,29 @@ func TestOnlyEximsUserMakesBounces(t *testing.T) {
 	f("Debian-exim 105 105", "exim_user = mail\n", "uid 105")
 }
 
+// TestAnAutomaticReplyIsOfTheMailboxThatAnswers has what an autoreply transport with
+// user = mail makes, and bounces, which are automatic too.
+func TestAnAutomaticReplyIsOfTheMailboxThatAnswers(t *testing.T) {
+	automatic := headerLine(' ', "Auto-Submitted: auto-replied")
+	f := func(from, more, want, broken string) {
+		t.Helper()
+		file := spoolFile(idOfOne, "-received_protocol local\n-localerror\n", noTree, []string{"c@d.test"}, receivedBy(idOfOne)+headerLine('F', "From: "+from)+more)
+		m, _ := one(t, map[string]string{
+			"input/q/" + idOfOne + "-H": strings.Replace(file, "site1 1001 1001", "Debian-exim 103 103", 1),
+			"input/q/" + idOfOne + "-D": idOfOne + "-D\nbody\n",
+		})
+		if got := trail(m); got != want || m.Trail.Broken != broken {
+			t.Errorf("%s, %s: trail %q, %q, want %q", from, more, got, m.Trail.Broken, want)
+		}
+	}
+	f("boss@example.com", automatic, "bounce boss@example.com", "")
+	f("The boss <boss@example.com>", automatic, "bounce boss@example.com", "")
+	f("boss@example.com", "", "bounce", brokenNoCopy)
+	f("boss@elsewhere.test", automatic, "bounce", brokenNoCopy)
+	f("Mail Delivery System <Mailer-Daemon@example.com>", automatic, "bounce", brokenNoCopy)
+	f("x@example.com", automatic+headerLine(' ', "Content-Type: Multipart/report; boundary=x"), "bounce", brokenNoCopy)
+}
+
 func TestAForwardIsInTheLogOfTheMessage(t *testing.T) {
 	f := func(log, want string) {
 		t.Helper()
