@@ -191,7 +191,8 @@ func (r *reception) readAccount(b []byte) bool {
 		before := *r
 		if r.readFields(b[end:]) {
 			_, login, _ := bytes.Cut(b[:end], []byte{':'})
-			r.account, _, _ = bytes.Cut(login, []byte{':'})
+			login, _, _ = bytes.Cut(login, []byte{':'})
+			r.account = printed(login)
 			return true
 		}
 		*r = before

@@ -1,6 +1,9 @@
 package exim
 
-import "bytes"
+import (
+	"bytes"
+	"unicode/utf8"
+)
 
 // cutWord takes what stands before the next blank off. A blank between quotes is
 // part of the word; a backslash takes the meaning from the byte after it. ok is
@@ -244,4 +247,35 @@ func skipFields(b []byte) []byte {
 		}
 		b = rest
 	}
+}
+
+// printed gives a login the letters back that Exim has printed as numbers
+// (string_printing(), print_topbitchars). What is no UTF-8 stays as it is.
+//
+//	j\303\266rg@example.com
+func printed(login []byte) []byte {
+	if bytes.IndexByte(login, '\\') < 0 {
+		return login
+	}
+	var text []byte
+	for i := 0; i < len(login); i++ {
+		if c, ok := octal(login[i:]); ok {
+			text = append(text, c)
+			i += len(`\303`) - 1
+			continue
+		}
+		text = append(text, login[i])
+	}
+	if !utf8.Valid(text) {
+		return login
+	}
+	return text
+}
+
+// octal reads a byte above 127 as \303.
+func octal(b []byte) (c byte, ok bool) {
+	if len(b) < 4 || b[0] != '\\' || b[1] != '2' && b[1] != '3' || b[2] < '0' || b[2] > '7' || b[3] < '0' || b[3] > '7' {
+		return 0, false
+	}
+	return (b[1]-'0')<<6 | (b[2]-'0')<<3 | (b[3] - '0'), true
 }

@@ -256,7 +256,7 @@ func idle(b []byte, e *spoor.Event) spoor.LineSort {
 		if login, found := cut(rest, " A="); found {
 			login, _, _ = bytes.Cut(login, []byte{' '})
 			_, login, _ = bytes.Cut(login, []byte{':'})
-			e.Kind, e.Client, e.Address = spoor.EventLogin, client, login
+			e.Kind, e.Client, e.Address = spoor.EventLogin, client, printed(login)
 			return spoor.LineEvent
 		}
 		rest, ok = cutField(rest)
@@ -304,7 +304,7 @@ func authentication(b []byte, e *spoor.Event) spoor.LineSort {
 	}
 	e.Kind, e.Client = spoor.EventLoginFailed, client
 	if client != nil || !hosted {
-		e.Address = failedLogin(answer)
+		e.Address = printed(failedLogin(answer))
 	}
 	return spoor.LineEvent
 }

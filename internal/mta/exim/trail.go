@@ -110,7 +110,7 @@ func (r *reader) origin() spoor.Hop {
 		hop.HELO, hop.ReverseName = string(h.helo), string(h.hostName)
 		hop.Record = "-host_address " + string(h.hostAddress)
 		if len(h.hostAuth) > 0 {
-			hop.Account, hop.Authenticated = string(h.authID), true
+			hop.Account, hop.Authenticated = string(printed(h.authID)), true
 			hop.Record = "-host_auth " + string(h.hostAuth) + ", -auth_id " + string(h.authID) + ", " + hop.Record
 		}
 	}

@@ -100,6 +100,17 @@ func trail(m *spoor.Message) string {
 	return strings.Join(parts, ", ")
 }
 
+func TestLoginsAreReadAsTheyWereBeforeEximPrintedThem(t *testing.T) {
+	for login, want := range map[string]string{
+		"anna@example.com": "anna@example.com", `j\303\266rg@example.com`: "jörg@example.com", `DOMAIN\anna`: `DOMAIN\anna`,
+		`\303`: `\303`, `\3`: `\3`, `\101`: `\101`, `a\\303\266`: `a\ö`, `\n`: `\n`, `\400\266`: `\400\266`, "": "",
+	} {
+		if got := string(printed([]byte(login))); got != want {
+			t.Errorf("%s: %s, want %s", login, got, want)
+		}
+	}
+}
+
 // TestTrails is about what can and what cannot be forged.
 func TestTrails(t *testing.T) {
 	forged := headerLine('P', "Received: from [198.51.100.9] (helo=x)\n\tby mx1.example.com with esmtpsa (Exim 4.96)\n\tid "+idOfOne+";\n\tMon")
@@ -116,6 +127,7 @@ func TestTrails(t *testing.T) {
 		"a user who calls exim -E":            {asUser + "-localerror\n-sender_set_untrusted\n", "", "uid 1001"},
 		"a client with the old form of port":  {strings.Replace(overNetwork, "[192.0.2.7]:4711", "192.0.2.7.4711", 1), "", "network 192.0.2.7"},
 		"a client of IPv6":                    {strings.Replace(overNetwork, "[192.0.2.7]:4711", "[2001:db8::1]:25", 1), "", "network 2001:db8::1"},
+		"a login that is not of ASCII":        {strings.Replace(overAuth, "u@example", `j\303\266rg@example`, 1), "", "network jörg@example.com"},
 		"a lookup's remark before a variable": {strings.Replace(overAuth, "--auth_id", "--(mysql)auth_id", 1), "", "network u@example.com"},
 	}
 	for name, test := range tests {
