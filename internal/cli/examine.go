@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 
@@ -93,19 +94,49 @@ func (s *server) open(ctx context.Context, o *options) error {
 
 func (s *server) openPanel(ctx context.Context, want string) error {
 	on := &panel.Server{Root: s.root, Passwd: s.passwd}
-	for _, a := range panels() {
-		if want != a.Name && (want != "auto" || !a.Detect(on)) {
-			continue
-		}
+	found := panelsFor(on, want)
+	if len(found) == 0 {
+		return usage(errors.New("--panel " + want + ": want " + orList(panelWords())))
+	}
+	for i, a := range found {
 		p, err := a.Open(ctx, on)
 		if err != nil {
 			return err
+		}
+		if i < len(found)-1 && !hasUsers(p) {
+			if err := p.Close(); err != nil {
+				return err
+			}
+			continue
 		}
 		s.panel = p
 		s.plesk, _ = p.(*plesk.Panel)
 		return nil
 	}
-	return usage(errors.New("--panel " + want + ": want " + orList(panelWords())))
+	return nil
+}
+
+// panelsFor are the panels that a server may have, the last one for want of a better:
+// of several, what is left of one that was there before has no users any more.
+func panelsFor(on *panel.Server, want string) []panel.Adapter {
+	var found []panel.Adapter
+	for _, a := range panels() {
+		if want == a.Name || want == "auto" && a.Detect(on) {
+			found = append(found, a)
+		}
+	}
+	switch {
+	case len(found) < 2:
+		return found
+	case len(found) == 2: // one, and plain, which always fits
+		return found[:1]
+	}
+	return append(found[:len(found)-1], found[0])
+}
+
+// hasUsers reports whether a panel has a site of a user whom the server knows.
+func hasUsers(p panel.Panel) bool {
+	return slices.ContainsFunc(p.Sites(), func(site panel.Site) bool { return site.UID > 0 })
 }
 
 // stateBelow is the state folder below the root: --state is one of this machine.

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -166,5 +167,32 @@ func TestAScriptThatTheHeaderNamesIsACandidate(t *testing.T) {
 	examined(t, tree).addCandidates(t.Context(), list)
 	if c := list[0].Candidates; len(c) != 1 || c[0].Source.Name != "/home/anna/public_html/wp/m.php" || !strings.Contains(c[0].Text, "X-PHP-Script") {
 		t.Errorf("%+v", c)
+	}
+}
+
+// What a panel that was replaced has left behind does not hide the one in its place.
+func TestThePanelThatHasUsersIsTheOne(t *testing.T) {
+	directadmin := map[string]string{
+		"etc/virtual/domainowners": "shop.example: anna\n", "usr/local/directadmin/data/users/anna/user.conf": "domain=shop.example\n",
+		"home/anna/domains/shop.example/public_html/": "",
+	}
+	cpanel := map[string]string{"usr/local/cpanel/version": "11.118.0.30\n", "etc/userdomains": "old.example: gone\n", "etc/trueuserdomains": "old.example: gone\n"}
+	both := maps.Clone(directadmin)
+	maps.Copy(both, cpanel)
+	for name, files := range map[string]map[string]string{
+		"directadmin": both, "cpanel": cpanel, "plain": {},
+	} {
+		maps.Copy(files, postfixQueue())
+		s := examined(t, files)
+		if got := s.panel.Name(); got != name {
+			t.Errorf("%s, want %s", got, name)
+		}
+		if owner := s.owner(1001); name == "directadmin" && owner.Site != "shop.example" {
+			t.Errorf("uid 1001 is of %+v", owner)
+		}
+	}
+	maps.Copy(cpanel, map[string]string{"usr/local/directadmin/": ""})
+	if got := examined(t, cpanel).panel.Name(); got != "cpanel" {
+		t.Errorf("of two without users: %s", got)
 	}
 }
