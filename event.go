@@ -99,12 +99,13 @@ const (
 	EventWebmail                // a webmail on this machine has handed a message over: ID, Account, Client (of the browser), Text (its Message-ID)
 	EventIdentified             // whose program on this machine it is that talks SMTP: Client, Port, Login and UID; PID if known; or whose it was: ID, Login
 	EventRedirected             // a mailbox has sent a message on: Address (of the mailbox), Text (its Message-ID)
+	EventReplied                // a mailbox has answered a message by itself: Address (of the mailbox), Parent (to whom), Text (Message-ID of what is answered)
 )
 
 var eventNames = [...]string{
 	"none", "accepted", "attempt", "delivered", "deferred", "failed", "ended", "bounced", "connect", "disconnect",
 	"login", "login failed", "access", "access failed", "rejected", "handover", "status", "stopped", "trouble",
-	"submitted", "named", "queued", "removed", "invoked", "proxied", "webmail", "identified", "redirected",
+	"submitted", "named", "queued", "removed", "invoked", "proxied", "webmail", "identified", "redirected", "replied",
 }
 
 // EventKinds lists every EventKind, in the order of their constants.

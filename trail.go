@@ -17,9 +17,10 @@ const (
 	ViaForward     // a local delivery forwarded it
 	ViaList        // a mailing-list program sent it out
 	ViaBounce      // the MTA made it because a message failed
+	ViaReply       // a mailbox here answers by itself: a vacation notice, or a script that rejects
 )
 
-var viaNames = [...]string{"unknown", "uid", "network", "forward", "list", "bounce"}
+var viaNames = [...]string{"unknown", "uid", "network", "forward", "list", "bounce", "reply"}
 
 // String returns a word for v.
 func (v Via) String() string {
@@ -51,6 +52,7 @@ type Hop struct {
 
 	// ViaForward: the address that forwards, as in Delivered-To.
 	// ViaList: the list's address. ViaBounce: the recipient that failed.
+	// ViaReply: the mailbox.
 	Address string
 	Reason  string // ViaBounce: why that recipient failed
 	// Action of a ViaBounce is what became of the recipient where the notification

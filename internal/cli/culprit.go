@@ -86,7 +86,7 @@ func ownAddresses() []netip.Addr {
 func stoppable(kind spoor.Kind) string {
 	switch kind {
 	case spoor.KindBounce:
-		return "bounces end when mail to mailboxes that do not exist is refused: see spoor audit; automatic replies when they are switched off"
+		return "bounces end when mail to mailboxes that do not exist is refused, automatic replies when their mailbox does not answer any more: see spoor audit"
 	case spoor.KindList:
 		return "close the list, or stop who writes to it"
 	default:

@@ -93,7 +93,7 @@ func (p dovecotProcess) read(tag, b []byte, e *spoor.Event) spoor.LineSort {
 	case p == dovecotRelay:
 		return dovecotRelayed(tag, b, e)
 	case p == dovecotDelivery:
-		return dovecotRedirected(tag, b, e)
+		return dovecotScript(tag, b, e)
 	}
 	return p.login(b, e)
 }
@@ -133,27 +133,47 @@ func dovecotUser(tag []byte) []byte {
 	return bytes.TrimSuffix(user, []byte{')'})
 }
 
-// dovecotRedirected reads that the Sieve script of a mailbox has sent a message on.
-// The Message-ID is its author's, and so is what looks like an action in it: the last
-// one is Dovecot's, and nothing follows the address in it.
+// dovecotScript reads that the Sieve script of a mailbox has sent a message on, or has
+// answered it. The Message-ID is its author's, and so is what looks like an action in
+// it: the last one is Dovecot's, and nothing follows the address in it.
 //
 //	lmtp(a@example.com)<281><CIM4LWsyCWsZAQAAMzN6MA>: sieve: msgid=<1@far.example>: redirect action: forwarded to <b@far.example>
-func dovecotRedirected(tag, b []byte, e *spoor.Event) spoor.LineSort {
-	const before, action, to = "sieve: msgid=", ": redirect action", ": forwarded to <"
-	if !hasAny(b, before) {
+//	lmtp(a@example.com)<511><U7nrIDE+CWv/AQAAg+zDdQ>: sieve: msgid=<1@far.example>: vacation action: sent vacation response to <b@far.example>
+//	lmtp(a@example.com)<511><2OYNLjE+CWv/AQAAg+zDdQ>: sieve: msgid=<1@far.example>: reject action: rejected message from <b@far.example> (reject)
+func dovecotScript(tag, b []byte, e *spoor.Event) spoor.LineSort {
+	const before = "sieve: msgid="
+	text, user := b, dovecotUser(tag)
+	if !hasAny(b, before) || len(user) == 0 {
 		return spoor.LineKnown
 	}
-	at := bytes.LastIndex(b, []byte(to))
-	if at < len(before) {
+	text = text[len(before):]
+	if id, _, ok := cutAction(text, ": redirect action", ": forwarded to <", ">"); ok {
+		e.Kind, e.Address, e.Text = spoor.EventRedirected, user, id
+		return spoor.LineEvent
+	}
+	id, to, ok := cutAction(text, ": vacation action", ": sent vacation response to <", ">")
+	if !ok {
+		id, to, ok = cutAction(text, ": reject action", ": rejected message from <", "> (reject)")
+	}
+	if !ok || len(to) == 0 {
 		return spoor.LineKnown
 	}
-	address, user := b[at+len(to):], dovecotUser(tag)
-	if len(user) == 0 || !bytes.HasSuffix(address, []byte{'>'}) || bytes.Contains(address, []byte(": ")) {
-		return spoor.LineKnown
-	}
-	e.Kind, e.Address = spoor.EventRedirected, user
-	e.Text = bytes.TrimSuffix(b[len(before):at], []byte(action))
+	e.Kind, e.Address, e.Parent, e.Text = spoor.EventReplied, user, to, id
 	return spoor.LineEvent
+}
+
+// cutAction takes what a script did, which old versions do not call an action, from
+// the end of a line.
+func cutAction(b []byte, action, did, end string) (id, address []byte, ok bool) {
+	at := bytes.LastIndex(b, []byte(did))
+	if at <= 0 {
+		return nil, nil, false
+	}
+	address, ok = bytes.CutSuffix(b[at+len(did):], []byte(end))
+	if !ok || bytes.Contains(address, []byte(": ")) {
+		return nil, nil, false
+	}
+	return bytes.TrimSuffix(b[:at], []byte(action)), address, true
 }
 
 // The lengths of the IDs that an MTA gives.

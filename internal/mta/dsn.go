@@ -30,7 +30,7 @@ func ReadNotification(contentType string, body []byte) (n Notification) {
 	for part := range bytes.SplitSeq(body, []byte("\n--"+boundary+"\n")) {
 		start, _ := BodyStart(part)
 		switch partType(part[:start]) {
-		case "message/delivery-status", "message/global-delivery-status":
+		case "message/delivery-status", "message/global-delivery-status", "message/disposition-notification": // RFC 8098 has the field of the recipient too
 			if status == nil { // groups of fields, with blank lines between
 				status = bytes.ReplaceAll(part[start:], []byte("\n\n"), []byte{'\n'})
 			}

@@ -26,8 +26,12 @@ func beside(host, program, body string) string {
 	if e.Client != nil {
 		words = append(words, string(e.Client))
 	}
-	if e.Kind == spoor.EventRedirected {
+	switch e.Kind {
+	case spoor.EventRedirected:
 		words = append(words, string(e.Text))
+	case spoor.EventReplied:
+		words = append(words, string(e.Text), "to", string(e.Parent))
+	default:
 	}
 	if e.Account != nil {
 		words = append(words, string(e.ID), "account="+string(e.Account))
@@ -120,8 +124,15 @@ func TestWhatTheScriptOfAMailboxSendsOn(t *testing.T) {
 	f("lda(fwd@shop.example)", "sieve: msgid=<v01@id.example>: forwarded to <private@slow.example>", sent+"<v01@id.example>")
 	f(tag, "sieve: msgid=unspecified: redirect action: forwarded to <private@slow.example>", sent+"unspecified")
 	f(tag, "sieve: msgid=<v01: forwarded to <x>: redirect action: forwarded to <private@slow.example>", sent+"<v01: forwarded to <x>")
-	f(tag, "sieve: msgid=<v02@id.example>: vacation action: sent vacation response to <victim@slow.example>", "known")
-	f(tag, "sieve: msgid=<v02: forwarded to <x>: vacation action: sent vacation response to <victim@slow.example>", "known")
+	const answered = "replied <fwd@shop.example> "
+	f(tag, "sieve: msgid=<v02@id.example>: vacation action: sent vacation response to <victim@slow.example>", answered+"<v02@id.example> to victim@slow.example")
+	f(tag, "sieve: msgid=<v02: forwarded to <x>: vacation action: sent vacation response to <victim@slow.example>", answered+"<v02: forwarded to <x> to victim@slow.example")
+	f("lda(fwd@shop.example)", "sieve: msgid=unspecified: sent vacation response to <victim@slow.example>", answered+"unspecified to victim@slow.example")
+	f(tag, "sieve: msgid=<v05@id.example>: reject action: rejected message from <victim@slow.example> (reject)", answered+"<v05@id.example> to victim@slow.example")
+	f(tag, "sieve: msgid=<v05@id.example>: reject action: discarded message", "known")
+	f(tag, "sieve: msgid=<v06: sent vacation response to <x>: stored mail into mailbox 'INBOX>'", "known")
+	f(tag, "sieve: msgid=<v06: sent vacation response to <x>: stored mail into mailbox 'a>", "known")
+	f(tag, "sieve: msgid=<v07@id.example>: vacation action: sent vacation response to <>", "known")
 	f(tag, "sieve: msgid=<v02: forwarded to <x>: stored mail into mailbox 'INBOX'", "known")
 	f(tag, "sieve: msgid=<v02@id.example>: redirect action: forwarded to <", "known")
 	f(tag, "msgid=<v04: forwarded to <x>: saved mail to INBOX", "known")

@@ -139,6 +139,8 @@ func (e *Explain) hop(h *spoor.Hop) string {
 			words += ": " + clip(h.Reason, maxQuote)
 		}
 		return words
+	case spoor.ViaReply:
+		return e.queued(h) + ", an automatic reply of " + cmp.Or(clip(h.Address, maxAddress), "a mailbox")
 	case spoor.ViaUnknown:
 	}
 	return e.queued(h) + ", how is not recorded"

@@ -103,7 +103,7 @@ func (e *Explain) hopJSON(h *spoor.Hop) hopJSON {
 		if h.Client.IsValid() {
 			j.Client = text(h.Client.String())
 		}
-	case spoor.ViaUnknown, spoor.ViaList, spoor.ViaBounce:
+	case spoor.ViaUnknown, spoor.ViaList, spoor.ViaBounce, spoor.ViaReply:
 	}
 	return j
 }

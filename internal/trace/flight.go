@@ -43,6 +43,8 @@ type flight struct {
 	wentOn     bool // a message was met that was this one before
 	handedOn   bool // it goes on under another ID, whatever its deliveries say
 	redirected bool // a mailbox sent it on
+	mayReply   bool // a mailbox may have sent it by itself, as an answer
+	replied    bool // one has
 	direct     bool // a recipient elsewhere was written on it
 	replies    bool // it may be an automatic reply: the name of its source is not known yet
 

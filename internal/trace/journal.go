@@ -55,6 +55,7 @@ type Journal struct {
 	sweepAt     int
 	foretold    []foretold
 	redirects   []redirect
+	replies     []reply
 	proxies     bool // a filter before the queue was met
 	keep        bool // flights are not used again: somebody holds them
 
@@ -155,6 +156,8 @@ func (j *Journal) add(b *spoor.Block, e *spoor.Event) {
 		j.proxied(b, e)
 	case spoor.EventRedirected:
 		j.redirected(b, e)
+	case spoor.EventReplied:
+		j.replied(b, e)
 	case spoor.EventAccess:
 		j.access(b, e)
 	case spoor.EventConnect, spoor.EventLogin, spoor.EventLoginFailed, spoor.EventDisconnect:

@@ -20,6 +20,9 @@ func (j *Journal) reported(b *spoor.Block, e *spoor.Event) {
 		r.domain = j.domains.number(domain, e.Address)
 	}
 	j.direction(f, r, e)
+	if f.mayReply {
+		j.replyTo(f, hash)
+	}
 	switch e.Kind {
 	case spoor.EventDelivered:
 		r.state = delivered

@@ -5,6 +5,7 @@
 package trace
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 
@@ -133,7 +134,7 @@ func (t *Tracer) follow(m *spoor.Message, r ruling) ruling {
 	switch {
 	case f == nil || !f.keyed:
 		return r
-	case f.redirected:
+	case f.redirected, f.replied:
 		return ruling{source: f.book.named(), uid: -1, confidence: float64(f.sure) / 100, cause: f.cause, proof: r.proof, flight: f}
 	case (f.goesOn || f.proxied) && f.book != nil && f.book.source != r.source,
 		r.source.Kind == spoor.KindUnknown && f.traced && f.book != nil && f.book.source.Kind != spoor.KindUnknown: // a damaged file, or a header without its first line
@@ -168,6 +169,9 @@ func (t *Tracer) ruleHops(hops []spoor.Hop, at spoor.Stamp) ruling {
 		if hop.UID >= 0 && len(hops) > 1 && hops[1].Via == spoor.ViaForward && t.facts.Owner(hop.UID).Role == spoor.RoleMailSystem {
 			return t.ruleForward(hops[1:], at) // the mailbox's script sent it on
 		}
+		if hop.UID >= 0 && len(hops) > 1 && hops[1].Via == spoor.ViaReply && t.facts.Owner(hop.UID).Role == spoor.RoleMailSystem {
+			return t.ruleReply(hops[1:], at)
+		}
 		return t.ruleCaller(hop)
 	case spoor.ViaNetwork:
 		return t.ruleNetwork(hop, at)
@@ -175,6 +179,8 @@ func (t *Tracer) ruleHops(hops []spoor.Hop, at spoor.Stamp) ruling {
 		return t.ruleForward(hops, at)
 	case spoor.ViaBounce:
 		return t.ruleBounce(hops, at)
+	case spoor.ViaReply:
+		return t.ruleReply(hops, at)
 	case spoor.ViaUnknown:
 	}
 	return ruling{uid: -1}
@@ -310,6 +316,17 @@ func (t *Tracer) ruleBounce(hops []spoor.Hop, at spoor.Stamp) ruling {
 		r.source.Name = "unknown"
 	}
 	return r
+}
+
+// ruleReply names an automatic reply after the mailbox that answers. It is backscatter
+// as a bounce is: what it answers may be spam with the address of somebody else.
+func (t *Tracer) ruleReply(hops []spoor.Hop, at spoor.Stamp) ruling {
+	cause := t.ruleHops(hops[1:], at)
+	return ruling{uid: -1, confidence: sureFolder, cause: cause.source, source: replyOf(hops[0].Address)}
+}
+
+func replyOf(mailbox string) spoor.Source {
+	return spoor.Source{Kind: spoor.KindBounce, Name: cmp.Or(lowerDomain(mailbox), "unknown")}
 }
 
 // ruleWithoutTrail is for messages whose header has lost its first line. The

@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"fmt"
+	"strings"
 
 	"spoor"
 )
@@ -40,10 +41,20 @@ func backscatter(f *facts) reading {
 		weight: weight,
 		count:  f.t.Outbound,
 		text: partOf(f.t.Outbound, f.total.Messages, "messages "+f.where()) +
-			" are bounces made here, for senders who may never have written (backscatter); " + f.cause(),
+			" are " + f.made() + ", for senders who may never have written (backscatter); " + f.cause(),
 		check:    f.recount(f.t.Outbound),
 		evidence: []spoor.Evidence{{What: "cause", Text: fmt.Sprintf("%d %s", f.t.CauseCount, f.t.Cause)}},
 	}
+}
+
+// made says what left this server. A bounce is named after a mailbox only if somebody
+// had logged in to send what failed; a mailbox that answers mail from outside does so
+// by itself.
+func (f *facts) made() string {
+	if strings.Contains(f.t.Source.Name, "@") && (f.t.Cause.Kind == spoor.KindNetwork || f.t.Cause.Kind == spoor.KindUnknown) {
+		return "automatic replies of a mailbox here"
+	}
+	return "bounces made here"
 }
 
 // cause names the source behind most bounces. A name that is not plain is only

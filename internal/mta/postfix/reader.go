@@ -255,8 +255,12 @@ func (r *reader) header() {
 	text := string(r.content[:body])
 	w := walker{reader: r, message: m, text: text, block: r.content[:body]}
 	w.walk()
-	if hop := m.Trail.Entry(); hop != nil && hop.Via == spoor.ViaBounce {
+	switch hop := m.Trail.Entry(); {
+	case hop == nil:
+	case hop.Via == spoor.ViaBounce:
 		w.followBounce(r.content[body:])
+	case hop.Via == spoor.ViaReply:
+		w.rejected(r.content[body:])
 	}
 }
 

@@ -25,10 +25,17 @@ type walker struct {
 
 	contentType string
 	redirected  string // X-Sieve-Redirected-From below the top line and above the next
+	from        string // the value of the first From
+	replied     bool   // Auto-Submitted says so, below the top line and above the next
 }
 
 // sieveField is what Dovecot's Sieve adds to what a script sends on.
 const sieveField = "X-Sieve-Redirected-From"
+
+// isField reports whether a field has a name, in whatever case.
+func isField(field *mta.Field, name string) bool {
+	return len(field.Name) == len(name) && bytes.EqualFold(field.Name, []byte(name))
+}
 
 // traced is a field of the trail.
 type traced struct {
@@ -49,8 +56,8 @@ func (w *walker) walk() {
 		if known == mta.FieldContentType {
 			w.contentType = value
 		}
-		if len(field.Name) == len(sieveField) && len(w.lines) == 1 && w.redirected == "" && bytes.EqualFold(field.Name, []byte(sieveField)) {
-			w.redirected = strings.TrimSpace(value)
+		if len(w.lines) == 1 {
+			w.ofScript(&field, value)
 		}
 		mta.Describe(w.message, known, value, field.Line)
 	}
@@ -59,6 +66,18 @@ func (w *walker) walk() {
 		if line.name == mta.FieldReceived {
 			mta.Forgeable(w.message, line.value, line.line)
 		}
+	}
+}
+
+// ofScript notes what the script of a mailbox adds above the line of the first passage.
+func (w *walker) ofScript(field *mta.Field, value string) {
+	switch {
+	case w.redirected == "" && isField(field, sieveField):
+		w.redirected = strings.TrimSpace(value)
+	case w.from == "" && isField(field, "From"):
+		w.from = value
+	case isField(field, "Auto-Submitted"): // RFC 3834 §5
+		w.replied = strings.HasPrefix(strings.ToLower(strings.TrimSpace(value)), "auto-replied")
 	}
 }
 
@@ -171,6 +190,9 @@ func (w *walker) filteredBy(uid, used int) int {
 	if w.reader.conf.MailSystem == nil || uid < 0 || !w.reader.conf.MailSystem(uid) {
 		return used
 	}
+	if used == 1 && w.reply() {
+		return used
+	}
 	mailbox, past := w.mailbox(used)
 	below, ok := w.top(past)
 	ok = ok && below.hop.Via == spoor.ViaNetwork
@@ -184,6 +206,53 @@ func (w *walker) filteredBy(uid, used int) int {
 	w.message.Earlier = spoor.QueueID(below.id)
 	w.add(below.hop)
 	return past + 1
+}
+
+// reply adds the mailbox here that answers by itself, in what the mail system handed
+// over: a user may choose the words of such a message, not that it has the form of one.
+//
+//	Message-ID: <dovecot-sieve-1795767857-554541-0@mx1.example.com>
+//	From: <jane@example.com>
+//	Auto-Submitted: auto-replied (vacation)
+func (w *walker) reply() bool {
+	if !w.replied || !strings.HasPrefix(w.message.MessageID, "<dovecot-") {
+		return false
+	}
+	address := w.message.Sender
+	if at := strings.LastIndexByte(w.from, '<'); address == "" && at >= 0 {
+		address, _, _ = strings.Cut(w.from[at+1:], ">")
+	}
+	if !strings.Contains(address, "@") || !w.reader.serves([]byte(address)) {
+		address = ""
+	}
+	w.add(spoor.Hop{Via: spoor.ViaReply, UID: -1, PID: -1, Address: address, Record: "the mail system made this as an automatic reply"})
+	return true
+}
+
+// rejected reads the notification of a script that rejects (RFC 5429): whose it is,
+// since the sender is the postmaster, and the header of what was rejected.
+//
+//	From: Postmaster <postmaster@example.com>
+//	Auto-Submitted: auto-replied (rejected)
+//
+//	Final-Recipient: rfc822; boss@example.com
+//	Original-Message-ID: <77@far.example>
+func (w *walker) rejected(body []byte) {
+	n := mta.ReadNotification(w.contentType, body)
+	if n.Recipient == "" || !w.reader.serves([]byte(n.Recipient)) {
+		return
+	}
+	w.message.Trail.Entry().Address = n.Recipient
+	for field := range mta.Fields(n.Original) {
+		if mta.KnownField(field.Name) != mta.FieldReceived {
+			continue
+		}
+		if r, ok := parseReceived(string(field.Value)); ok && w.ours(r.host) && r.hop.Via == spoor.ViaNetwork {
+			w.message.Earlier = spoor.QueueID(r.id)
+			w.add(r.hop)
+			return
+		}
+	}
 }
 
 // mailbox is the one here whose script has sent the message on, or "", with the line

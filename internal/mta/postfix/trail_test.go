@@ -46,6 +46,10 @@ func TestTrails(t *testing.T) {
 	filterUser := strings.ReplaceAll(userReceived, "userid 1001", "userid 110")
 	sieve := filterUser + "X-Sieve: Pigeonhole Sieve 0.5.19\nX-Sieve-Redirected-From: jane@example.com\n"
 	const lmtp = "Received: from mx1.example.com\n\tby mx1.example.com with LMTP\n\tid CIM4LWsyCWsZAQAAMzN6MA\n\t(envelope-from <a@b.test>); Mon, 23 Nov 2026 10:06:57 +0000\n"
+	noSender := record(recTime, "1 0") + record(recFrom, "") + record(recRecipient, "c@d.test")
+	const vacation = "X-Sieve: Pigeonhole Sieve 0.5.19\nMessage-ID: <dovecot-sieve-1795767857-554541-0@mx1>\nFrom: \"<x>\" <jane@example.com>\nAuto-Submitted: auto-replied (vacation)\n"
+	const rejection = "Message-ID: <dovecot-1795767857-773917-0@mx1>\nFrom: Postmaster <postmaster@example.com>\nContent-Type: multipart/report; report-type=disposition-notification;\n\tboundary=\"511/mx1\"\nAuto-Submitted: auto-replied (rejected)\n\n" +
+		"--511/mx1\nContent-Type: text/plain\n\nrejected\n--511/mx1\nContent-Type: message/disposition-notification\n\nFinal-Recipient: rfc822; boss@example.com\n\n--511/mx1\nContent-Type: text/rfc822-headers\n\n" + smtpReceived + "Subject: offer\n\n--511/mx1--\n"
 	tests := map[string]struct{ envelope, header, want string }{
 		"a client":                                            {from("a@b.test", "c@d.test"), smtpReceived, "network 192.0.2.7"},
 		"a client that forges a login":                        {from("a@b.test", "c@d.test"), smtpReceived + forged, "network 192.0.2.7"},
@@ -78,6 +82,12 @@ func TestTrails(t *testing.T) {
 		"the same, of mail with several recipients":           {local, sieve + lmtp + smtpReceived, "uid 110, forward jane@example.com, network 192.0.2.7"},
 		"the same, of mail of a login":                        {local, sieve + "Delivered-To: jane@example.com\n" + lmtp + behind("4FA8DC0100"), "uid 110, network u@example.com"},
 		"the same, above forged lines":                        {local, sieve + "Delivered-To: jane@example.com\n" + lmtp + smtpReceived + "X-Sieve-Redirected-From: boss@example.com\nDelivered-To: boss@example.com\n" + forged, "uid 110, forward jane@example.com, network 192.0.2.7"},
+		"an automatic reply":                                  {noSender, filterUser + vacation, "uid 110, reply jane@example.com"},
+		"an automatic reply with a sender":                    {record(recTime, "1 0") + record(recFrom, "rita@example.com") + record(recRecipient, "c@d.test"), filterUser + vacation, "uid 110, reply rita@example.com"},
+		"an automatic reply in another's name":                {noSender, filterUser + strings.ReplaceAll(vacation, "jane@example.com", "boss@bank.test"), "uid 110, reply"},
+		"an automatic reply that rejects":                     {noSender, filterUser + rejection, "uid 110, reply boss@example.com, network 192.0.2.7"},
+		"a user who imitates an automatic reply":              {noSender, userReceived + vacation, "uid 1001"},
+		"a client that imitates an automatic reply":           {from("", "c@d.test"), smtpReceived + vacation, "network 192.0.2.7"},
 		"a delivery elsewhere before a filter":                {local, filterUser + "Delivered-To: jane@elsewhere.test\n" + smtpReceived, "uid 110"},
 		"a user who imitates a mailbox's script":              {local, userReceived + "X-Sieve-Redirected-From: jane@example.com\nDelivered-To: jane@example.com\n" + lmtp + smtpReceived, "uid 1001"},
 		"a client that imitates a mailbox's script":           {from("a@b.test", "c@d.test"), smtpReceived + "X-Sieve-Redirected-From: jane@example.com\nDelivered-To: jane@example.com\n" + lmtp, "network 192.0.2.7"},

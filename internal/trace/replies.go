@@ -1,0 +1,103 @@
+package trace
+
+import "spoor"
+
+// Automatic replies: Dovecot hands them to the MTA as the user of its mailboxes, or by
+// SMTP, and logs to whom a mailbox has answered. The two are joined by the recipient,
+// at the time at which the reply was handed over.
+
+// replyName is how the Message-ID of a reply begins.
+const replyName = "<dovecot-"
+
+// reply is what a mailbox has answered, or else a message that may be that. One waits
+// for the other: their lines come in either order.
+type reply struct {
+	to      uint64 // hash of the recipient; 0 if there is none
+	key     uint64 // of the message; 0 where mailbox is told
+	mailbox *book
+	cause   spoor.Source
+	time    spoor.Stamp // when it was handed over, about
+	place   spoor.LogPlace
+}
+
+// Bounds of the replies that wait. A spammer who has one sender for many mailboxes
+// makes as many replies to that one.
+const (
+	maxReplies  = 1 << 12 // by the low bits of the hash
+	sameReplies = 16      // to one recipient
+)
+
+// waitingReply finds the reply to a recipient that waits for its other half, or else the
+// place of the oldest one, which is given up.
+func (j *Journal) waitingReply(to uint64, at spoor.Stamp, message bool) (slot *reply, found bool) {
+	if j.replies == nil {
+		j.replies = make([]reply, maxReplies)
+	}
+	for i := range uint64(sameReplies) {
+		r := &j.replies[(to+i)&(maxReplies-1)]
+		if r.to == to && (r.key != 0) == message && near(r.time, at) {
+			return r, true
+		}
+		if slot == nil || r.time < slot.time {
+			slot = r
+		}
+	}
+	return slot, false
+}
+
+func near(a, b spoor.Stamp) bool {
+	apart := a.Sub(b)
+	return -disorder <= apart && apart <= disorder
+}
+
+// replied notes that a mailbox has answered.
+func (j *Journal) replied(b *spoor.Block, e *spoor.Event) {
+	to, _ := spoor.AddressHash(e.Parent)
+	told := reply{to: to, time: e.Time, place: b.Place(e), mailbox: j.book(replyOf(string(e.Address)), -1)}
+	hash := spoor.IDHash(e.Text)
+	if past := &j.past[hash&(maxNamed-1)]; past.name == hash && past.book != nil {
+		told.cause = past.book.named()
+	}
+	slot, found := j.waitingReply(to, e.Time, true)
+	if found {
+		f := j.open.get(slot.key)
+		*slot = reply{}
+		if f != nil && f.mayReply {
+			j.repliedBy(f, &told)
+			return
+		}
+	}
+	*slot = told
+}
+
+// replyTo asks whose reply a message is, now that its recipient is known.
+func (j *Journal) replyTo(f *flight, to uint64) {
+	slot, found := j.waitingReply(to, f.submitted, false)
+	if !found {
+		*slot = reply{to: to, key: f.key, time: f.submitted}
+		return
+	}
+	told := *slot
+	*slot = reply{}
+	j.repliedBy(f, &told)
+}
+
+// repliedBy blames a mailbox for what it has answered, and what it was made to answer
+// as the cause.
+func (j *Journal) repliedBy(f *flight, told *reply) {
+	was := f.book
+	f.isReply(told)
+	past := &j.past[f.named&(maxNamed-1)]
+	if f.named == 0 || past.name != f.named || past.key != f.key {
+		return
+	}
+	past.book, past.sure, past.login = f.book, f.sure, f.login // it may go on behind a filter
+	if next := j.open.get(past.next); past.next != 0 && next != nil && next.goesOn && next.book == was {
+		next.isReply(told)
+	}
+}
+
+func (f *flight) isReply(told *reply) {
+	f.mayReply, f.filtered, f.replied = false, false, true
+	f.book, f.cause, f.sure, f.login = told.mailbox, told.cause, percent(sureFolder), told.place
+}
