@@ -9,6 +9,12 @@ import "spoor"
 // replyName is how the Message-ID of a reply begins.
 const replyName = "<dovecot-"
 
+// nobodys reports whether it is the page of a UID that passwd does not have: the user
+// of the mailboxes of a container, or of the server that a queue was copied from.
+func (b *book) nobodys() bool { return b != nil && b.owner != nil && isNobody(b.owner) }
+
+func isNobody(o *spoor.Owner) bool { return o.Role == spoor.RoleNobody && o.Login == "" }
+
 // reply is what a mailbox has answered, or else a message that may be that. One waits
 // for the other: their lines come in either order.
 type reply struct {

@@ -28,6 +28,9 @@ func TestWhatAMailboxAnswersByItselfIsBackscatterOfThatMailbox(t *testing.T) {
 		"Dovecot's line last":  strangers().byMailSystem("5B").to("5B", "x@far.test", "sent").removed("5B").answered("jane@here.test", "x@far.test", "<1>"),
 		"by SMTP": strangers().client("5B", "127.0.0.1", "").named("5B", "<dovecot-1-2-0@here.test>").queued("5B", "", 1).
 			answered("jane@here.test", "x@far.test", "<1>").to("5B", "x@far.test", "sent").removed("5B"),
+		"by a user of no passwd": strangers().answered("jane@here.test", "x@far.test", "<1>").
+			keyed(spoor.EventSubmitted, "5B", func(e *spoor.Event) { e.UID = 4242 }).named("5B", "<dovecot-sieve-5B@here.test>").queued("5B", "", 1).
+			to("5B", "x@far.test", "sent").removed("5B"),
 		"with a filter behind": strangers().byMailSystem("5B").answered("jane@here.test", "x@far.test", "<1>").
 			client("6C", "127.0.0.1", "").named("6C", "<dovecot-sieve-5B@here.test>").queued("6C", "", 1).
 			to("5B", "x@far.test", "sent", "next=6C").removed("5B").to("6C", "x@far.test", "sent").removed("6C"),

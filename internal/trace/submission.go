@@ -155,7 +155,7 @@ func (j *Journal) named(b *spoor.Block, e *spoor.Event) {
 		delete(j.announced, f.key)
 		j.inherit(f, o)
 	}
-	f.mayReply = f.filtered && bytes.HasPrefix(e.Text, []byte(replyName))
+	f.mayReply = (f.filtered || f.book.nobodys()) && bytes.HasPrefix(e.Text, []byte(replyName))
 	j.name(f, e.Text)
 }
 

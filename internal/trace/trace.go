@@ -126,7 +126,7 @@ func (t *Tracer) follow(m *spoor.Message, r ruling) ruling {
 		return t.followFolder(m, r)
 	case r.source.Kind == spoor.KindForward && m.Trail.Hops[0].Via == spoor.ViaUID:
 		return t.followMailbox(m, r)
-	case r.source.Kind == spoor.KindNetwork, r.source.Kind == spoor.KindUnknown, r.owner.Role == spoor.RoleMailSystem:
+	case r.source.Kind == spoor.KindNetwork, r.source.Kind == spoor.KindUnknown, r.owner.Role == spoor.RoleMailSystem, r.uid >= 0 && isNobody(&r.owner):
 	default:
 		return r
 	}
@@ -241,6 +241,10 @@ func (t *Tracer) followBounce(m *spoor.Message, r ruling) ruling {
 		return r
 	}
 	f := t.journal.find(m)
+	if f != nil && f.replied { // whose reply it is the header tells by what its author wrote
+		r.source, r.cause, r.flight = f.book.named(), cmp.Or(f.cause, r.cause), f
+		return r
+	}
 	if f == nil || !f.keyed || f.book == nil || f.book.source.Kind != spoor.KindBounce || f.cause.Kind == spoor.KindUnknown || f.cause.Kind == r.cause.Kind {
 		return r
 	}
