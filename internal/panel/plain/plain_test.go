@@ -9,6 +9,7 @@ import (
 	"spoor"
 	"spoor/internal/host"
 	"spoor/internal/host/hosttest"
+	"spoor/internal/panel"
 	"spoor/internal/panel/paneltest"
 )
 
@@ -118,6 +119,39 @@ func TestSitesAreThoseOfTheWebServers(t *testing.T) {
 	}
 	if gaps := p.Gaps(); len(gaps) != 2 || gaps[1].File != "/home/bert/www" {
 		t.Errorf("gaps: %v", gaps)
+	}
+}
+
+// ISPConfig has a link to the customer's folder for each domain, and no log in the
+// virtual host: one program writes those of all. Jailkit's users have another home.
+func TestSitesOfISPConfig(t *testing.T) {
+	vhost := func(domain, user string) string {
+		return "<VirtualHost *:80>\nServerName " + domain + "\nDocumentRoot /var/www/" + domain + "/web\nSuexecUserGroup " + user + " client1\n</VirtualHost>\n"
+	}
+	p := open(t, map[string]string{
+		"etc/passwd": "web12:x:5012:5005::/var/www/clients/client1/web12:/bin/false\n" +
+			"web13:x:5013:5005::/var/www/clients/client1/web13/./home/web13:/usr/sbin/jk_chrootsh\n",
+		"etc/apache2/sites-enabled/100-shop.example.vhost":         vhost("shop.example", "web12"),
+		"etc/apache2/sites-enabled/100-jail.example.vhost":         vhost("jail.example", "web13"),
+		"var/www/shop.example":                                     "-> clients/client1/web12",
+		"var/www/jail.example":                                     "-> /var/www/clients/client1/web13",
+		"var/www/clients/client1/web12/web/":                       "",
+		"var/www/clients/client1/web13/web/":                       "",
+		"var/log/ispconfig/httpd/shop.example/20261127-access.log": "",
+		"var/log/ispconfig/httpd/shop.example/access.log":          "-> 20261127-access.log",
+	})
+	for _, want := range []panel.Site{
+		{Domain: "jail.example", UID: 5013, Home: "/var/www/clients/client1/web13", DocumentRoots: []string{"/var/www/jail.example/web"}},
+		{Domain: "shop.example", UID: 5012, Home: "/var/www/clients/client1/web12", DocumentRoots: []string{"/var/www/shop.example/web"}, AccessLogs: []string{"/var/log/ispconfig/httpd/shop.example/access.log"}},
+	} {
+		i := slices.IndexFunc(p.Sites(), func(s panel.Site) bool { return s.Domain == want.Domain })
+		if i < 0 {
+			t.Fatalf("no site %s", want.Domain)
+		}
+		got := p.Sites()[i]
+		if got.UID != want.UID || got.Home != want.Home || !slices.Equal(got.DocumentRoots, want.DocumentRoots) || !slices.Equal(got.AccessLogs, want.AccessLogs) {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
 	}
 }
 

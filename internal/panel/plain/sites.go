@@ -33,6 +33,9 @@ func (p *Panel) listSites() []panel.Site {
 	list := make([]panel.Site, 0, len(sites))
 	for _, site := range sites {
 		site.DocumentRoots = p.places.DocumentRoots(site.Home, site.DocumentRoots...)
+		if len(site.AccessLogs) == 0 && panel.IsDomain(site.Domain) {
+			site.AccessLogs = []string{pipedLogs + site.Domain + "/access.log"}
+		}
 		site.AccessLogs = p.places.Logs(site.AccessLogs...)
 		list = append(list, *site)
 	}
@@ -51,8 +54,8 @@ func (p *Panel) join(sites map[string]*panel.Site, v vhost) {
 	}
 	if account, ok := p.passwd.ByLogin(v.user); ok && site.UID < 0 {
 		site.UID = account.UID
-		if len(v.roots) > 0 && strings.HasPrefix(v.roots[0], account.Home+"/") {
-			site.Home = account.Home
+		if home := homeOf(account.Home); len(v.roots) > 0 && p.isIn(v.roots[0], home) {
+			site.Home = home
 		}
 	}
 	if site.Home == "" && len(v.roots) > 0 {
@@ -61,6 +64,31 @@ func (p *Panel) join(sites map[string]*panel.Site, v vhost) {
 	site.DocumentRoots = append(site.DocumentRoots, v.roots...)
 	site.AccessLogs = append(site.AccessLogs, v.logs...)
 }
+
+// isIn reports whether a document root lies in the home of a user, by its name or where
+// a link of the administrator's leads: ISPConfig has one for each domain.
+//
+//	/var/www/shop.example -> /var/www/clients/client1/web12
+func (p *Panel) isIn(root, home string) bool {
+	if home == "" || home == "/" {
+		return false
+	}
+	linkFree, err := p.places.Folder.Resolve(root)
+	return strings.HasPrefix(root, home+"/") || err == nil && strings.HasPrefix(linkFree, home+"/")
+}
+
+// homeOf is the folder of a customer whom jailkit keeps in it: passwd has his home
+// behind the folder that becomes his root.
+//
+//	/var/www/clients/client2/web13/./home/web13
+func homeOf(home string) string {
+	jail, _, _ := strings.Cut(home, "/./")
+	return path.Clean(jail)
+}
+
+// pipedLogs are where programs that a web server pipes its log to write it, one folder
+// for each domain: ISPConfig's vlogger.
+const pipedLogs = "/var/log/ispconfig/httpd/"
 
 // siteName is the domain of a virtual host, or "default" for that of any other
 // name.
