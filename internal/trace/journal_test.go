@@ -324,6 +324,21 @@ func TestQueueAndLogCountAMessageOnce(t *testing.T) {
 	}
 }
 
+func TestAMessageThatTheLogHasOnlyTheTriesOfCountsByTheQueue(t *testing.T) {
+	p := newTape().start(1, "7", "remote", "x@far.test").done(1, spoor.EventDeferred, spoor.AnswerRate, "later")
+	tracer, _ := readTape(t, p)
+	ledger := tracer.NewLedger()
+	m := queued("7", p.now, uidHop(10003))
+	m.Recipients.Add(spoor.ChannelRemote, false, []byte("x@far.test"))
+	m.Recipients.Add(spoor.ChannelRemote, false, []byte("y@far.test"))
+	ledger.Add(m)
+	for _, one := range ledger.Join() {
+		if one.Messages == 1 && (one.TotalRecipients() != 2 || one.Unlogged != 1 || one.History.Deferrals != 1) {
+			t.Errorf("recipients %d, unlogged %d, deferrals %d; want 2, 1, 1", one.TotalRecipients(), one.Unlogged, one.History.Deferrals)
+		}
+	}
+}
+
 func TestAnotherMessageOfTheSameIDIsNotInTheLog(t *testing.T) {
 	p := newTape().info("7", 10003, 100, "a@site1.test")
 	tracer, j := readTape(t, p)

@@ -62,12 +62,14 @@ func (l *Ledger) Add(m *spoor.Message) spoor.Source {
 	p := l.page(r)
 	p.sureness += int(math.Round(r.confidence * 100))
 	p.traffic.Inferred += one(r.inferred())
-	if f := l.tracer.journal.find(m); f != nil {
+	f := l.tracer.journal.find(m)
+	if f != nil {
 		l.matches = append(l.matches, match{
 			flight: f, source: p.traffic.Source, uid: r.uid, sure: uint8(math.Round(r.confidence * 100)),
 			inferred: r.inferred(), recipients: m.Recipients.Len(), cause: r.cause,
 		})
-	} else {
+	}
+	if f == nil || !f.logged && !f.goesOn { // the log may begin after it, and tell of its deliveries alone
 		p.traffic.Unlogged++
 		p.traffic.UnloggedRecipients += m.Recipients.Len()
 	}

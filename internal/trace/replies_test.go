@@ -64,7 +64,7 @@ func TestSeveralMailboxesThatAnswerOneSenderAreToldApartInNumber(t *testing.T) {
 func TestOnlyDovecotsOwnMessageToThatRecipientIsAReply(t *testing.T) {
 	const one = "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting"
 	to := func(p *tape, address string) *tape { return p.to("5B", address, "sent").removed("5B") }
-	found := to(strangers().answered("jane@here.test", "x@far.test", "<1>").byMailSystem("5B"), "other@far.test").sources(t)
+	found := to(strangers().answered("jane@here.test", "other@far.test", "<1>").byMailSystem("5B"), "x@far.test").sources(t)
 	wantFigures(t, found, "bounce:jane@here.test", "nothing")
 	script := strangers().answered("jane@here.test", "x@far.test", "<1>").client("5B", "127.0.0.1", "").named("5B", "<x@shop.test>").queued("5B", "", 1)
 	wantFigures(t, to(script, "x@far.test").sources(t), "network:127.0.0.1", one)
