@@ -56,8 +56,7 @@ type Hop struct {
 	Address string
 	Reason  string // ViaBounce: why that recipient failed
 	// Action of a ViaBounce is what became of the recipient where the notification
-	// tells (RFC 3464 §2.3.3): "failed", "delayed", "delivered", …; else "". It is "replied"
-	// of an automatic reply: Address is the mailbox that answers.
+	// tells (RFC 3464 §2.3.3): "failed", "delayed", "delivered", …; else "".
 	Action string
 }
 

@@ -154,8 +154,6 @@ func notification(h *spoor.Hop) string {
 		return "a bounce: " + who + " failed"
 	case "delayed":
 		return "a warning: " + who + " is put off"
-	case "replied":
-		return "an automatic reply of " + who
 	}
 	return "a confirmation: " + who + " was reached"
 }

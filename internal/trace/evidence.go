@@ -73,6 +73,9 @@ func (w *witness) trail() {
 		if hop.Via == spoor.ViaBounce && hop.Address != "" {
 			w.prove(w.fact(notified(hop.Action), strings.TrimSuffix(hop.Address+": "+hop.Reason, ": "), 0))
 		}
+		if hop.Via == spoor.ViaReply && hop.Address != "" {
+			w.prove(w.fact("replying-mailbox", hop.Address, 0))
+		}
 		if (hop.Via == spoor.ViaForward || hop.Via == spoor.ViaList) && hop.Address != "" && hop.Line > 0 {
 			w.prove(w.fact("delivered-to", hop.Address, hop.Line+1))
 		}
@@ -89,8 +92,6 @@ func notified(action string) string {
 		return "failed-recipient"
 	case "delayed":
 		return "delayed-recipient"
-	case "replied":
-		return "replying-mailbox"
 	}
 	return "reached-recipient"
 }

@@ -60,16 +60,16 @@ func (j *Journal) mayReply(f *flight, parent *flight) {
 	parent.reply, f.replies = f.key, true
 }
 
-// answered names an automatic reply after the domain whose mailbox answers: its delivery
-// is the next that is told of the message that it answers.
-func (j *Journal) answered(f *flight, domain uint32) {
+// answered names an automatic reply after the mailbox that answers: its delivery is the
+// next that is told of the message that it answers.
+func (j *Journal) answered(f *flight, mailbox []byte, domain uint32) {
 	reply := j.open.get(f.reply)
 	f.reply = 0
 	if reply == nil || !reply.replies || domain == 0 || !j.serves(domain) {
 		return
 	}
 	reply.replies = false
-	reply.book = j.book(spoor.Source{Kind: spoor.KindBounce, Name: j.domains.name(domain)}, -1)
+	reply.book = j.book(replyOf(string(mailbox)), -1)
 }
 
 // source is what a message is to blame on, as far as is known now.

@@ -151,7 +151,7 @@ func TestBackscatterIsNamedAfterTheDomainThatTookTheMail(t *testing.T) {
 
 // What Exim logs of an automatic reply looks like a bounce. The delivery by which it
 // was made is told next.
-func TestAnAutomaticReplyIsNamedAfterTheDomainThatAnswers(t *testing.T) {
+func TestAnAutomaticReplyIsNamedAfterTheMailboxThatAnswers(t *testing.T) {
 	begin := func(client string) *tape {
 		return newTape().keyed(spoor.EventAccepted, "1a-b-c", func(e *spoor.Event) { e.Client, e.Address = []byte(client), []byte("victim@far.test") })
 	}
@@ -162,8 +162,8 @@ func TestAnAutomaticReplyIsNamedAfterTheDomainThatAnswers(t *testing.T) {
 		return p.to("1a-b-d", "victim@far.test", "sent").removed("1a-b-d").removed("1a-b-c")
 	}
 	found := end(reply(begin("198.51.100.7").to("1a-b-c", "boss@here.test", "sent", "local")).to("1a-b-c", "boss@here.test", "sent", "local")).sources(t)
-	wantFigures(t, found, "bounce:here.test", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
-	if cause := found["bounce:here.test"].Cause.String(); cause != "network:198.51.100.7" || len(found) != 2 {
+	wantFigures(t, found, "bounce:boss@here.test", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
+	if cause := found["bounce:boss@here.test"].Cause.String(); cause != "network:198.51.100.7" || len(found) != 2 {
 		t.Errorf("cause %s, %v", cause, keys(found))
 	}
 	for _, p := range map[string]*tape{

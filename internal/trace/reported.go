@@ -27,7 +27,7 @@ func (j *Journal) reported(b *spoor.Block, e *spoor.Event) {
 	case spoor.EventDelivered:
 		r.state = delivered
 		if f.reply != 0 && e.Channel == spoor.ChannelLocal {
-			j.answered(f, r.domain)
+			j.answered(f, e.Address, r.domain)
 		}
 		switch {
 		case len(e.Related) > 0 && j.passed(f, e):

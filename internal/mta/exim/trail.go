@@ -84,7 +84,7 @@ func (r *reader) replied(a *autoReply, contentType string) bool {
 		return false
 	}
 	hop := r.message.Trail.Entry()
-	hop.Address, hop.Action, hop.Record = a.from, "replied", "-localerror: Exim made this message, an automatic reply"
+	hop.Via, hop.Address, hop.Record = spoor.ViaReply, a.from, "-localerror: Exim made this message, an automatic reply"
 	return true
 }
 

@@ -208,8 +208,8 @@ func TestAnAutomaticReplyIsOfTheMailboxThatAnswers(t *testing.T) {
 			t.Errorf("%s, %s: trail %q, %q, want %q", from, more, got, m.Trail.Broken, want)
 		}
 	}
-	f("boss@example.com", automatic, "bounce boss@example.com", "")
-	f("The boss <boss@example.com>", automatic, "bounce boss@example.com", "")
+	f("boss@example.com", automatic, "reply boss@example.com", "")
+	f("The boss <boss@example.com>", automatic, "reply boss@example.com", "")
 	f("boss@example.com", "", "bounce", brokenNoCopy)
 	f("boss@elsewhere.test", automatic, "bounce", brokenNoCopy)
 	f("Mail Delivery System <Mailer-Daemon@example.com>", automatic, "bounce", brokenNoCopy)
