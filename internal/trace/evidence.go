@@ -320,7 +320,9 @@ func (t *Tracer) forgeries(m *spoor.Message, r ruling) []spoor.Evidence {
 		}
 	}
 	writtenHere := r.source.Kind == spoor.KindSite || r.owner.Role == spoor.RoleWebServer
-	submitted := r.source.Kind == spoor.KindAccount || r.source.Kind == spoor.KindNetwork && m.Outbound
+	entry := m.Trail.Entry()
+	passedOn := entry != nil && entry.Client.IsLoopback() // a filter or a list leaves this server's lines where they were
+	submitted := r.source.Kind == spoor.KindAccount || r.source.Kind == spoor.KindNetwork && m.Outbound && !passedOn
 	if !writtenHere && !submitted {
 		return list
 	}
