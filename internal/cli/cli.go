@@ -63,6 +63,7 @@ func Main(args []string, env Environment) int {
 	if len(args) > 0 && args[0] == guard.Word {
 		return guard.Main(args[1:]) // no command of people
 	}
+	guard.CatchHangups()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	root := Command(env)

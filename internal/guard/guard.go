@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
@@ -127,6 +128,16 @@ func ended(err error) error {
 		return nil
 	}
 	return err
+}
+
+// CatchHangups makes this process pass over SIGHUP, where it ignores it already, as
+// under nohup(1), by catching it: what is ignored stays so in every program that is
+// started from here, and qmail-send, which reads its configuration again at SIGHUP, or
+// a server that an init script starts, would do so for as long as it lives.
+func CatchHangups() {
+	if signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	}
 }
 
 // Spawn starts a program that outlives this one, in a session of its own, in the

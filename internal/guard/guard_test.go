@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -234,5 +235,35 @@ func TestSpawnedProgramsHaveTheirOwnSession(t *testing.T) {
 	}
 	if err := Spawn([]string{"/no/such/program"}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a program that is not there gives %v", err)
+	}
+}
+
+// Whatever is started under nohup must hear SIGHUP.
+func TestWhatIsStartedHearsHangups(t *testing.T) {
+	signal.Ignore(syscall.SIGHUP)
+	defer signal.Reset(syscall.SIGHUP)
+	ignores := func() bool {
+		t.Helper()
+		out, err := exec.CommandContext(t.Context(), "cat", "/proc/self/status").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(out)) {
+			var ignored uint64
+			if n, _ := fmt.Sscanf(line, "SigIgn: %x", &ignored); n == 1 {
+				return ignored&(1<<(syscall.SIGHUP-1)) != 0
+			}
+		}
+		t.Fatalf("no signals in %s", out)
+		return false
+	}
+	if !ignores() {
+		t.Error("the test shows nothing: a program hears SIGHUP anyway")
+	}
+	if CatchHangups(); ignores() {
+		t.Error("a program ignores SIGHUP")
+	}
+	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil { // it ends nobody
+		t.Fatal(err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path"
 	"strconv"
 	"strings"
@@ -29,6 +30,9 @@ func started(t *testing.T, s *stand, atHangUp string) *spoor.Step {
 	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
 	out, err := cmd.StdoutPipe()
 	must(t, err)
+	if signal.Ignored(unix.SIGHUP) { // under nohup: a shell cannot trap what it was started to ignore
+		signal.Notify(make(chan os.Signal, 1), unix.SIGHUP)
+	}
 	must(t, cmd.Start())
 	t.Cleanup(func() { _ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL); _, _ = io.Copy(io.Discard, out); _ = cmd.Wait() })
 	_, err = bufio.NewReader(out).ReadString('\n')

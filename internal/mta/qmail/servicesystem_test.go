@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 			os.Exit(word(os.Args[2:]))
 		}
 	}
+	guard.CatchHangups()
 	status := m.Run()
 	removeNotqmail()
 	os.Exit(status)
