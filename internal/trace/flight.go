@@ -46,7 +46,7 @@ type flight struct {
 	mayReply   bool // a mailbox may have sent it by itself, as an answer
 	replied    bool // one has
 	direct     bool // a recipient elsewhere was written on it
-	replies    bool // it may be an automatic reply: the name of its source is not known yet
+	answers    bool // it may be an automatic reply: the name of its source is not known yet
 
 	book        *book
 	left        spoor.Stamp // when it left the queue, while late lines are waited for
@@ -76,7 +76,7 @@ type flight struct {
 
 	senderHash uint64
 	named      uint64 // hash of its Message-ID
-	reply      uint64 // key of the message that may be an automatic reply to it
+	answer     uint64 // key of the message that may be an automatic reply to it
 	dir        string // in which the command that queued it was started
 	via        *book  // account behind a program of this machine
 	viaPlace   spoor.LogPlace

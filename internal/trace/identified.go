@@ -119,4 +119,7 @@ func (j *Journal) identifiedLater(b *spoor.Block, e *spoor.Event) {
 		return
 	}
 	f.identified, f.login, f.sure = true, b.Place(e), min(f.sure, percent(sureIdentified))
+	if f.book.owner == nil || f.book.owner.Role != spoor.RoleWebServer { // whose webmail it may be
+		f.via = nil
+	}
 }

@@ -46,32 +46,6 @@ func (j *Journal) bounceFor(parent *flight) *origin {
 	return o
 }
 
-// mayReply notes that a message which the MTA made because of another may be a mailbox's
-// automatic reply: there is nothing that could have been notified of.
-func (j *Journal) mayReply(f *flight, parent *flight) {
-	if parent == nil || parent.book == nil || parent.deferrals > 0 || f.book == nil || f.book.source.Kind != spoor.KindBounce {
-		return
-	}
-	for i := range parent.recipients {
-		if parent.recipients[i].state == failed {
-			return
-		}
-	}
-	parent.reply, f.replies = f.key, true
-}
-
-// answered names an automatic reply after the mailbox that answers: its delivery is the
-// next that is told of the message that it answers.
-func (j *Journal) answered(f *flight, mailbox []byte, domain uint32) {
-	reply := j.open.get(f.reply)
-	f.reply = 0
-	if reply == nil || !reply.replies || domain == 0 || !j.serves(domain) {
-		return
-	}
-	reply.replies = false
-	reply.book = j.book(replyOf(string(mailbox)), -1)
-}
-
 // source is what a message is to blame on, as far as is known now.
 func (f *flight) source(j *Journal) spoor.Source {
 	switch {
@@ -290,7 +264,7 @@ func (j *Journal) proxied(b *spoor.Block, e *spoor.Event) {
 
 // isOf blames a login for a message that a program handed over for it.
 func (j *Journal) isOf(f *flight, account *book, place spoor.LogPlace) {
-	f.proxied, f.filtered = true, false
+	f.proxied, f.filtered, f.via = true, false, nil
 	f.book, f.sure, f.login = account, percent(sureAuth), place
 }
 
@@ -386,7 +360,7 @@ func (j *Journal) redirect(f *flight, past *pastOrigin, to *redirect) bool {
 	if past.book.source.Kind != spoor.KindNetwork {
 		return false
 	}
-	f.goesOn, f.filtered, f.redirected, f.cause = false, false, true, past.book.named()
+	f.goesOn, f.filtered, f.via, f.redirected, f.cause = false, false, nil, true, past.book.named()
 	f.book, f.client, f.sure, f.login = to.mailbox, past.client, percent(sureFolder), to.place
 	return true
 }

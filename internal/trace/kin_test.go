@@ -242,6 +242,22 @@ func TestALoginOfAServerInFrontOfTheMTAIsTheSource(t *testing.T) {
 	wantFigures(t, found, "network:127.0.0.1", "1 messages 1 recipients 0 delivered 0 failed 1 deferrals 1 waiting")
 }
 
+// What is proven later takes the place of an inference: the sender's mailbox was open
+// in a webmail, and somebody else has logged in, or sends.
+func TestARecordCountsForMoreThanAnOpenMailbox(t *testing.T) {
+	begin := func() *tape {
+		return newTape().add(spoor.Event{Kind: spoor.EventAccess, Address: []byte("jane@here.test"), Client: []byte("127.0.0.1"), UID: -1, PID: -1}).
+			client("4A", "127.0.0.1", "").named("4A", "<1>").queued("4A", "jane@here.test", 1)
+	}
+	for source, p := range map[string]*tape{
+		"account:jane@here.test": begin(), // the inference alone
+		"account:anna@here.test": begin().handedOver("4A", "anna@here.test"),
+		"site:site1.test":        begin().keyed(spoor.EventIdentified, "4A", func(e *spoor.Event) { e.Login = []byte("site1") }),
+	} {
+		wantFigures(t, p.to("4A", "y@far.test", "deferred").sources(t), source, "1 messages 1 recipients 0 delivered 0 failed 1 deferrals 1 waiting")
+	}
+}
+
 func TestALoginInFrontOfAFilterIsTheSourceInTheNextInstanceToo(t *testing.T) {
 	found := newTape().
 		client("4A", "203.0.113.9", "").named("4A", "<1>").queued("4A", "alice@here.test", 1).proxied("4A", "alice").

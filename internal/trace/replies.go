@@ -4,7 +4,8 @@ import "spoor"
 
 // Automatic replies: Dovecot hands them to the MTA as the user of its mailboxes, or by
 // SMTP, and logs to whom a mailbox has answered. The two are joined by the recipient,
-// at the time at which the reply was handed over.
+// at the time at which the reply was handed over. Those that Exim makes itself it logs as
+// it does bounces, before the delivery to the mailbox that answers.
 
 // replyName is how the Message-ID of a reply begins.
 const replyName = "<dovecot-"
@@ -104,6 +105,32 @@ func (j *Journal) repliedBy(f *flight, told *reply) {
 }
 
 func (f *flight) isReply(told *reply) {
-	f.mayReply, f.filtered, f.replied = false, false, true
+	f.mayReply, f.filtered, f.via, f.replied = false, false, nil, true
 	f.book, f.cause, f.sure, f.login = told.mailbox, told.cause, percent(sureFolder), told.place
+}
+
+// mayAnswer notes that a message which the MTA made because of another may be a mailbox's
+// automatic reply: there is nothing that could have been notified of.
+func (j *Journal) mayAnswer(f *flight, parent *flight) {
+	if parent == nil || parent.book == nil || parent.deferrals > 0 || f.book == nil || f.book.source.Kind != spoor.KindBounce {
+		return
+	}
+	for i := range parent.recipients {
+		if parent.recipients[i].state == failed {
+			return
+		}
+	}
+	parent.answer, f.answers = f.key, true
+}
+
+// answered names an automatic reply after the mailbox that answers: its delivery is the
+// next that is told of the message that it answers.
+func (j *Journal) answered(f *flight, mailbox []byte, domain uint32) {
+	reply := j.open.get(f.answer)
+	f.answer = 0
+	if reply == nil || !reply.answers || domain == 0 || !j.serves(domain) {
+		return
+	}
+	reply.answers = false
+	reply.book = j.book(replyOf(string(mailbox)), -1)
 }

@@ -26,7 +26,7 @@ func (j *Journal) reported(b *spoor.Block, e *spoor.Event) {
 	switch e.Kind {
 	case spoor.EventDelivered:
 		r.state = delivered
-		if f.reply != 0 && e.Channel == spoor.ChannelLocal {
+		if f.answer != 0 && e.Channel == spoor.ChannelLocal {
 			j.answered(f, e.Address, r.domain)
 		}
 		switch {

@@ -122,7 +122,7 @@ func (j *Journal) acceptSubmitted(b *spoor.Block, e *spoor.Event) {
 	case len(e.Related) > 0 && len(e.Address) == 0 && j.makesBounces(e.Login):
 		parent := j.open.get(j.relatedKey(e))
 		j.inherit(f, j.bounceFor(parent))
-		j.mayReply(f, parent)
+		j.mayAnswer(f, parent)
 	default:
 		j.entered(f, e)
 		j.identified(f, e)
@@ -170,7 +170,7 @@ func (j *Journal) queued(e *spoor.Event) {
 	f.recipients = slices.Grow(f.recipients, int(min(e.Count, mostForeseen)))
 	j.sender(f, e)
 	switch {
-	case f.book == nil, f.filtered, f.replies, f.book.source.Kind == spoor.KindNetwork:
+	case f.book == nil, f.filtered, f.answers, f.book.source.Kind == spoor.KindNetwork:
 		f.waits, f.pending = true, append(f.pending[:0], e.Address...) // it may turn out to be another's
 	default:
 		f.book.sender(f, e.Address)
