@@ -25,16 +25,23 @@ type Receiver struct {
 // NewReceiver starts one that takes one of so many. It ends with the test.
 func NewReceiver(t *testing.T, takes int64) *Receiver {
 	t.Helper()
+	s := &Receiver{Takes: takes, copies: map[string]int{}}
+	s.Port = Serve(t, s.talk)
+	return s
+}
+
+// Serve runs a server on a port of 127.0.0.1, which it returns, with talk for each
+// session. It ends with the test.
+func Serve(t *testing.T, talk func(net.Conn)) (port string) {
+	t.Helper()
 	var config net.ListenConfig
 	listener, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	if err != nil {
+	if _, port, err = net.SplitHostPort(listener.Addr().String()); err != nil {
 		t.Fatal(err)
 	}
-	s := &Receiver{Port: port, Takes: takes, copies: map[string]int{}}
 	var sessions sync.WaitGroup
 	t.Cleanup(func() {
 		_ = listener.Close()
@@ -47,12 +54,12 @@ func NewReceiver(t *testing.T, takes int64) *Receiver {
 				return
 			}
 			sessions.Go(func() {
-				s.talk(connection)
+				talk(connection)
 				_ = connection.Close()
 			})
 		}
 	})
-	return s
+	return port
 }
 
 // talk is one session of SMTP (RFC 5321 §3).

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"strings"
-	"sync"
 	"testing"
 
 	"spoor/e2e/mailtest"
@@ -23,29 +22,10 @@ type filter struct {
 
 func newFilter(t *testing.T, back string, first bool) *filter {
 	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	f := &filter{back: mailtest.Client{Address: "127.0.0.1", Port: back}, first: first}
-	_, f.port, _ = net.SplitHostPort(listener.Addr().String())
-	var sessions sync.WaitGroup
-	t.Cleanup(func() {
-		_ = listener.Close()
-		sessions.Wait()
-	})
-	sessions.Go(func() {
-		for {
-			connection, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			sessions.Go(func() {
-				if err := f.talk(connection); err != nil {
-					t.Errorf("filter: %v", err)
-				}
-				_ = connection.Close()
-			})
+	f.port = mailtest.Serve(t, func(connection net.Conn) {
+		if err := f.talk(connection); err != nil {
+			t.Errorf("filter: %v", err)
 		}
 	})
 	return f
