@@ -25,6 +25,10 @@ import (
 //     hurryTime after that nobody is looked at;
 //   - a watchdog gives the marks up if an answer takes watchdogTime: then
 //     everything passes, for good.
+//
+// This process must not run such a program itself while it watches: Go's runtime
+// stands still from the fork to the exec, the watchdog with it, and the exec would
+// wait for an answer for ever.
 type gatekeeper struct {
 	observed *Watch
 	fd       int
