@@ -348,9 +348,7 @@ func (l *Ledger) Traffic() []spoor.Traffic {
 	for _, p := range l.pages {
 		list = append(list, p.close(l.tracer))
 	}
-	slices.SortFunc(list, func(a, b spoor.Traffic) int {
-		return cmp.Or(cmp.Compare(b.Recipients, a.Recipients), cmp.Compare(b.Messages, a.Messages), a.Source.Compare(b.Source))
-	})
+	sortTraffic(list)
 	return list
 }
 

@@ -94,26 +94,48 @@ func (l *Ledger) Join() []spoor.Traffic {
 			}
 		}
 	}
-	list = slices.Grow(list, j.countUnlisted())
-	for b := range j.all() {
-		if !b.listed && !b.minor() && b.tells() {
-			list = append(list, j.traffic(b))
-		}
+	unlisted := j.unlisted()
+	list = slices.Grow(list, len(unlisted))
+	for _, b := range unlisted {
+		list = append(list, j.traffic(b))
 	}
-	slices.SortFunc(list, func(a, b spoor.Traffic) int {
-		return cmp.Or(cmp.Compare(b.TotalRecipients(), a.TotalRecipients()), cmp.Compare(b.Messages, a.Messages), a.Source.Compare(b.Source))
-	})
+	sortTraffic(list)
 	return list
 }
 
-// countUnlisted counts the sources that the log alone knows, without the smallest.
-func (j *Journal) countUnlisted() (n int) {
+// unlisted returns the sources that the log alone knows, without the smallest.
+func (j *Journal) unlisted() (list []*book) {
 	for b := range j.all() {
 		if !b.listed && !b.minor() && b.tells() {
-			n++
+			list = append(list, b)
 		}
 	}
-	return n
+	return list
+}
+
+// sortTraffic orders sources by their recipients. They are large and there may be
+// very many, so their places are sorted, and each is moved once.
+func sortTraffic(list []spoor.Traffic) {
+	type place struct{ recipients, messages, at int }
+	order := make([]place, len(list))
+	for i := range list {
+		order[i] = place{list[i].TotalRecipients(), list[i].Messages, i}
+	}
+	slices.SortFunc(order, func(a, b place) int {
+		if c := cmp.Or(cmp.Compare(b.recipients, a.recipients), cmp.Compare(b.messages, a.messages)); c != 0 {
+			return c
+		}
+		return list[a.at].Source.Compare(list[b.at].Source)
+	})
+	for start := range order { // each round moves those that take each other's place
+		at, first := start, list[start]
+		for order[at].at != start {
+			from := order[at].at
+			list[at], order[at].at = list[from], at
+			at = from
+		}
+		list[at], order[at].at = first, at
+	}
 }
 
 // tells reports whether the log has anything of the source that counts.
