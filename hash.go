@@ -3,6 +3,7 @@ package spoor
 import (
 	"bytes"
 	"encoding/binary"
+	"hash/maphash"
 	"math/bits"
 )
 
@@ -14,21 +15,27 @@ const (
 )
 
 // IDHash is what Event.Key is for a queue ID that is no number. It is not 0.
-func IDHash[T ~string | ~[]byte](id T) uint64 { return hashOf([]byte(id), false) | 1 }
+func IDHash[T ~string | ~[]byte](id T) uint64 { return hashOf([]byte(id), hashSeed, false) | 1 }
 
 // AddressHash tells addresses apart, and their domains without regard to case.
 // Neither is 0, but the domain of an address that has none.
+//
+// Anybody can make addresses up, and with a hash that is known find one whose domain
+// has that of a domain which is served here, in seconds. So these have a key of this
+// process.
 func AddressHash(address []byte) (whole, domain uint64) {
 	if at := bytes.LastIndexByte(address, '@'); at >= 0 {
-		domain = hashOf(address[at+1:], true) | 1
+		domain = hashOf(address[at+1:], addressKey, true) | 1
 	}
-	return hashOf(address, false) | 1, domain
+	return hashOf(address, addressKey, false) | 1, domain
 }
+
+var addressKey = maphash.Bytes(maphash.MakeSeed(), nil)
 
 // hashOf hashes a text, if wanted without regard to the case of ASCII. The last
 // eight bytes may overlap those before.
-func hashOf(text []byte, fold bool) uint64 {
-	hash := hashSeed ^ uint64(len(text))
+func hashOf(text []byte, key uint64, fold bool) uint64 {
+	hash := key ^ uint64(len(text))
 	last := len(text) - 8
 	if last < 0 {
 		return mixed(hash, short(text), fold)

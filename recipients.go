@@ -55,7 +55,7 @@ const (
 // Add appends a recipient. The address is copied and must hold no NUL.
 func (r *Recipients) Add(channel Channel, done bool, address []byte) {
 	r.total++
-	r.sum += hashOf(address, true)
+	r.sum += hashOf(address, addressKey, true)
 	tag := tagSet | byte(channel)
 	if done {
 		r.done++
