@@ -81,6 +81,12 @@ func TestSMTPDSaysWhoHandsOverAMessage(t *testing.T) {
 		f("4FA8DC0101: client=h.example[198.51.100.2], sasl_method=PLAIN, sasl_username="+login, "submitted id=4FA8DC0101 client=198.51.100.2 account="+login)
 		f("4FA8DC0101: client=localhost[127.0.0.1], sasl_method=PLAIN, sasl_username="+login+", orig_client=h.example[198.51.100.2]", "submitted id=4FA8DC0101 client=198.51.100.2 account="+login)
 	}
+	for _, sender := range []string{ // as Postfix 3.7 logs AUTH= of who has logged in
+		`"x, orig_queue_id=4FA8DC0101`, `"x, orig_client=h.test[198.51.100.9]`, `"x, sasl_username=carl@example.com`, `"x, sasl_username=carl@example.com"`,
+		`<x, orig_queue_id=4FA8DC0101`, `x,\ orig_queue_id=4FA8DC0101`, `x,sasl_username=b`, `"x y"`,
+	} {
+		f("7F93B9D2B25: client=h.example[198.51.100.2], sasl_method=PLAIN, sasl_username=anna@example.com, sasl_sender="+sender, "submitted id=7F93B9D2B25 client=198.51.100.2 account=anna@example.com")
+	}
 	f("NOQUEUE: client=h.example[198.51.100.2], sasl_method=PLAIN, sasl_username=anna@example.com", "known")
 	f("4FA8DC0101: client=h.example", "unknown")
 	f("4FA8DC0101: client=h.example[198.51.100.2] and more", "unknown")

@@ -70,25 +70,46 @@ func submitted(b []byte, e *spoor.Event) spoor.LineSort {
 }
 
 // plainLogin reports whether no field follows that of the account: there is none,
-// or its comma is the last.
+// or its comma is the last, and that of a sender does not come before.
 func plainLogin(b []byte) bool {
-	return len(b) == 0 || starts(b[max(0, bytes.LastIndexByte(b, ',')):], saslUser)
+	last := max(0, bytes.LastIndexByte(b, ','))
+	return len(b) == 0 || starts(b[last:], saslUser) && (last == 0 || bytes.IndexByte(b[1:], ',') == last-1 || !bytes.Contains(b, []byte(saslSender)))
 }
 
 // cutForwarded takes the fields behind the account off: of a client and a message
 // that a filter has handed on.
 func cutForwarded(rest []byte, e *spoor.Event) []byte {
+	if at := quotedSender(rest); at >= 0 {
+		return rest[:at]
+	}
 	if head, client, ok := cutOrigClient(rest); ok {
 		rest, e.Client = head, client
 	}
 	if at := lastIndex(rest, origQueueID); at >= 0 && isID(rest[at+len(origQueueID):]) {
 		e.Related, rest = rest[at+len(origQueueID):], rest[:at]
 	}
-	const saslSender = ", sasl_sender="
 	if at := lastIndex(rest, saslSender); at >= 0 && bytes.IndexByte(rest[at+2:], ' ') < 0 { // xtext (RFC 3461 §4)
 		rest = rest[:at]
 	}
 	return rest
+}
+
+// quotedSender finds a sender of AUTH= that may hold blanks, and so whatever looks like
+// a field; or -1. Whoever has logged in chooses it, and Postfix takes it as it is: a
+// blank that is no end stands behind a quote, an angle bracket or a backslash
+// (smtpd_token.c).
+//
+//	, sasl_method=PLAIN, sasl_username=anna@example.com, sasl_sender="x, orig_queue_id=4FA8DC0101
+func quotedSender(b []byte) int {
+	at := bytes.Index(b, []byte(saslSender))
+	if at < 0 {
+		return -1
+	}
+	word, _, _ := bytes.Cut(b[at+len(saslSender):], []byte{' '})
+	if !bytes.ContainsAny(word, `"<\`) {
+		return -1
+	}
+	return at
 }
 
 // cutLogin reads method and account, which must be all that is left.
@@ -109,6 +130,7 @@ func cutLogin(b []byte) (account []byte, ok bool) {
 const (
 	saslMethod  = ", sasl_method="
 	saslUser    = ", sasl_username="
+	saslSender  = ", sasl_sender="
 	origQueueID = ", orig_queue_id="
 	origClient  = ", orig_client="
 )
