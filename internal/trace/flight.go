@@ -49,11 +49,12 @@ type flight struct {
 	answers    bool // it may be an automatic reply: the name of its source is not known yet
 
 	book        *book
-	left        spoor.Stamp // when it left the queue, while late lines are waited for
-	domain      uint32      // of the sender
-	failedLocal uint32      // domain of a local recipient that failed
-	again       int         // recipients that are waiting or lost
-	cursor      int         // where the last of them was found
+	left        spoor.Stamp   // when it left the queue, while late lines are waited for
+	domain      uint32        // of the sender
+	failedLocal uint32        // domain of a local recipient that failed
+	again       int           // recipients that are waiting or lost
+	againBy     *table[int32] // how many of them, by hash, where there are many
+	cursor      int           // where the last of them was found
 	deferrals   int32
 	bounces     int32
 	deferredBy  [spoor.NumAnswers]int32
@@ -176,7 +177,7 @@ func (a *attempt) lose() {
 	}
 	if r := &a.flight.recipients[a.recipient]; r.state == running {
 		r.state = lost
-		a.flight.again++
+		a.flight.tryAgain(r.hash)
 	}
 }
 
@@ -233,7 +234,7 @@ func (j *Journal) attempt(e *spoor.Event) {
 // being delivered is on the envelope once more.
 func (j *Journal) recipient(f *flight, e *spoor.Event) int {
 	hash, domain := addressHash(e)
-	if i := f.retried(hash); i >= 0 {
+	if i := j.retried(f, hash); i >= 0 {
 		return i
 	}
 	r := recipient{hash: hash}
@@ -247,8 +248,14 @@ func (j *Journal) recipient(f *flight, e *spoor.Event) int {
 // retried finds a recipient that was put off before, and begins its next
 // delivery. They are tried again in about the order of the first time: the search
 // goes on where the last one ended.
-func (f *flight) retried(hash uint64) int {
+func (j *Journal) retried(f *flight, hash uint64) int {
 	if f.again == 0 {
+		return -1
+	}
+	if f.againBy == nil && len(f.recipients) > fewRecipients {
+		f.countAgain(j.newIndex())
+	}
+	if f.againBy != nil && f.againBy.get(hash) == 0 { // mostly: there may be a hundred thousand to look through
 		return -1
 	}
 	n := len(f.recipients)
@@ -260,12 +267,43 @@ func (f *flight) retried(hash uint64) int {
 		r := &f.recipients[i]
 		if r.hash == hash && (r.state == waiting || r.state == lost) {
 			r.state = running
-			f.again--
+			f.triedAgain(hash)
 			f.cursor = i + 1
 			return i
 		}
 	}
 	return -1
+}
+
+// countAgain begins to count those that are to be tried again by their hashes.
+func (f *flight) countAgain(by *table[int32]) {
+	f.againBy = by
+	for i := range f.recipients {
+		if r := &f.recipients[i]; r.state == waiting || r.state == lost {
+			by.put(r.hash, by.get(r.hash)+1)
+		}
+	}
+}
+
+// tryAgain counts a recipient that is to be tried again.
+func (f *flight) tryAgain(hash uint64) {
+	f.again++
+	if f.againBy != nil {
+		f.againBy.put(hash, f.againBy.get(hash)+1)
+	}
+}
+
+// triedAgain counts one less.
+func (f *flight) triedAgain(hash uint64) {
+	f.again--
+	if f.againBy == nil {
+		return
+	}
+	if n := f.againBy.get(hash) - 1; n > 0 {
+		f.againBy.put(hash, n)
+	} else {
+		f.againBy.remove(hash)
+	}
 }
 
 // outcome ends a delivery.
@@ -285,7 +323,7 @@ func (j *Journal) outcome(b *spoor.Block, e *spoor.Event) {
 		return
 	case spoor.EventDeferred:
 		r.state = waiting
-		f.again++
+		f.tryAgain(r.hash)
 		f.deferrals++
 		f.deferredBy[e.Answer]++
 	default:
@@ -361,9 +399,11 @@ func (j *Journal) forget(f *flight) {
 		}
 	}
 	if len(j.free) < 1<<12 && !j.keep {
-		if f.index != nil && f.index.n < 1<<10 {
-			f.index.clear()
-			j.indexes = append(j.indexes, f.index)
+		for _, index := range [...]*table[int32]{f.index, f.againBy} {
+			if index != nil && len(index.slots) <= 1<<11 {
+				index.clear()
+				j.indexes = append(j.indexes, index)
+			}
 		}
 		j.free = append(j.free, f)
 	}
