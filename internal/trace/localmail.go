@@ -46,18 +46,33 @@ type opened struct {
 
 // invocation is a start of a command of the MTA.
 type invocation struct {
-	time  spoor.Stamp
-	place spoor.LogPlace
-	dir   string
+	time   spoor.Stamp
+	origin uint64
+	place  spoor.LogPlace
+	dir    string
+	pid    int32
+	open   int32 // commands whose message has not come, where no PID is logged
+	unsure bool  // they were started in different folders
 }
 
 // invoke remembers in which folder a command of the MTA was started: the line
-// about the message follows, with the same PID where that is logged.
+// about the message follows, with the same PID where that is logged. Where it is not,
+// the next message is that command's only if no other was started elsewhere meanwhile.
 func (j *Journal) invoke(b *spoor.Block, e *spoor.Event) {
-	j.invocations[uint32(e.PID)&(maxInvocations-1)] = invocation{time: e.Time, place: b.Place(e), dir: string(e.Text)}
+	at := &j.invocations[uint32(e.PID)&(maxInvocations-1)]
+	if e.PID < 0 && at.open > 0 && e.Time.Sub(at.time) <= invokedReach {
+		at.unsure = at.unsure || at.origin != e.Origin || at.dir != string(e.Text)
+		at.time, at.open = e.Time, at.open+1
+		return
+	}
+	*at = invocation{time: e.Time, origin: e.Origin, place: b.Place(e), dir: string(e.Text), pid: e.PID, open: 1}
 }
 
-const maxInvocations = 1 << 10 // by the low bits of the PID
+const (
+	maxInvocations = 1 << 10 // by the low bits of the PID
+	// invokedReach is how long a command may take for its message.
+	invokedReach = 2 * second
+)
 
 // invoked takes the folder in which the command that queued a message was
 // started.
@@ -66,10 +81,13 @@ func (j *Journal) invoked(f *flight, e *spoor.Event) {
 		return
 	}
 	at := &j.invocations[uint32(e.PID)&(maxInvocations-1)]
-	if at.dir != "" && e.Time.Sub(at.time) <= 2*second {
+	if at.open == 0 || at.pid != e.PID {
+		return
+	}
+	if !at.unsure && at.origin == e.Origin && e.Time.Sub(at.time) <= invokedReach {
 		f.dir, f.login, f.opened = at.dir, at.place, at.time
 	}
-	*at = invocation{}
+	at.open--
 }
 
 // inFolder blames the site in whose folder the web server's user called the MTA:

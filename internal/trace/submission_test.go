@@ -292,6 +292,45 @@ func TestTheFolderNamesTheSiteThatTheWebServersUserSentFrom(t *testing.T) {
 	}
 }
 
+func TestAFolderOfAnotherCommandNamesNoSite(t *testing.T) {
+	here, elsewhere := "/home/site1/www", "/srv/other"
+	command := func(pid int, origin uint64, dir string) func(*tape) {
+		return func(p *tape) {
+			p.add(spoor.Event{Kind: spoor.EventInvoked, UID: -1, PID: int32(pid), Origin: origin, Text: []byte(dir)})
+		}
+	}
+	message := func(pid int, id string) func(*tape) {
+		return func(p *tape) {
+			p.keyed(spoor.EventAccepted, id, func(e *spoor.Event) {
+				e.PID, e.Login, e.Address = int32(pid), []byte("apache"), []byte("www@site1.test")
+			})
+		}
+	}
+	for name, lines := range map[string]struct {
+		tape []func(*tape)
+		site int // messages of the site
+	}{
+		"two at once, without PIDs":            {[]func(*tape){command(-1, 0, elsewhere), command(-1, 0, here), message(-1, "1a-b-c"), message(-1, "1a-b-d")}, 0},
+		"and one more":                         {[]func(*tape){command(-1, 0, here), command(-1, 0, elsewhere), message(-1, "1a-b-c"), command(-1, 0, here), message(-1, "1a-b-d")}, 0},
+		"two of one site, without PIDs":        {[]func(*tape){command(-1, 0, here), command(-1, 0, here), message(-1, "1a-b-c"), message(-1, "1a-b-d")}, 2},
+		"one after another, without PIDs":      {[]func(*tape){command(-1, 0, elsewhere), message(-1, "1a-b-c"), command(-1, 0, here), message(-1, "1a-b-d")}, 1},
+		"two at once":                          {[]func(*tape){command(77, 0, here), command(78, 0, elsewhere), message(78, "1a-b-c"), message(77, "1a-b-d")}, 1},
+		"a PID that is as good as another":     {[]func(*tape){command(77, 0, here), message(77+maxInvocations, "1a-b-c")}, 0},
+		"another host's":                       {[]func(*tape){command(77, 5, here), message(77, "1a-b-c")}, 0},
+		"another host's at once, without PIDs": {[]func(*tape){command(-1, 5, here), command(-1, 0, here), message(-1, "1a-b-c")}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newTape()
+			for _, line := range lines.tape {
+				line(p)
+			}
+			if h := p.sources(t)["site:site1.test"].History; lines.site != 0 && (h == nil || h.Accepted != lines.site) || lines.site == 0 && h != nil {
+				t.Errorf("%s, want %d messages", figures(h), lines.site)
+			}
+		})
+	}
+}
+
 func TestAnAliasIsTheSourceBeforeAWayIsChosen(t *testing.T) {
 	undecided := func(p *tape, kind spoor.EventKind, address, written string) *tape {
 		return p.keyed(kind, "4A", func(e *spoor.Event) {
