@@ -70,6 +70,9 @@ func TestOnlyDovecotsOwnMessageToThatRecipientIsAReply(t *testing.T) {
 	wantFigures(t, to(script, "x@far.test").sources(t), "network:127.0.0.1", one)
 	late := strangers().answered("jane@here.test", "x@far.test").wait(2 * disorder).byMailSystem("5B")
 	wantFigures(t, to(late, "x@far.test").sources(t), "bounce:jane@here.test", "nothing")
+	many := strangers().answered("jane@here.test", "x@far.test").client("5B", "127.0.0.1", "").named("5B", "<dovecot-1-2-0@here.test>").queued("5B", "", 3)
+	wantFigures(t, to(many.to("5B", "x@far.test", "sent").to("5B", "y@far.test", "sent"), "z@far.test").sources(t),
+		"network:127.0.0.1", "1 messages 3 recipients 3 delivered 0 failed 0 deferrals 0 waiting")
 	login := strangers().answered("jane@here.test", "x@far.test").client("5B", "127.0.0.1", "anna@here.test").named("5B", "<dovecot-sieve-1-2-0@here.test>").queued("5B", "", 1)
 	wantFigures(t, to(login, "x@far.test").sources(t), "account:anna@here.test", one)
 }
