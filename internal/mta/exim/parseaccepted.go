@@ -107,8 +107,12 @@ func (r *reception) fill(sender, client []byte, e *spoor.Event) {
 	}
 }
 
-// maxTries bounds how often a field with blanks is made longer.
-const maxTries = 16
+// maxTries bounds how often a field with blanks is made longer, and maxGiven how often
+// that one that may hold fields.
+const (
+	maxTries = 16
+	maxGiven = 64
+)
 
 // read reads the fields after the host, to the end of the line.
 func (r *reception) read(b []byte) bool {
@@ -176,18 +180,29 @@ func (r *reception) readFields(b []byte) bool {
 }
 
 // readAccount reads an authenticator and the login, which may hold blanks, but no
-// field after one.
+// field after one. Behind the login may stand what the client gave as AUTH=
+// (+smtp_mailauth), which may hold anything: it ends where the rest is in order.
 //
 //	A=dovecot_login:anna@example.com S=735
-//	A=plain:anna@example.com:<sender of AUTH=> S=735
+//	A=plain:anna@example.com:boss@example.com S=735
+//	A=plain:anna@example.com:x S=1 id=foo@y.test S=287
 func (r *reception) readAccount(b []byte) bool {
-	end := 0
-	for range maxTries {
+	word, _, _ := bytes.Cut(b, []byte{' '})
+	given := bytes.Count(word, []byte{':'}) > 1
+	end, tries := 0, maxTries
+	if given {
+		tries = maxGiven
+	}
+	for tries > 0 {
 		next := bytes.IndexByte(b[end:], ' ')
-		if next < 0 || end > 0 && bytes.IndexByte(b[end:end+next], '=') >= 0 {
+		if next < 0 || end > 0 && !r.goesOn(b[:end+next], b[end:end+next], given) {
 			return false
 		}
 		end += next
+		if _, ok := cutField(b[end:]); !ok { // no field begins here
+			end++
+			continue
+		}
 		before := *r
 		if r.readFields(b[end:]) {
 			_, login, _ := bytes.Cut(b[:end], []byte{':'})
@@ -196,9 +211,18 @@ func (r *reception) readAccount(b []byte) bool {
 			return true
 		}
 		*r = before
-		end++
+		end, tries = end+1, tries-1
 	}
 	return false
+}
+
+// goesOn reports whether a word may belong to a login, or to what was given as AUTH=:
+// that holds no client, which another reading of the line would have (hostField).
+func (r *reception) goesOn(all, word []byte, given bool) bool {
+	if given {
+		return !bytes.Contains(all, []byte(") ["))
+	}
+	return bytes.IndexByte(word, '=') < 0
 }
 
 // readField reads the field at the start of b and returns what follows it.

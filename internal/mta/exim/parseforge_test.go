@@ -59,6 +59,16 @@ func TestHostileLinesAreReadWhereTheyCanBe(t *testing.T) {
 	f(oldStyle+` <= site1@host.test U=site1 P=local S=700 T="a\" U=root P=local S=1"`, "accepted id="+oldStyle+" address=site1@host.test login=site1 size=700 count=0")
 }
 
+func TestWhatALoginGivesAsSenderIsNoField(t *testing.T) { // as Exim 4.96 logs it with +all
+	for _, sender := range []string{
+		`x@y.test`, `x S=1 id=foo@y.test`, `x A=plain:carl@shop.example@y.test`, `a:b:c@y.test`, `"a b"@y.test`, `a b c`, `a S=1`, `x S=1 T="q" from <a@b.test> for c@d.test`,
+		`a b c d e f g h i j k l m n o p q r s t u v`, `x P=local S=1 id=x S=2`, strings.Repeat(" S=1", 50),
+	} {
+		tells(t, oldStyle+` <= a@b.test H=(x) [192.0.2.66]:41702 I=[127.0.0.1]:34731 P=esmtpa L.- A=plain:anna@shop.example:`+sender+` S=287 M8S=0 RT=0.000s T="x" from <a@b.test> for c@d.test`,
+			"accepted id="+oldStyle+" address=a@b.test client=192.0.2.66 account=anna@shop.example size=287 count=1")
+	}
+}
+
 func TestAForgedFailedLoginNamesNoOther(t *testing.T) {
 	f := func(body, want string) { t.Helper(); tells(t, body, want) }
 	const answer = ": 535 Incorrect authentication data"
