@@ -99,8 +99,10 @@ func (b *book) sender(f *flight, address []byte) {
 	addSender(&b.senders, address)
 }
 
-// addSender counts a sender, which is copied if it is new.
+// addSender counts a sender, which is copied if it is new. Of one that is too long its
+// end is told.
 func addSender(c *census[string], address []byte) {
+	address = address[max(0, len(address)-longestAddress):]
 	if n, ok := c.others[string(address)]; ok {
 		c.others[string(address)] = n + 1
 		return

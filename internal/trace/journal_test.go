@@ -3,6 +3,7 @@ package trace
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -368,5 +369,36 @@ func queued(id spoor.QueueID, arrived spoor.Stamp, hop spoor.Hop) *spoor.Message
 	return &spoor.Message{
 		ID: id, Arrived: arrived.Time(), CallerUID: -1, CallerGID: -1, HasEnvelope: true, Sender: "a@site1.test",
 		Trail: spoor.Trail{Hops: []spoor.Hop{hop}},
+	}
+}
+
+func TestLongNamesTakeNoMemory(t *testing.T) {
+	long := strings.Repeat("x", 4000)
+	j := New(testFacts()).NewJournal()
+	p := newTape()
+	for i := range 3 {
+		p.failedLogin(fmt.Sprint(long, i), "203.0.113.9")
+		p.client("4A", "198.51.100.7", "anna@here.test").queued("4A", fmt.Sprintf("%s%d@%s%d.test", long, i, long, i), 1).removed("4A")
+		p.client("4B", "198.51.100.7", "anna@here.test").queued("4B", fmt.Sprintf("%s%d@far.test", long, i), 1).removed("4B")
+	}
+	if err := j.Add(&spoor.Block{Events: p.events}); err != nil {
+		t.Fatal(err)
+	}
+	if len(j.failed) > 0 {
+		t.Errorf("%d failed logins are kept", len(j.failed))
+	}
+	for _, name := range j.domains.names {
+		if len(name) > longestDomain {
+			t.Errorf("a domain of %d bytes is kept", len(name))
+		}
+	}
+	h := j.history(j.account([]byte("anna@here.test")))
+	if h.ForeignSender != 6 {
+		t.Errorf("%d foreign senders", h.ForeignSender)
+	}
+	for _, one := range h.Senders.Top {
+		if len(one.Value) > longestAddress {
+			t.Errorf("a sender of %d bytes is kept", len(one.Value))
+		}
 	}
 }

@@ -10,15 +10,20 @@ import (
 )
 
 // interner numbers domains, from 1. Number 0 stands for what came after its room
-// was full.
+// was full, and for what is no domain.
 type interner struct {
 	numbers table[uint32] // by hash
 	seed    uint64        // of the keys there: anybody can make up domains that would want the same place
 	names   []string
 }
 
-// maxNames bounds an interner.
-const maxNames = 1 << 18
+const (
+	maxNames = 1 << 18 // bounds an interner
+	// longestDomain and longestAddress are how long they may be (RFC 5321 §4.5.3.1). MTAs
+	// take longer ones, and log them.
+	longestDomain  = 255 // bytes
+	longestAddress = 64 + len("@") + longestDomain
+)
 
 func (i *interner) init(seed uint64) { i.seed, i.names = seed, []string{""} }
 
@@ -33,6 +38,9 @@ func (i *interner) number(hash uint64, address []byte) uint32 {
 	}
 	n := uint32(len(i.names))
 	domain := address[bytes.LastIndexByte(address, '@')+1:]
+	if len(domain) > longestDomain {
+		return 0
+	}
 	i.names = append(i.names, string(bytes.ToLower(domain)))
 	i.numbers.put(key, n)
 	return n

@@ -224,8 +224,11 @@ func (j *Journal) login(client netip.Addr, b *spoor.Block, e *spoor.Event) {
 }
 
 // failLogin counts a failed login. Attackers make up names without end, so only
-// so many are told apart.
+// so many are told apart, and none that is no account.
 func (j *Journal) failLogin(e *spoor.Event) {
+	if len(e.Address) > longestAddress {
+		return
+	}
 	n := max(1, int(e.Repeat))
 	if count, ok := j.failed[string(e.Address)]; ok {
 		j.failed[string(e.Address)] = count + n

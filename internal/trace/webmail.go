@@ -32,12 +32,8 @@ type webmailed struct {
 	place   spoor.LogPlace
 }
 
-const (
-	// maxWebmails bounds the messages that are kept until the MTA tells of them.
-	maxWebmails = 1 << 12
-	// longestAccount is how long an address may be (RFC 5321 §4.5.3.1).
-	longestAccount = 64 + len("@") + 255
-)
+// maxWebmails bounds the messages that are kept until the MTA tells of them.
+const maxWebmails = 1 << 12
 
 // webmailed takes a line of a webmail's log.
 func (j *Journal) webmailed(b *spoor.Block, e *spoor.Event) {
@@ -45,7 +41,7 @@ func (j *Journal) webmailed(b *spoor.Block, e *spoor.Event) {
 		j.webmails.since = e.Time
 	}
 	w := webmailed{time: e.Time, client: parseClient(e.Client), place: b.Place(e)}
-	if domain := domainOf(string(e.Account)); len(e.Account) <= longestAccount && (domain == "" || j.tracer.facts.Serves(domain)) {
+	if domain := domainOf(string(e.Account)); len(e.Account) <= longestAddress && (domain == "" || j.tracer.facts.Serves(domain)) {
 		w.account = string(e.Account)
 		w.mailbox, _ = spoor.AddressHash(e.Account)
 	}
