@@ -47,7 +47,7 @@ func (j *Journal) identify(b *spoor.Block, e *spoor.Event) {
 // identified gives a message that a program of this machine handed over by SMTP
 // without a login to the user whose program that was. What the two lines share
 // decides: the port of the client, else the process, else no more than the time, and
-// then only if all connections of that moment were one user's.
+// then only if all connections that may be open were one user's.
 func (j *Journal) identified(f *flight, e *spoor.Event) {
 	if j.moment == 0 || !f.filtered || len(e.Account) > 0 || !f.client.IsValid() {
 		return
@@ -74,7 +74,7 @@ func (j *Journal) identified(f *flight, e *spoor.Event) {
 func (j *Journal) ownerOf(client netip.Addr, e *spoor.Event) (owner *identity, sure float64) {
 	if e.Port != 0 {
 		one := &j.identities[e.Port&(maxIdentified-1)]
-		if one.port == e.Port && one.goesWith(client, e, identifiedReach) {
+		if one.port == e.Port && (e.PID < 0 || one.pid < 0 || one.pid == e.PID) && one.goesWith(client, e, identifiedReach) {
 			one.time = e.Time // it goes on
 			return one, sureIdentified
 		}
@@ -88,10 +88,10 @@ func (j *Journal) ownerOf(client netip.Addr, e *spoor.Event) (owner *identity, s
 				one.time = e.Time
 				return one, sureSession
 			}
-		case !one.goesWith(client, e, momentReach):
-		case owner == nil:
+		case !one.goesWith(client, e, identifiedReach):
+		case owner == nil && one.goesWith(client, e, momentReach):
 			owner, sure = one, sureMoment
-		case owner.uid != one.uid || owner.login != one.login:
+		case owner == nil || owner.uid != one.uid || owner.login != one.login: // a client may wait with its message
 			return nil, 0
 		}
 	}

@@ -34,6 +34,8 @@ func TestTheOwnerOfALocalConnectionIsTheSource(t *testing.T) {
 	f("by time, of two connections of one user", "site:site1.test", newTape().owned(35036, -1, 10003, "site1").owned(35038, -1, 10003, "site1").local(0, -1, ""))
 	f("by time, of two users", "network:127.0.0.1", newTape().owned(35036, -1, 10003, "site1").owned(35037, -1, 10004, "site2").local(0, -1, ""))
 	f("by time, too late", "network:127.0.0.1", newTape().owned(35036, -1, 10003, "site1").wait(10*time.Second).local(0, -1, ""))
+	f("by time, of a user who waits with his message", "network:127.0.0.1", newTape().owned(35036, -1, 10003, "site1").wait(10*time.Second).owned(35037, -1, 10004, "site2").local(0, -1, ""))
+	f("the port is used again by another process", "network:127.0.0.1", site().local(35036, 51, ""))
 	f("another port", "network:127.0.0.1", site().local(35037, 50, ""))
 	f("another process", "network:127.0.0.1", site().local(0, 51, ""))
 	f("the port is used again much later", "network:127.0.0.1", site().wait(time.Hour).local(35036, -1, ""))
