@@ -14,13 +14,22 @@ func (j *Journal) webmail(f *flight, e *spoor.Event) {
 	if f.via != nil || !f.filtered && !shared || !f.client.IsLoopback() || f.domain == 0 || !j.serves(f.domain) || j.webmails.tells(f) {
 		return
 	}
-	if found, ok := j.mailboxes[f.senderHash]; ok && f.submitted.Sub(found.time) < webmailReach {
+	found, ok := j.mailboxes[f.senderHash]
+	if ok && found.left > 0 && f.submitted.Sub(found.time) < webmailReach {
+		found.left--
+		j.mailboxes[f.senderHash] = found
 		f.via, f.viaPlace, f.viaSure = j.account(e.Address), found.place, percent(sureLogins)
 	}
 }
 
-// webmailReach is how long a webmail's session may last.
-const webmailReach = 12 * time.Hour
+const (
+	// webmailReach is how long a webmail's session may last.
+	webmailReach = 12 * time.Hour
+	// perOpening is how many messages may follow when a mailbox was opened. Webmails open
+	// it for each page; a script that writes the address of somebody whose mailbox is
+	// open does not.
+	perOpening = 4
+)
 
 // maxMailboxes bounds the mailboxes that are remembered as opened from here.
 const maxMailboxes = 1 << 16
@@ -35,13 +44,14 @@ func (j *Journal) access(b *spoor.Block, e *spoor.Event) {
 		clear(j.mailboxes)
 	}
 	hash, _ := addressHash(e)
-	j.mailboxes[hash] = opened{time: e.Time, place: b.Place(e)}
+	j.mailboxes[hash] = opened{time: e.Time, place: b.Place(e), left: perOpening}
 }
 
 // opened is when a mailbox was opened from this machine.
 type opened struct {
 	time  spoor.Stamp
 	place spoor.LogPlace
+	left  int // messages that may be of whoever did
 }
 
 // invocation is a start of a command of the MTA.

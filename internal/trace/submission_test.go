@@ -276,6 +276,19 @@ func TestATimeThatIsNotOverIsNoDelivery(t *testing.T) {
 	wantFigures(t, p.sources(t), "account:anna@here.test", "1 messages 2 recipients 0 delivered 0 failed 1 deferrals 2 waiting")
 }
 
+func TestAScriptThatWritesUnderAnOpenMailboxIsNotItsUser(t *testing.T) {
+	p := newTape()
+	for range 2 {
+		p.add(spoor.Event{Kind: spoor.EventAccess, Address: []byte("anna@here.test"), Client: []byte("127.0.0.1"), UID: -1, PID: -1})
+		for range 50 {
+			p.client("4A", "127.0.0.1", "").queued("4A", "anna@here.test", 1).to("4A", "x@far.test", "sent").removed("4A").wait(10 * time.Second)
+		}
+	}
+	found := p.sources(t)
+	wantFigures(t, found, "account:anna@here.test", "8 messages 8 recipients 8 delivered 0 failed 0 deferrals 0 waiting")
+	wantFigures(t, found, "network:127.0.0.1", "92 messages 92 recipients 92 delivered 0 failed 0 deferrals 0 waiting")
+}
+
 func TestTheFolderNamesTheSiteThatTheWebServersUserSentFrom(t *testing.T) {
 	p := newTape()
 	for i, dir := range []string{"/home/site1/www/shop", "/srv/other"} {
