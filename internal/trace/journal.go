@@ -271,7 +271,7 @@ const (
 func (j *Journal) attribute(f *flight, sender []byte) {
 	origin := j.children[f.qp]
 	switch via := j.tracer.facts.Via(int(f.uid)); {
-	case origin != nil && (origin.via == spoor.ViaBounce) == f.nullSender:
+	case origin != nil && (origin.via == spoor.ViaBounce) == f.nullSender && (origin.via != spoor.ViaBounce || via == spoor.ViaBounce || !j.isTenant(f.uid)):
 		j.inherit(f, origin)
 		delete(j.children, f.qp)
 	case via == spoor.ViaBounce:
@@ -290,6 +290,13 @@ func (j *Journal) attribute(f *flight, sender []byte) {
 		return
 	}
 	f.book.sender(f, sender)
+}
+
+// isTenant reports whether a UID is known for one who makes no bounces: its message has
+// the PID of one that was announced and is not in the log.
+func (j *Journal) isTenant(uid int32) bool {
+	b := j.user(uid)
+	return b.source.Kind == spoor.KindSite || b.owner.Role == spoor.RoleWebServer || b.owner.Role == spoor.RoleUser
 }
 
 // user returns the book of a UID, named as in a trail.

@@ -221,6 +221,12 @@ func TestBackscatterIsNamedAfterTheDomainThatCausedIt(t *testing.T) {
 	}
 }
 
+func TestAPIDOfABounceThatIsNotInTheLogIsUsedAgain(t *testing.T) {
+	p := newTape().info("7", 1000, 501, "jane@here.test").start(1, "7", "remote", "x@far.test").done(1, spoor.EventFailed, spoor.AnswerUserUnknown, "").
+		bounce("7", 600).end("7").wait(24*time.Hour).info("8", 10003, 600, "").start(2, "8", "remote", "y@far.test")
+	wantFigures(t, p.sources(t), "site:site1.test", "1 messages 1 recipients 0 delivered 0 failed 0 deferrals 0 waiting")
+}
+
 func TestAForwardIsNamedWhicheverLineComesFirst(t *testing.T) {
 	forwarded := func(p *tape) *tape { return p.done(1, spoor.EventDelivered, 0, "did_0+1+0/qp_600/") }
 	child := func(p *tape) *tape { return p.info("8", 2021, 600, "a@far.test") }
