@@ -186,6 +186,7 @@ const (
 // the address, which is the last one; why it went stands before.
 //
 //	Login: user=<a@example.com>, method=PLAIN, rip=198.51.100.7, lip=192.0.2.1, mpid=77, TLS, session=<YADINsQCDs5BH8Pg>
+//	Logged in: user=<a@example.com>, method=PLAIN, rip=198.51.100.7, lip=192.0.2.1, mpid=77, TLS, session=<YADINsQCDs5BH8Pg> (since 2.4)
 //	Disconnected: Connection closed (auth failed, 3 attempts in 12 secs): user=<a@example.com>, method=PLAIN, rip=198.51.100.7, lip=192.0.2.1
 //	Login aborted: Connection closed (auth failed, 1 attempts in 2 secs) (auth_failed): user=<a>, method=PLAIN, rip=198.51.100.7, lip=192.0.2.1
 //	Client has quit the connection (auth failed, 1 attempts in 2 secs): user=<a>, method=LOGIN, rip=198.51.100.7, lip=192.0.2.1
@@ -196,7 +197,7 @@ func (p dovecotProcess) login(b []byte, e *spoor.Event) spoor.LineSort {
 		ok, failed = spoor.EventLogin, spoor.EventLoginFailed
 	}
 	switch {
-	case string(reason) == "Login":
+	case string(reason) == "Login", string(reason) == "Logged in":
 		e.Kind = ok
 	case hasAny(reason, "proxy("):
 		if !bytes.Contains(reason, []byte("tarted proxying to ")) {

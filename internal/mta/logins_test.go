@@ -58,6 +58,9 @@ func TestDovecotsLoginServices(t *testing.T) {
 	const client = "user=<a@example.com>, method=PLAIN, rip=192.0.2.4, lip=192.0.2.1"
 	f("Login: "+client+", mpid=77, TLS, session=<YADINsQCDs5BH8Pg>", "access <a@example.com> 192.0.2.4")
 	f("Login: user=<a>, method=PLAIN, rip=::ffff:192.0.2.4, lip=::ffff:192.0.2.1", "access <a> 192.0.2.4")
+	f("Logged in: "+client+", mpid=77, secured, session=<YADINsQCDs5BH8Pg>", "access <a@example.com> 192.0.2.4")
+	f("Login aborted: Logged out (auth failed, 1 attempts in 2 secs) (auth_failed): user=<x> Logged in: user=<a@example.com>, method=PLAIN, rip=192.0.2.9>, method=PLAIN, rip=192.0.2.4, lip=192.0.2.1",
+		"access failed <x> Logged in: user=<a@example.com>, method=PLAIN, rip=192.0.2.9> 192.0.2.4")
 	f("Login: user=<a>, method=CRAM-MD5, rip=2001:db8::4, lip=2001:db8::1, mpid=7, secured", "access <a> 2001:db8::4")
 	for _, reason := range []string{
 		"Disconnected (auth failed, 7 attempts in 111 secs)", "Aborted login (auth failed, 1 attempts)", "Disconnected: Inactivity (auth failed, 1 attempts in 180 secs)",
@@ -149,6 +152,7 @@ func TestDovecotsSubmissionLoginsAreLoginsToSend(t *testing.T) {
 	}
 	const client = ": user=<a@example.com>, method=PLAIN, rip=192.0.2.4, lip=192.0.2.1, mpid=77, TLS"
 	f("submission-login: Login"+client, "login <a@example.com> 192.0.2.4")
+	f("submission-login: Logged in"+client, "login <a@example.com> 192.0.2.4")
 	f("submission-login: Disconnected (auth failed, 1 attempts in 2 secs)"+client, "login failed <a@example.com> 192.0.2.4")
 	for _, reason := range []string{"Client has quit the connection", "Remote closed connection", "Remote closed connection unexpectedly"} {
 		f("submission-login: "+reason+" (auth failed, 1 attempts in 2 secs)"+client, "login failed <a@example.com> 192.0.2.4")
