@@ -138,6 +138,7 @@ func TestSMTPDRemarks(t *testing.T) {
 		"Anonymous TLS connection established from unknown[192.0.2.4]: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)", "TLS SNI mail.example from h.example[192.0.2.4] not matched, using default chain",
 		"h.example[192.0.2.4]: Issuing session ticket, key expiration: 1795430000", "setting up TLS connection from h.example[192.0.2.4]", "initializing the server-side TLS engine",
 		"table hash:/etc/postfix/access(0,lock|fold_fix) has changed -- restarting", "using backwards-compatible default setting smtputf8_enable=no to accept non-ASCII sender address \"ä\" from h.example[192.0.2.4]",
+		"redirecting hash:/etc/postfix/access to lmdb:/etc/postfix/access",
 		"> h.example[192.0.2.4]: 250-PIPELINING", "< h.example[192.0.2.4]: EHLO x", "match_hostname: smtpd_client_event_limit_exceptions: h.example ~? 127.0.0.0/8", "private/anvil socket: wanted attribute: status",
 		"warning: hostname bad.example.com does not resolve to address 192.0.2.44: Name or service not known", "warning: 192.0.2.44: hostname bad.example.com verification failed: Name or service not known",
 		"warning: non-SMTP command from unknown[192.0.2.4]: GET / HTTP/1.1", "warning: Connection rate limit exceeded: 31 from h.example[192.0.2.4] for service smtpd", "warning: TLS library problem: error:0A00010B:SSL routines::wrong version number",
@@ -150,6 +151,14 @@ func TestSMTPDRemarks(t *testing.T) {
 	f("warning: 4FA8DC0101: queue file size limit exceeded", `trouble id=4FA8DC0101 "warning: 4FA8DC0101: queue file size limit exceeded"`)
 	f("Anonymous donation established", "unknown")
 	f("h.example[192.0.2.4]: hello", "unknown")
+}
+
+func TestServicesThatReplaceBerkeleyDB(t *testing.T) {
+	f := table(t, "postfix/nbdb_reindexd")
+	f("successfully executed 'postmap lmdb:/etc/postfix/access' as uid 0", "known")
+	f("target file '/etc/postfix/access.lmdb' already exists, skipping this request", "known")
+	f("redirecting hash:/etc/aliases to lmdb:/etc/aliases", "known")
+	f("redirecting everything", "unknown")
 }
 
 func TestADeliveryEnds(t *testing.T) {
@@ -178,6 +187,7 @@ func TestADeliveryEnds(t *testing.T) {
 	f("3E29030F8637E: hello world", "unknown")
 	f("4C30BC0100: to=<eva@bigmail.test>, relay=mx[203.0.113.9]:25, delay=0.02, delays=0/0Nov 23 11:40:01 mx1 postfix/smtp[31]: 4C30BC0222: to=<tom@other.test>, relay=mx[203.0.113.7]:25, delay=1, dsn=5.1.1, status=bounced (x)",
 		"unknown") // a line that was cut: the outcome is of the next
+	f("ignoring DNS RR: mx.bigmail.test. 300 IN AAAA 2001:db8::9", "known")
 }
 
 func TestALocalDeliveryEnds(t *testing.T) {

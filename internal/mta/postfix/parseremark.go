@@ -159,7 +159,7 @@ func isTLS(b []byte) bool {
 func isLifecycle(b []byte) bool {
 	switch b[0] {
 	case 't':
-		return starts(b, "table ") && bytes.Contains(b, []byte(" has changed -")) || starts(b, "terminating on signal ", "the master service ")
+		return starts(b, "table ") && bytes.Contains(b, []byte(" has changed -")) || starts(b, "terminating on signal ", "the master service ", "target file '")
 	case 'c':
 		return starts(b, "cache ") && bytes.Contains(b, []byte(" cleanup: retained=")) || starts(b, "connection established", "connection closed", "connect to subsystem ", "close database ")
 	case 'u':
@@ -169,13 +169,15 @@ func isLifecycle(b []byte) bool {
 	case 'm':
 		return starts(b, "master disconnect -- ", "master exit time has arrived")
 	case 'i':
-		return starts(b, "idle timeout -- exiting")
+		return starts(b, "idle timeout -- exiting", "ignoring DNS RR: ")
 	case 'p':
 		return starts(b, "pausing to let ", "process generation: ")
 	case 'd':
 		return starts(b, "daemon started", "database ")
 	case 's':
-		return starts(b, "skipping address family ", "skipping ")
+		return starts(b, "skipping address family ", "skipping ", "successfully executed '")
+	case 'r': // non_bdb_migration
+		return starts(b, "redirecting ") && bytes.Contains(b, []byte(" to "))
 	case 'C', 'R':
 		return starts(b, "Compiled against Berkeley DB", "Run-time linked against Berkeley DB")
 	}
