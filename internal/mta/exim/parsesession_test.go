@@ -96,6 +96,7 @@ func TestOtherLinesAreToldApart(t *testing.T) {
 		"H=a.test (b) [192.0.2.1] Warning: Sender rate 1.2 / 1h", "H=a.test (b) [192.0.2.1] F=<a@b.test> RCPT <c@d.test>: discarded by RCPT ACL", "U=root Warning: x", "H=a.test (b) [192.0.2.1] incomplete transaction (QUIT) from <a@b.test>",
 		"DNS list lookup defer (probably timeout) for 1.2.0.192.dnsbl.test: assumed not in list", "Warning: purging the environment.", "listen backlog 20 I=[192.0.2.1]:25", "Ci=77 SMTP peer appears to have seen our banner",
 		"... more arguments", "ident connection to 192.0.2.1 timed out", "VRFY failed for a H=(x) [192.0.2.1]", "list matching forced to fail: failed to find host name for 192.0.2.1",
+		"WARNING: obsolete syntax used for lookup in line 12 of /etc/exim.conf",
 	} {
 		tells(t, known, "known")
 	}
@@ -104,6 +105,7 @@ func TestOtherLinesAreToldApart(t *testing.T) {
 		"malware acl condition: clamd /run/clamd.ctl : unable to connect to UNIX socket", "socket bind() to port 25 for address 192.0.2.1 failed: Address already in use: daemon abandoned", "3 accept() failures: Too many open files", "1 poll() failure: Bad file descriptor",
 		newStyle + " User 0 set for local_delivery transport is on the never_users list", newStyle + " Tainted filename '/srv/a'", "process 77 crashed with signal 11 while delivering " + newStyle,
 		newStyle + " Couldn't remove message log /var/spool/exim4/msglog/x: Permission denied", "signing_init: RSA key load failed",
+		"callout transport 'remote_smtp': lmtp is non-smtp",
 	} {
 		if got := told(logLine("2026-11-23 10:37:57 " + trouble)); !strings.HasPrefix(got, "trouble ") {
 			t.Errorf("%s is %s", trouble, got)
