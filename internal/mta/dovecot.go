@@ -261,10 +261,14 @@ func readLogin(b []byte, e *spoor.Event) spoor.LineSort {
 	}
 	e.Client = ipOf(rip)
 	if user, ok := bytes.CutPrefix(b[:at], []byte("user=<")); ok {
-		if method := bytes.LastIndex(user, []byte(">, method=")); method >= 0 {
-			user = user[:method]
+		end := bytes.LastIndex(user, []byte(">, method="))
+		if end < 0 { // none, or behind a field of the administrator's (login_log_format_elements)
+			end = bytes.LastIndexByte(user, '>')
 		}
-		e.Address = bytes.TrimSuffix(bytes.TrimSuffix(user, []byte(", ")), []byte{'>'})
+		if end < 0 {
+			end = len(bytes.TrimSuffix(user, []byte(", ")))
+		}
+		e.Address = user[:end]
 	}
 	return spoor.LineEvent
 }
