@@ -213,16 +213,24 @@ func passed(here bool, e *spoor.Event) bool {
 	if e.Channel != spoor.ChannelLocal {
 		return false
 	}
+	if command, ok := cut(e.Text, "delivered to command: "); ok {
+		command, _ = cut(command, "exec ")
+		program, _, _ := bytes.Cut(command, []byte{' '})
+		return !keepsMailboxes(program[bytes.LastIndexByte(program, '/')+1:])
+	}
 	service, ok := cut(e.Text, "delivered via ")
-	if !ok {
-		return starts(e.Text, "delivered to command: ")
-	}
 	name, _, _ := bytes.Cut(service, []byte{' '})
+	return ok && !keepsMailboxes(name)
+}
+
+// keepsMailboxes knows programs that put mail into mailboxes, and hand nothing back
+// by SMTP.
+func keepsMailboxes(name []byte) bool {
 	switch string(name) {
-	case "dovecot", "maildrop", "cyrus", "old-cyrus", "procmail", "plesk_virtual":
-		return false
+	case "dovecot", "dovecot-lda", "deliver", "maildrop", "cyrus", "old-cyrus", "cyrdeliver", "procmail", "procmail-wrapper", "plesk_virtual":
+		return true
 	}
-	return true
+	return false
 }
 
 // isHere reports whether a relay is on this machine: name[address]:port or
