@@ -243,6 +243,25 @@ func TestDovecotsOtherProcesses(t *testing.T) {
 	f("", "dovecot", "last message repeated 2 times", "known") // of a syslogd that leaves the host out
 }
 
+func TestCourierOnPlesk(t *testing.T) {
+	f := func(body, want string) {
+		t.Helper()
+		if got := beside("mx1", "pop3d", body); got != want {
+			t.Errorf("%s\n got %s\nwant %s", body, got, want)
+		}
+	}
+	const connect = "IMAP connect from @ [::ffff:192.0.2.4]"
+	f(connect+"INFO: LOGIN, user=anna@example.com, ip=[::ffff:192.0.2.4], protocol=IMAP", "access <anna@example.com> 192.0.2.4")
+	f(connect+"ERR: LOGIN FAILED, ip=[::ffff:192.0.2.4]", "access failed 192.0.2.4")
+	f(connect+"ERR: 1390648707.677664 LOGOUT, user=anna@example.com, ip=[::ffff:192.0.2.4], top=0, retr=0, time=1, maildir=/var/qmail/mailnames/example.com/anna/Maildir", "known")
+	f(connect+"checkmailpasswd: FAILED: anna - short names not allowed from @ [::ffff:192.0.2.4]ERR: LOGIN FAILED, ip=[::ffff:192.0.2.4]", "access failed <anna> 192.0.2.4")
+	f(connect+"checkmailpasswd: FAILED: x from @ [192.0.2.9]INFO: LOGIN, user=anna, ip=[192.0.2.9] - no such user from @ [::ffff:192.0.2.4]ERR: LOGIN FAILED, ip=[::ffff:192.0.2.4]",
+		"access failed <x from @ [192.0.2.9]INFO: LOGIN, user=anna, ip=[192.0.2.9]> 192.0.2.4")
+	f(connect+"checkmailpasswd: FAILED: anna", "access failed 192.0.2.4")
+	f(connect, "known")
+	f("IMAP connect from @ [192.0.2.4", "unknown")
+}
+
 func TestCourierAndCyrus(t *testing.T) {
 	f := func(program, body, want string) {
 		t.Helper()
@@ -255,6 +274,12 @@ func TestCourierAndCyrus(t *testing.T) {
 	f("imapd", "LOGIN FAILED, user=x, ip=[6.6.6.6], ip=[192.0.2.4], port=[255]", "access failed <x, ip=[6.6.6.6]> 192.0.2.4")
 	f("imapd", "LOGOUT, user=x, ip=[::ffff:192.0.2.4], headers=0, body=0", "known")
 	f("imapd", "LOGIN FAILED, what", "unknown")
+	f("imaplogin", "LOGIN FAILED, ip=[::ffff:192.0.2.4]", "access failed 192.0.2.4")
+	f("pop3d", "LOGIN FAILED, ip=[::ffff:192.0.2.4], port=[4242]", "access failed 192.0.2.4")
+	f("pop3d", "ERR: LOGIN FAILED, ip=[::ffff:192.0.2.4], port=4242", "access failed 192.0.2.4")
+	f("pop3d", "INFO: LOGIN, user=anna, ip=[::ffff:192.0.2.4]", "access <anna> 192.0.2.4")
+	f("pop3d", "INFO: hello", "known")
+	f("pop3d", "LOGIN, ip=[::ffff:192.0.2.4]", "unknown")
 	f("timsieved", "badlogin: web4[192.0.2.4] OTP authentication failure", "access failed 192.0.2.4")
 	f("sieve", "badlogin: example.com[192.0.2.4] PLAIN authentication failure", "access failed 192.0.2.4")
 	f("timsieved", "badlogin: h.example [192.0.2.4] plaintext anna SASL(-13): authentication failure: checkpass failed", "access failed <anna> 192.0.2.4")
