@@ -295,6 +295,7 @@ func TestSASLDaemonsAndFilters(t *testing.T) {
 		}
 	}
 	f("plesk_saslauthd", "failed mail authentication attempt for user 'a' (password len=1)' (password len=8)", "login failed <a' (password len=1)>")
+	f("plesk_saslauthd", "failed mail authenticatication attempt for user 'a@example.com' (password len=8)", "login failed <a@example.com>")
 	f("plesk_saslauthd", "No such user 'a@example.com' in mail authorization database", "known")
 	f("saslauthd", "auth_zimbra: sender@example.com auth OK", "known")
 	f("saslauthd", "do_auth         : auth failure: [user=anna] [service=smtp] [realm=x.test] [mech=pam] [reason=PAM auth error]", "login failed <anna>")

@@ -11,9 +11,13 @@ import (
 //
 //	No such user 'U' in mail authorization database
 //	failed mail authentication attempt for user 'U' (password len=8)
+//	failed mail authenticatication attempt for user 'U' (password len=8) (old versions)
 func pleskSaslauthd(b []byte, e *spoor.Event) spoor.LineSort {
-	if rest, ok := bytes.CutPrefix(b, []byte("failed mail authentication attempt for user '")); ok {
-		user := before(rest, "' (password len=")
+	for _, failed := range [...]string{"failed mail authentication attempt for user '", "failed mail authenticatication attempt for user '"} {
+		if !hasAny(b, failed) {
+			continue
+		}
+		user := before(b[len(failed):], "' (password len=")
 		if user == nil {
 			return spoor.LineUnknown
 		}

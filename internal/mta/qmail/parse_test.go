@@ -179,6 +179,7 @@ func TestPlesksHandlers(t *testing.T) {
 	f("/usr/lib64/plesk-9.0/psa-pc-remote", "Message aborted.", "known")
 	f("qmail-queue-handlers", "never seen", "unknown")
 	f("plesk_saslauthd", "failed mail authentication attempt for user 'a@example.com' (password len=10)", "login failed <a@example.com>")
+	f("plesk_saslauthd", "failed mail authenticatication attempt for user 'a@example.com' (password len=10)", "login failed <a@example.com>")
 	f("postfix/smtpd", "connect from unknown[192.0.2.1]", "foreign")
 	f("kernel", "eth0 up", "foreign")
 }

@@ -139,8 +139,10 @@ func quotedUser(b []byte, e *spoor.Event) spoor.LineSort {
 //
 //	plesk_saslauthd[11166]: failed mail authentication attempt for user 'a@example.com' (password len=10)
 func saslauthd(b []byte, e *spoor.Event) spoor.LineSort {
-	if user, ok := after(b, "failed mail authentication attempt for user '"); ok {
-		return quotedUser(user, e)
+	for _, failed := range [...]string{"failed mail authentication attempt for user '", "failed mail authenticatication attempt for user '"} { // the other is of old versions
+		if user, ok := after(b, failed); ok {
+			return quotedUser(user, e)
+		}
 	}
 	return spoor.LineKnown // "No such user" comes with a line as above
 }
