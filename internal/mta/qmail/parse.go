@@ -64,6 +64,8 @@ func (p *Parser) others(l *spoor.Line, program []byte, e *spoor.Event) spoor.Lin
 		return saslauthd(l.Body, e)
 	case string(program) == "vpopmail":
 		return vpopmail(l.Body, e)
+	case bytes.HasPrefix(program, []byte("qmail-scanner")): // a filter
+		return spoor.LineKnown
 	case bytes.HasPrefix(program, []byte("qmail")), bytes.HasPrefix(program, []byte("psa-pc-remote")):
 		return handlers(l, e)
 	case bytes.HasPrefix(l.Program, []byte("/usr/lib")) && bytes.Contains(l.Program, []byte("/plesk-9.0/")):

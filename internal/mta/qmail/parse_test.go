@@ -178,6 +178,7 @@ func TestPlesksHandlers(t *testing.T) {
 	f("/usr/lib64/plesk-9.0/psa-pc-remote", "_mh_fork(): unrecognized status code '5'", "known")
 	f("/usr/lib64/plesk-9.0/psa-pc-remote", "Message aborted.", "known")
 	f("qmail-queue-handlers", "never seen", "unknown")
+	f("qmail-scanner", "Clear:RC:0(192.0.2.4):SA:0(0.0/6.0): 1.681359 3302 a@far.example b@example.com subject", "known")
 	f("plesk_saslauthd", "failed mail authentication attempt for user 'a@example.com' (password len=10)", "login failed <a@example.com>")
 	f("plesk_saslauthd", "failed mail authenticatication attempt for user 'a@example.com' (password len=10)", "login failed <a@example.com>")
 	f("postfix/smtpd", "connect from unknown[192.0.2.1]", "foreign")
