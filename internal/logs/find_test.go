@@ -145,6 +145,8 @@ func TestLogsThatTheMTAWritesItself(t *testing.T) {
 		{"only rejectlog", map[string]string{"var/log/exim4/rejectlog": a}, nil, "/var/log/exim4/rejectlog: rejectlog\n"},
 		{"exicyclog", map[string]string{"x/mainlog": a, "x/mainlog.01": a, "x/mainlog.02.bz2": a}, []string{"/x/mainlog"}, "/x/mainlog: mainlog.02.bz2 mainlog.01 mainlog\n"},
 		{"dates in the names", map[string]string{"x/mainlog-20261122": a, "x/mainlog-20261123": a, "x/rejectlog-20261123": a}, []string{"/x/mainlog", "/x/rejectlog"}, "/x/mainlog: mainlog-20261122 mainlog-20261123\n"},
+		{"dates within the names", map[string]string{"x/main-20261122.log": a, "x/main-20261123.log": a, "x/main-20261121.log.gz": "x", "x/main-old.log": a, "x/reject-20261123.log": a, "x/panic.log": a}, []string{"/x/main-%D.log", "/x/reject-%D.log"}, "/x/main-%D.log: main-20261121.log.gz main-20261122.log main-20261123.log\n"},
+		{"months before the names", map[string]string{"x/exim_202610_mainlog": a, "x/exim_202611_mainlog": a, "x/exim_20261_mainlog": a}, []string{"/x/exim_%M_mainlog"}, "/x/exim_%M_mainlog: exim_202610_mainlog exim_202611_mainlog\n"},
 		{"dates in usual names", map[string]string{"x/mainlog-20261122": a}, []string{"/x/mainlog", "/x/rejectlog", "/x/mainlog"}, "/x/mainlog: mainlog-20261122\n"},
 		{"months in the names", map[string]string{"x/mainlog-202610": a, "x/mainlog-202611": a}, []string{"/x/mainlog"}, "/x/mainlog: mainlog-202610 mainlog-202611\n"},
 		{"postlogd", map[string]string{"srv/log": b, "var/log/syslog": b}, []string{"/srv/log", "relative", "/dev/stdout", "/gone/x"}, "/srv/log: log\n"},

@@ -20,12 +20,13 @@ type rotation struct {
 var extensions = []string{".gz", ".bz2", ".xz", ".zst"}
 
 // rotationOf reads the name of a sibling of base, such as maillog.1,
-// maillog.processed.2.gz, maillog-20261101.xz and mail.log.3.
+// maillog.processed.2.gz, maillog-20261101.xz and mail.log.3; where base has a place
+// for a date, as main-%D.log, of a file with one there, such as main-20261101.log.
 func rotationOf(base, name string) (rotation, bool) {
-	var r rotation
-	rest, ok := strings.CutPrefix(name, base)
+	date, rest, ok := cutBase(base, name)
+	r := rotation{date: date}
 	if !ok || rest == "" {
-		return r, false
+		return r, ok && date != ""
 	}
 	for _, extension := range extensions {
 		if cut, ok := strings.CutSuffix(rest, extension); ok {
@@ -54,6 +55,29 @@ func rotationOf(base, name string) (rotation, bool) {
 		rest = rest[end:]
 	}
 	return r, r.processed || r.number > 0 || len(r.date) >= 8 || isMonth(r.date)
+}
+
+// cutBase takes the name of a log off a file's, with the date in it: %D stands for a
+// day, %M for a month.
+func cutBase(base, name string) (date, rest string, ok bool) {
+	before, after, dated := strings.Cut(base, "%D")
+	length := len("20261101")
+	if !dated {
+		before, after, dated = strings.Cut(base, "%M")
+		length = len("202611")
+	}
+	if rest, ok = strings.CutPrefix(name, before); !ok || !dated {
+		return "", rest, ok
+	}
+	if len(rest) < length {
+		return "", rest, false
+	}
+	if _, ok = number([]byte(rest[:length])); !ok {
+		return "", rest, false
+	}
+	date = rest[:length]
+	rest, ok = strings.CutPrefix(rest[length:], after)
+	return date, rest, ok
 }
 
 // isMonth knows 202611, as Exim names a log of a month (%M of log_file_path).

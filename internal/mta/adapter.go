@@ -116,7 +116,8 @@ type Policies interface {
 // syslog.
 type LogFiler interface {
 	// LogFiles are the paths below the root where the log may be, the likeliest
-	// first. Not all need to be there.
+	// first. Not all need to be there. A file's name may hold %D where each file has
+	// the day, as 20261123, or %M where it has the month.
 	LogFiles() []string
 }
 

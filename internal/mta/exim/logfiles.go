@@ -48,7 +48,7 @@ func (c *Config) logItems() iter.Seq[string] {
 }
 
 // logPatterns are the files in log_file_path, each with %s for the name of the
-// log. The date in a name, %D or %M, comes last and is left out: files with it
+// log. The date in a name, %D or %M, is left out where it comes last: files with it
 // look as if they had been rotated (spec.txt, "Where the logs are written").
 func (c *Config) logPatterns() []string {
 	var patterns []string
@@ -58,7 +58,9 @@ func (c *Config) logPatterns() []string {
 				item = strings.TrimRight(before, "-._")
 			}
 		}
-		if strings.HasPrefix(item, "/") && strings.Count(item, "%") == 1 && strings.Contains(item, "%s") {
+		base := path.Base(item)
+		dates := strings.Count(base, "%D") + strings.Count(base, "%M")
+		if strings.HasPrefix(item, "/") && dates <= 1 && strings.Count(item, "%") == 1+dates && strings.Contains(item, "%s") {
 			patterns = append(patterns, item)
 		}
 	}

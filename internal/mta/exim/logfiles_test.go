@@ -13,6 +13,8 @@ func TestLogFilesFollowTheConfiguration(t *testing.T) {
 		"syslog : /var/log/%slog":           {"/var/log/%slog"},
 		"<; /a/%slog; $spool_directory/%s":  {"/a/%slog", "/var/spool/exim/%s"},
 		"/var/log/exim/%slog-%D":            {"/var/log/exim/%slog"},
+		"/var/log/exim4/%s-%D.log":          {"/var/log/exim4/%s-%D.log"},
+		"/var/log/exim_%M_%slog":            {"/var/log/exim_%M_%slog"},
 		"/var/log/exim/%D/%slog : /b/%slog": {"/b/%slog"},
 		"relative/%slog : /no/name":         {"/var/spool/exim/log/%slog"},
 	} {
