@@ -94,6 +94,9 @@ func TestReceptionsAreRead(t *testing.T) {
 	f(oldStyle+" <= a@b.test H=(x) [192.0.2.7] P=esmtpa A=login:John Doe S=420", "accepted id="+oldStyle+" address=a@b.test client=192.0.2.7 account=John Doe size=420 count=0")
 	f(oldStyle+" <= a@b.test H=(x) [192.0.2.7] U=two words P=esmtp S=420", "accepted id="+oldStyle+" address=a@b.test client=192.0.2.7 size=420 count=0")
 	f(oldStyle+` <= "odd one"@b.test DS H=(x) [192.0.2.7] P=esmtp S=420`, "accepted id="+oldStyle+` address="odd one"@b.test client=192.0.2.7 size=420 count=0`)
+	f(oldStyle+` <= y@shop.test H=(x) [203.0.113.7] P=esmtpsa X=TLS1.3:x:256 CV=yes DN="O=Widgets\, Ltd,CN=client.test" A=tlsauth:O=Widgets\, Ltd,CN=client.test S=432 id=62@b.test`,
+		`accepted id=`+oldStyle+` address=y@shop.test client=203.0.113.7 account=O=Widgets\, Ltd,CN=client.test size=432 count=0 "62@b.test"`)
+	f(oldStyle+" <= y@shop.test H=(x) [203.0.113.7] P=esmtpsa A=plain:x S=1 id=2 S=432 id=62@b.test", "unknown")
 	f(oldStyle+` <= a@b.test H=(x) [192.0.2.7]:5 I=[192.0.2.1]:465 P=esmtpsa X=TLS1.0:x:256 CV=no SNI="b.test" A=plain:a S=420 from <a@b.test> for c@d.test`,
 		"accepted id="+oldStyle+" address=a@b.test client=192.0.2.7 account=a size=420 count=1")
 	f(oldStyle+" <= a@b.test H=(x) [192.0.2.7] P=esmtp", "unknown")

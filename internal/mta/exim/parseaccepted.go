@@ -180,12 +180,14 @@ func (r *reception) readFields(b []byte) bool {
 }
 
 // readAccount reads an authenticator and the login, which may hold blanks, but no
-// field after one. Behind the login may stand what the client gave as AUTH=
-// (+smtp_mailauth), which may hold anything: it ends where the rest is in order.
+// field after one. Of a client's certificate it is a name with fields of its own.
+// Behind the login may stand what the client gave as AUTH= (+smtp_mailauth), which
+// may hold anything: it ends where the rest is in order.
 //
 //	A=dovecot_login:anna@example.com S=735
 //	A=plain:anna@example.com:boss@example.com S=735
 //	A=plain:anna@example.com:x S=1 id=foo@y.test S=287
+//	A=tlsauth:O=Widgets\, Ltd,CN=client.example S=433
 func (r *reception) readAccount(b []byte) bool {
 	word, _, _ := bytes.Cut(b, []byte{' '})
 	given := bytes.Count(word, []byte{':'}) > 1
@@ -222,7 +224,18 @@ func (r *reception) goesOn(all, word []byte, given bool) bool {
 	if given {
 		return !bytes.Contains(all, []byte(") ["))
 	}
-	return bytes.IndexByte(word, '=') < 0
+	return !isField(word)
+}
+
+// isField reports whether a word begins as a field does: NAME=.
+func isField(word []byte) bool {
+	name := bytes.IndexByte(word, '=')
+	for _, c := range word[:max(name, 0)] {
+		if !isNameByte(c) {
+			return false
+		}
+	}
+	return name >= 0
 }
 
 // readField reads the field at the start of b and returns what follows it.
