@@ -196,6 +196,17 @@ func TestAnAliasThatSendsOutIsTheSourceOfWhatComesFromOutside(t *testing.T) {
 	}
 }
 
+// A client wrote to three addresses here that send mail on, and one of the receivers refuses it.
+func TestABounceIsOfTheAliasWhoseMailWasRefused(t *testing.T) {
+	p := newTape().client("4A", "203.0.113.66", "").queued("4A", "x@far.test", 3).
+		to("4A", "me@else.test", "sent", "for=loop@here.test").to("4A", "gone@else.test", "bounced", "for=old@here.test").
+		to("4A", "you@else.test", "sent", "for=sales@here.test").
+		named("5B", "<b>").queued("5B", "", 1).notification().removed("4A").to("5B", "x@far.test", "sent").removed("5B")
+	found := p.sources(t)
+	wantFigures(t, found, "forward:old@here.test", "1 messages 3 recipients 2 delivered 1 failed 0 deferrals 0 waiting")
+	wantFigures(t, found, "bounce:old@here.test", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
+}
+
 func TestWhatAMailboxForwardsIsAMessageOfItsOwn(t *testing.T) {
 	p := newTape().client("4A", "203.0.113.66", "").named("4A", "<1>").queued("4A", "x@far.test", 1).
 		named("5B", "<1>").queued("5B", "x@far.test", 1).to("4A", "jane@here.test", "sent", "local", "next=5B").removed("4A").

@@ -65,7 +65,8 @@ func (j *Journal) idle(b *spoor.Block, r *recipient, e *spoor.Event) {
 }
 
 // direction notes whether a message goes out, and whether an alias here sends it
-// out: then that is what the mail comes from.
+// out: then that is what the mail comes from. Of several it is the one whose mail
+// was refused, of which a bounce speaks, else the first.
 func (j *Journal) direction(f *flight, r *recipient, e *spoor.Event) {
 	switch {
 	case e.Channel == spoor.ChannelUndecided && r.domain != 0 && !j.serves(r.domain): // put off or failed before a way was chosen
@@ -78,7 +79,7 @@ func (j *Journal) direction(f *flight, r *recipient, e *spoor.Event) {
 	_, domain := spoor.AddressHash(e.Parent)
 	if domain == 0 || !j.serves(j.domains.number(domain, e.Parent)) || spoor.IsReturnPath(e.Parent) {
 		f.direct = true
-	} else if f.alias == "" {
+	} else if f.alias == "" || e.Kind == spoor.EventFailed {
 		f.alias = string(e.Parent)
 	}
 }
