@@ -117,8 +117,9 @@ func (r *reader) origin() spoor.Hop {
 	return hop
 }
 
-// forwarded adds the alias that sends on what came from outside. The spool keeps
-// the address that was written; where it went to stands in the message's log:
+// forwarded adds the alias that sends on what came from outside: of several the first
+// whose mail still waits. The spool keeps the address that was written; where it went
+// to stands in the message's log:
 //
 //	2026-11-23 10:38:03 owner@bigmail.test <admin@shop.example.com> R=rest T=to_defer defer (-44) …
 func (r *reader) forwarded(s slot) {
@@ -127,13 +128,21 @@ func (r *reader) forwarded(s slot) {
 		if err != nil && len(data) == 0 {
 			continue
 		}
+		alias, record := "", ""
 		for line := range strings.Lines(string(data)) {
-			if from, ok := r.forwarder(line); ok {
-				r.message.Trail.Hops = append(r.message.Trail.Hops, spoor.Hop{
-					Via: spoor.ViaForward, UID: -1, PID: -1, Address: r.conf.nameOf(from), Record: strings.TrimSpace(line)[:min(len(strings.TrimSpace(line)), mta.MaxReason)],
-				})
-				return
+			from, ok := r.forwarder(line)
+			waits := ok && !r.done[from]
+			if waits || ok && alias == "" {
+				alias, record = from, strings.TrimSpace(line)
 			}
+			if waits {
+				break
+			}
+		}
+		if alias != "" {
+			r.message.Trail.Hops = append(r.message.Trail.Hops, spoor.Hop{
+				Via: spoor.ViaForward, UID: -1, PID: -1, Address: r.conf.nameOf(alias), Record: record[:min(len(record), mta.MaxReason)],
+			})
 		}
 		return
 	}

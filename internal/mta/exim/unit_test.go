@@ -239,6 +239,22 @@ func TestAForwardIsInTheLogOfTheMessage(t *testing.T) {
 	f("", plain)
 }
 
+// Three addresses here send a message on; the receivers of two have answered.
+func TestAForwardIsOfTheAliasThatStillWaits(t *testing.T) {
+	const log = "2026-11-27 18:01:42 someone@ok.test <fwd@example.com>: remote_smtp transport succeeded\n" +
+		"2026-11-27 18:01:42 someone@rej.test <old@example.com> R=sinks T=remote_smtp H=198.51.100.9 [198.51.100.9]: SMTP error from remote mail server after RCPT TO:<someone@rej.test>: 550 5.1.1\n" +
+		"2026-11-27 18:01:42 someone@slow.test <sales@example.com> R=sinks T=remote_smtp defer (-44) H=198.51.100.9 [198.51.100.9]: SMTP error from remote mail server after RCPT TO:<someone@slow.test>: 450 4.2.0\n"
+	m, _ := one(t, map[string]string{
+		"input/" + idOfOne + "-H": spoolFile(idOfOne, overNetwork, "YN old@example.com\nNN fwd@example.com\n", []string{"fwd@example.com", "old@example.com", "sales@example.com"}, receivedBy(idOfOne)),
+		"input/" + idOfOne + "-D": idOfOne + "-D\nbody\n",
+		"msglog/" + idOfOne:       log,
+		"etc/exim4/exim4.conf":    "primary_hostname = mx1.example.com\ndomainlist local = example.com\nspool_directory = /var/spool/exim4\n",
+	})
+	if got, want := trail(m), "forward sales@example.com, network 192.0.2.7"; got != want {
+		t.Errorf("trail %q, want %q", got, want)
+	}
+}
+
 func TestTheConfiguration(t *testing.T) {
 	f := func(files map[string]string, check func(c Config) bool) {
 		t.Helper()
