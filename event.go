@@ -151,7 +151,7 @@ type Event struct {
 	Time   Stamp
 	Clock  Stamp  // when ID was given, by the clock that the ID itself carries; proves year and zone; zero where it carries none
 	Origin uint64 // tells hosts and instances of the MTA apart, which use the same IDs; see InstanceBits; 0 where the parser sets none
-	Key    uint64 // of ID: tells the messages of one MTA apart; 0 where the parser sets none
+	Key    uint64 // of ID: tells the messages of one MTA apart; of a failed login, of its line, where each is written twice; 0 where the parser sets none
 	Hash   uint64 // AddressHash of Address, or 0
 	Domain uint64 // likewise
 

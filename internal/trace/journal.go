@@ -55,6 +55,7 @@ type Journal struct {
 	sweepAt     int
 	foretold    []foretold
 	redirects   []redirect
+	twins       [maxTwins]uint64 // keys of lines whose second copy is to come
 	replies     []reply
 	proxies     bool // a filter before the queue was met
 	keep        bool // flights are not used again: somebody holds them

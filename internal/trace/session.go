@@ -85,6 +85,9 @@ func (j *Journal) session(b *spoor.Block, e *spoor.Event) {
 			j.sessions.open(client, b, e)
 		}
 	case spoor.EventLoginFailed:
+		if e.Key != 0 && j.isTwin(e.Key) {
+			return
+		}
 		j.failLogin(e)
 		j.sessions.dropConnect(client, e)
 	case spoor.EventLogin:
@@ -222,6 +225,21 @@ func (j *Journal) login(client netip.Addr, b *spoor.Block, e *spoor.Event) {
 		one.domain = j.domains.number(domain, name)
 	}
 }
+
+// isTwin reports whether a line that is written twice is the second one. Whoever tries
+// again in the same second gets two more.
+func (j *Journal) isTwin(key uint64) bool {
+	first := &j.twins[key&(maxTwins-1)]
+	if *first == key {
+		*first = 0
+		return true
+	}
+	*first = key
+	return false
+}
+
+// maxTwins bounds the lines that wait for their second, by the low bits of the key.
+const maxTwins = 1 << 6
 
 // failLogin counts a failed login. Attackers make up names without end, so only
 // so many are told apart, and none that is no account.

@@ -279,3 +279,13 @@ func TestTheLedgerCountsWhatItIsGiven(t *testing.T) {
 		t.Errorf("samples %d, evidence %v", len(got.Samples), got.Evidence)
 	}
 }
+
+func TestAFailedLoginThatIsWrittenTwiceCountsOnce(t *testing.T) {
+	p := newTape().client("4A", "198.51.100.7", "anna@here.test").queued("4A", "anna@here.test", 1).removed("4A")
+	for _, key := range []uint64{7, 7, 9, 7 + maxTwins, 9, 7 + maxTwins, 5, 5, 5, 5, 0, 0} {
+		p.add(spoor.Event{Kind: spoor.EventLoginFailed, Key: key, Address: []byte("anna@here.test"), Client: []byte("203.0.113.7"), UID: -1, PID: 1})
+	}
+	if h := p.sources(t)["account:anna@here.test"].History; h == nil || h.FailedLogins != 7 {
+		t.Errorf("%+v", h)
+	}
+}

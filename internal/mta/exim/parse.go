@@ -2,6 +2,7 @@ package exim
 
 import (
 	"bytes"
+	"time"
 
 	"spoor"
 	"spoor/internal/mta"
@@ -60,7 +61,21 @@ func (p *Parser) Parse(l *spoor.Line, e *spoor.Event) spoor.LineSort {
 	if isDump(l.Text) && len(l.Program) == 0 && l.Time == 0 {
 		return spoor.LineKnown
 	}
-	return p.session(b, e)
+	sort := p.session(b, e)
+	if e.Kind == spoor.EventLoginFailed && len(l.Program) > 0 {
+		e.Key = twinKey(l, e)
+	}
+	return sort
+}
+
+// twinKey tells the line of a refusal by: through syslog Exim writes each twice, for
+// mainlog and for rejectlog (syslog_duplication), in one second of one process.
+func twinKey(l *spoor.Line, e *spoor.Event) uint64 {
+	key := spoor.IDHash(l.Body) ^ uint64(e.PID)
+	if !isStamp(l.Body) { // syslog_timestamp is off
+		key ^= uint64(l.Time.Sub(0) / time.Second)
+	}
+	return max(key, 1)
 }
 
 // isExim knows the names under which Exim logs: exim, exim4, exim-in.

@@ -195,3 +195,29 @@ func TestTheOwnerOfAConnectionIsRead(t *testing.T) {
 	f("H=localhost A=127.0.0.1 P=35036 U=shop ID=1001 S=shop U=victim", "known")
 	f("H=localhost A=127.0.0.1 P=35036 U=shop ID=1001 S=shop ID=1002", "known")
 }
+
+// Exim 4.96 through syslog: each refusal is written for mainlog and for rejectlog.
+func TestTheTwoLinesOfAFailedLoginHaveOneKey(t *testing.T) {
+	const failed = "plain_server authenticator failed for (client.example) [203.0.113.8]:37127: 535 Incorrect authentication data (set_id=anna@shop.test)"
+	key := func(pid int, text string, program string) uint64 {
+		t.Helper()
+		l, e := spoor.Line{Program: []byte(program), PID: pid, Body: []byte(text), Time: 1_000_100}, spoor.Event{}
+		if sort := NewParser().Parse(&l, &e); sort != spoor.LineEvent || e.Kind != spoor.EventLoginFailed {
+			t.Fatalf("%s: %s %s", text, sort, e.Kind)
+		}
+		return e.Key
+	}
+	first := key(24976, "2026-11-27 18:20:16.855 [24976] "+failed, "exim")
+	if again := key(24976, "2026-11-27 18:20:16.855 [24976] "+failed, "exim"); first == 0 || again != first {
+		t.Errorf("keys %x and %x", first, again)
+	}
+	if other := key(24976, "2026-11-27 18:20:17.100 [24976] "+failed, "exim"); other == first {
+		t.Error("a later login has the same key")
+	}
+	if bare := key(24976, failed, "exim"); bare == key(24977, failed, "exim") || bare == 0 {
+		t.Error("the logins of two processes have one key")
+	}
+	if file := key(0, "2026-11-27 18:20:16 "+failed, ""); file != 0 {
+		t.Errorf("a line of Exim's own file has the key %x", file)
+	}
+}
