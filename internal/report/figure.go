@@ -37,6 +37,19 @@ func percent(f float64) string {
 	return strconv.Itoa(int(math.Floor(clamp(f)*100+1e-9))) + "%"
 }
 
+// shareOf rounds n of a total to whole percents, as the reasons of a verdict do, but
+// calls nothing none or all that is not.
+func shareOf(n, of int) string {
+	switch share := float64(n) / float64(of); {
+	case share > 0 && share < 0.005:
+		return "under 1%"
+	case share < 1 && share >= 0.995:
+		return "over 99%"
+	default:
+		return fmt.Sprintf("%.0f%%", 100*share)
+	}
+}
+
 func clamp(f float64) float64 {
 	if math.IsNaN(f) {
 		return 0

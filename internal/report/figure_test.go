@@ -21,6 +21,11 @@ func TestFiguresForAPerson(t *testing.T) {
 	f(plural(1, "message"), "1 message")
 	f(plural(1200, "message"), "1,200 messages")
 
+	f(shareOf(8, 58), "14%")
+	f(shareOf(0, 58), "0%")
+	f(shareOf(58, 58), "100%")
+	f(shareOf(1, 1000), "under 1%")
+	f(shareOf(999, 1000), "over 99%")
 	f(percent(1), "100%")
 	f(percent(0.999), "99%")
 	f(percent(0.29), "29%")

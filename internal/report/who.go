@@ -194,9 +194,5 @@ func (w *Who) shareOfQueue(n int) string {
 	if w.Queue.Messages == 0 || n > w.Queue.Messages {
 		return plural(n, "message")
 	}
-	part := percent(float64(n) / float64(w.Queue.Messages))
-	if part == "0%" && n > 0 {
-		part = "under 1%"
-	}
-	return count(n) + " of " + plural(w.Queue.Messages, "message") + " (" + part + ")"
+	return count(n) + " of " + plural(w.Queue.Messages, "message") + " (" + shareOf(n, w.Queue.Messages) + ")"
 }
