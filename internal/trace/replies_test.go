@@ -61,6 +61,13 @@ func TestSeveralMailboxesThatAnswerOneSenderAreToldApartInNumber(t *testing.T) {
 	}
 }
 
+// Sender rewriting makes the recipient of a reply an address that Postfix turns back.
+func TestAReplyIsKnownByTheRecipientThatItWasWrittenTo(t *testing.T) {
+	p := strangers().answered("jane@here.test", "SRS0=hWVV=JQ=far.test=x@srs.here.test").byMailSystem("5B").
+		to("5B", "x@far.test", "sent", "for=SRS0=hWVV=JQ=far.test=x@srs.here.test").removed("5B")
+	wantFigures(t, p.sources(t), "bounce:jane@here.test", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
+}
+
 func TestOnlyDovecotsOwnMessageToThatRecipientIsAReply(t *testing.T) {
 	const one = "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting"
 	to := func(p *tape, address string) *tape { return p.to("5B", address, "sent").removed("5B") }

@@ -21,7 +21,7 @@ func (j *Journal) reported(b *spoor.Block, e *spoor.Event) {
 	}
 	j.direction(f, r, e)
 	if f.mayReply {
-		j.replyTo(f, hash)
+		j.replyTo(f, writtenTo(e, hash))
 	}
 	switch e.Kind {
 	case spoor.EventDelivered:
@@ -62,6 +62,15 @@ func (j *Journal) idle(b *spoor.Block, r *recipient, e *spoor.Event) {
 		r.state, r.answer = waiting, spoor.AnswerNoConnection
 		r.place, r.reason = b.Place(e), j.reasons.number(e)
 	}
+}
+
+// writtenTo is the hash of the recipient as the message came with it. hash is that of
+// the one that is delivered to.
+func writtenTo(e *spoor.Event, hash uint64) uint64 {
+	if len(e.Parent) > 0 {
+		hash, _ = spoor.AddressHash(e.Parent)
+	}
+	return hash
 }
 
 // direction notes whether a message goes out, and whether an alias here sends it
