@@ -46,6 +46,7 @@ type flight struct {
 	mayReply   bool // a mailbox may have sent it by itself, as an answer
 	replied    bool // one has
 	direct     bool // a recipient elsewhere was written on it
+	renamed    bool // alias and direct are of what it was before: its own recipients are what they stand for
 	answers    bool // it may be an automatic reply: the name of its source is not known yet
 
 	book        *book

@@ -89,7 +89,9 @@ func (j *Journal) passed(f *flight, e *spoor.Event) bool {
 		past := pastOf(f)
 		j.goOnFrom(next, &past)
 	}
-	next.alias, next.direct = f.alias, f.direct
+	if f.remote {
+		next.alias, next.direct, next.renamed = f.alias, f.direct, true
+	}
 	return true
 }
 

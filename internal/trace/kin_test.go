@@ -207,6 +207,39 @@ func TestABounceIsOfTheAliasWhoseMailWasRefused(t *testing.T) {
 	wantFigures(t, found, "bounce:old@here.test", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
 }
 
+// The instance that sends the mail on, or a filter's way back, has only the recipients
+// that the alias stands for.
+func TestAnAliasIsTheSourceInTheNextInstanceToo(t *testing.T) {
+	in := func() *tape {
+		return newTape().client("4A", "203.0.113.66", "").named("4A", "<1>").queued("4A", "x@far.test", 1).
+			client("5B", "127.0.0.1", "").named("5B", "<1>").queued("5B", "x@far.test", 1)
+	}
+	handed := func(p *tape, more ...string) *tape {
+		return p.to("4A", "me@else.test", "sent", append(more, "next=5B", "passed")...).removed("4A")
+	}
+	const one = "1 messages 1 recipients 0 delivered 0 failed 1 deferrals 1 waiting"
+	for name, p := range map[string]*tape{
+		"in order":               handed(in(), "for=sales@here.test").to("5B", "me@else.test", "deferred"),
+		"the second one is fast": handed(in().to("5B", "me@else.test", "deferred"), "for=sales@here.test"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			found := p.sources(t)
+			wantFigures(t, found, "forward:sales@here.test", one)
+			wantFigures(t, found, "network:203.0.113.66", "nothing")
+		})
+	}
+	wantFigures(t, handed(in()).to("5B", "me@else.test", "deferred").sources(t), "network:203.0.113.66", one)
+
+	// where the second one looks the alias up, its delivery may be told of first
+	filtered := func(p *tape) *tape { return p.to("4A", "sales@here.test", "sent", "next=5B", "passed").removed("4A") }
+	expanded := func(p *tape) *tape { return p.to("5B", "me@else.test", "deferred", "for=sales@here.test") }
+	for _, p := range []*tape{expanded(filtered(in())), filtered(expanded(in()))} {
+		if found := p.sources(t)["forward:sales@here.test"]; found.History.Waiting != 1 {
+			t.Errorf("%+v", found.History)
+		}
+	}
+}
+
 func TestWhatAMailboxForwardsIsAMessageOfItsOwn(t *testing.T) {
 	p := newTape().client("4A", "203.0.113.66", "").named("4A", "<1>").queued("4A", "x@far.test", 1).
 		named("5B", "<1>").queued("5B", "x@far.test", 1).to("4A", "jane@here.test", "sent", "local", "next=5B").removed("4A").

@@ -85,6 +85,9 @@ func (j *Journal) direction(f *flight, r *recipient, e *spoor.Event) {
 		return
 	}
 	f.remote = true
+	if f.renamed {
+		return
+	}
 	_, domain := spoor.AddressHash(e.Parent)
 	if domain == 0 || !j.serves(j.domains.number(domain, e.Parent)) || spoor.IsReturnPath(e.Parent) {
 		f.direct = true

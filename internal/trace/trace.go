@@ -136,6 +136,8 @@ func (t *Tracer) follow(m *spoor.Message, r ruling) ruling {
 		return r
 	case f.redirected, f.replied:
 		return ruling{source: f.book.named(), uid: -1, confidence: float64(f.sure) / 100, cause: f.cause, proof: r.proof, flight: f}
+	case (f.goesOn || r.source.Kind == spoor.KindNetwork) && f.alias != "" && f.forwards():
+		return ruling{source: f.source(t.journal), uid: -1, confidence: sureFolder, cause: f.book.named(), proof: r.proof, flight: f}
 	case (f.goesOn || f.proxied) && f.book != nil && f.book.source != r.source,
 		r.source.Kind == spoor.KindUnknown && f.traced && f.book != nil && f.book.source.Kind != spoor.KindUnknown: // a damaged file, or a header without its first line
 		return ruling{source: f.source(t.journal), uid: int(f.book.uid), confidence: float64(f.sure) / 100, proof: r.proof, flight: f}
@@ -148,8 +150,6 @@ func (t *Tracer) follow(m *spoor.Message, r ruling) ruling {
 		}
 		by.confidence = float64(f.sure) / 100
 		return by
-	case r.source.Kind == spoor.KindNetwork && f.alias != "" && f.forwards():
-		return ruling{source: f.source(t.journal), uid: -1, confidence: sureFolder, cause: r.source, proof: r.proof, flight: f}
 	}
 	return r
 }
