@@ -113,7 +113,7 @@ func TestRecipientsOfLocalMailAreBehindTheContent(t *testing.T) {
 
 func TestRecordsThatAreNoLongerValidAreSkipped(t *testing.T) {
 	envelope := record(recTime, "1795428417 0") + record('W', "1795428999 0") + record(recPadding, "old@b.test") +
-		record(recFrom, "a@b.test") + record('>', "elsewhere@x.test") + record('/', "cancelled@x.test") + record('K', "") + record(recRecipient, "c@d.test")
+		record(recFrom, "a@b.test") + record('/', "cancelled@x.test") + record('K', "") + record(recRecipient, "c@d.test")
 	m, reason := one(t, map[string]string{"hold/4FA8DC0101": queueFile(envelope, smtpReceived+tail, "")})
 	if reason != "" || m.Recipients.Len() != 1 || m.Sender != "a@b.test" || !m.Held {
 		t.Errorf("%d recipients, from %q, held %v, %q", m.Recipients.Len(), m.Sender, m.Held, reason)
@@ -146,5 +146,18 @@ func TestFindTellsWhatIsWrong(t *testing.T) {
 	}
 	if _, err := q.Content("4FA8DC0102"); err == nil {
 		t.Error("a damaged file has a content")
+	}
+}
+
+// As cleanup(8) writes it for REDIRECT of header_checks(5).
+func TestARedirectedMessageHasOneRecipient(t *testing.T) {
+	m, reason := one(t, map[string]string{"deferred/4/4FA8DC0101": queueFile(from("a@b.test", "c@d.test"), smtpReceived+tail,
+		record(recRedirect, "abuse@example.com")+record(recRecipient, "e@d.test"))})
+	var addresses []string
+	for one := range m.Recipients.All() {
+		addresses = append(addresses, one.Address)
+	}
+	if reason != "" || len(addresses) != 1 || addresses[0] != "abuse@example.com" || m.Outbound || !m.Inbound {
+		t.Errorf("%v, outbound %v, %q", addresses, m.Outbound, reason)
 	}
 }

@@ -102,6 +102,9 @@ func (r *reader) envelope(end byte) (reason string) {
 		case kind == 0:
 			return gapCut
 		case kind == end:
+			if end == recEnd {
+				r.redirected()
+			}
 			return ""
 		}
 		switch kind {
@@ -113,6 +116,8 @@ func (r *reader) envelope(end byte) (reason string) {
 			m.Sender, m.HasEnvelope = string(value), true
 		case recAttribute:
 			r.attributes.set(value, &r.text)
+		case recRedirect:
+			r.redirect = append(r.redirect[:0], value...)
 		case recRecipient, recDone:
 			r.recipient(kind == recDone, value)
 		case 'O':
@@ -121,6 +126,19 @@ func (r *reader) envelope(end byte) (reason string) {
 			return gapOrder
 		}
 	}
+}
+
+// redirected puts the recipient to whom a policy has redirected the message in the
+// place of all others, as qmgr(8) does (qmgr_message_resolve()).
+func (r *reader) redirected() {
+	if len(r.redirect) == 0 || r.asWritten {
+		return
+	}
+	m := &r.message
+	done := m.Recipients.Len() > 0 && m.Recipients.Done() == m.Recipients.Len()
+	m.Recipients.Reset()
+	m.Inbound, m.Outbound, r.alias = false, false, ""
+	r.recipient(done, r.redirect)
 }
 
 // recipient adds an envelope recipient, and notes whether an alias of this

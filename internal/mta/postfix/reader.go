@@ -45,6 +45,8 @@ type reader struct {
 	text       []byte // values of attributes, of this message
 	content    []byte // start of the content as lines
 	original   []byte // of the next recipient
+	redirect   []byte // a policy sends the message there instead
+	asWritten  bool   // whatever a policy says of that
 	alias      string // the first address here that was replaced by one elsewhere
 	direct     bool   // a recipient elsewhere that was written as such
 	domain     []byte
@@ -106,6 +108,7 @@ func (r *reader) clear(state spoor.State) {
 	r.attributes.reset()
 	r.sizes = sizes{}
 	r.text, r.content, r.original = r.text[:0], r.content[:0], r.original[:0]
+	r.redirect = r.redirect[:0]
 	r.alias, r.direct = "", false
 }
 

@@ -17,6 +17,7 @@ const (
 	recDone      = 'D' // recipient that needs no more
 	recRecipient = 'R' // recipient
 	recAttribute = 'A' // name=value
+	recRedirect  = '>' // the recipient in place of all others
 	recMessage   = 'M' // the content begins
 	recPartLine  = 'L' // a line that the next record continues
 	recLine      = 'N' // a line of the content

@@ -31,7 +31,7 @@ func writePostqueue(queue mta.Queue, w io.Writer) error {
 	var gaps spoor.Gaps
 	out := bufio.NewWriterSize(w, 1<<16)
 	r := newReader(q, mta.Want{Addresses: true}, &gaps)
-	r.bounces = map[string]bool{}
+	r.bounces, r.asWritten = map[string]bool{}, true
 	for i, dir := range q.dirs {
 		for _, state := range showqOrder {
 			l := &listing{queue: q, gaps: &gaps}
