@@ -149,6 +149,30 @@ func TestFindTellsWhatIsWrong(t *testing.T) {
 	}
 }
 
+// As cleanup(8) of Postfix 3.10 writes them: always_bcc and header_checks with BCC.
+func TestACopyThatAPolicyAddsIsNeitherRelayedNorWrittenByTheClient(t *testing.T) {
+	const asked, never = "dsn_orig_rcpt=rfc822;sales@example.com", "notify_flags=1"
+	archive := record(recAttribute, never) + record('O', "archive@far.test") + record(recRecipient, "archive@far.test")
+	envelope := func(recipient string) string {
+		return record(recTime, "1795428417 0") + record(recAttribute, "client_address=192.0.2.7") + record(recFrom, "a@b.test") +
+			record(recAttribute, asked) + record('O', "sales@example.com") + record(recRecipient, recipient)
+	}
+	m, _ := one(t, map[string]string{"deferred/4/4FA8DC0101": queueFile(envelope("me@else.test"), smtpReceived+tail, archive)})
+	if hop := m.Trail.Hops[0]; hop.Via != spoor.ViaForward || m.Recipients.Len() != 2 || !m.Outbound {
+		t.Errorf("%+v, want a forward; %d recipients", hop, m.Recipients.Len())
+	}
+	m, _ = one(t, map[string]string{"deferred/4/4FA8DC0101": queueFile(envelope("jane@example.com"), smtpReceived+tail, archive)})
+	if hop := m.Trail.Hops[0]; hop.Via != spoor.ViaNetwork || m.Outbound || !m.Inbound || m.Recipients.Len() != 2 {
+		t.Errorf("%+v, outbound %v, inbound %v", hop, m.Outbound, m.Inbound)
+	}
+	// a client that wants no notification relays all the same
+	wanted := record(recAttribute, "dsn_orig_rcpt=rfc822;c@d.test") + record(recAttribute, never) + record('O', "c@d.test") + record(recRecipient, "c@d.test")
+	m, _ = one(t, map[string]string{"deferred/4/4FA8DC0101": queueFile(envelope("me@else.test")+wanted, smtpReceived+tail, "")})
+	if hop := m.Trail.Hops[0]; hop.Via != spoor.ViaNetwork || !m.Outbound {
+		t.Errorf("%+v, want a client", hop)
+	}
+}
+
 // As cleanup(8) writes it for REDIRECT of header_checks(5).
 func TestARedirectedMessageHasOneRecipient(t *testing.T) {
 	m, reason := one(t, map[string]string{"deferred/4/4FA8DC0101": queueFile(from("a@b.test", "c@d.test"), smtpReceived+tail,

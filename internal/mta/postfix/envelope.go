@@ -116,6 +116,8 @@ func (r *reader) envelope(end byte) (reason string) {
 			m.Sender, m.HasEnvelope = string(value), true
 		case recAttribute:
 			r.attributes.set(value, &r.text)
+			r.silent = r.silent || string(value) == "notify_flags=1" // DSN_NOTIFY_NEVER (dsn_mask.h)
+			r.requested = r.requested || starts(value, "dsn_orig_rcpt=")
 		case recRedirect:
 			r.redirect = append(r.redirect[:0], value...)
 		case recRecipient, recDone:
@@ -142,13 +144,17 @@ func (r *reader) redirected() {
 }
 
 // recipient adds an envelope recipient, and notes whether an alias of this
-// server made it.
+// server made it. That of a copy (always_bcc and its like) says nothing of the message:
+// cleanup(8) adds it with NOTIFY=NEVER, and without the original recipient that smtpd(8)
+// records of each that a client names.
 func (r *reader) recipient(done bool, address []byte) {
 	m := &r.message
-	channel := spoor.ChannelRemote
-	if r.serves(address) {
-		channel, m.Inbound = spoor.ChannelLocal, true
-	} else {
+	channel, isCopy := spoor.ChannelRemote, r.silent && !r.requested
+	r.silent, r.requested = false, false
+	switch {
+	case r.serves(address):
+		channel, m.Inbound = spoor.ChannelLocal, m.Inbound || !isCopy
+	case !isCopy:
 		m.Outbound = true
 		if len(r.original) == 0 || bytes.Equal(r.original, address) || !r.serves(r.original) || spoor.IsReturnPath(r.original) {
 			r.direct = true

@@ -45,6 +45,8 @@ type reader struct {
 	text       []byte // values of attributes, of this message
 	content    []byte // start of the content as lines
 	original   []byte // of the next recipient
+	silent     bool   // nobody is told of the fate of the next recipient
+	requested  bool   // a client has written the next recipient, or what it stands for
 	redirect   []byte // a policy sends the message there instead
 	asWritten  bool   // whatever a policy says of that
 	alias      string // the first address here that was replaced by one elsewhere
@@ -109,7 +111,7 @@ func (r *reader) clear(state spoor.State) {
 	r.sizes = sizes{}
 	r.text, r.content, r.original = r.text[:0], r.content[:0], r.original[:0]
 	r.redirect = r.redirect[:0]
-	r.alias, r.direct = "", false
+	r.alias, r.direct, r.silent, r.requested = "", false, false, false
 }
 
 func (r *reader) readFile(s slot, file host.File) (*spoor.Message, bool) {
