@@ -201,7 +201,12 @@ func (s *server) facts() trace.Facts {
 	if q, ok := s.queue.(mta.Realms); ok {
 		realm = q.Realm()
 	}
+	var copies []string
+	if q, ok := s.queue.(mta.Copiers); ok {
+		copies = q.Copies()
+	}
 	return trace.Facts{
+		Copies:       copies,
 		Owner:        s.owner,
 		UID:          s.uidOf,
 		PrimaryGroup: func(gid int) []int { return groups[gid] },

@@ -98,6 +98,13 @@ type Realms interface {
 	Realm() string
 }
 
+// Copiers is implemented by queues whose MTA may send copies of what passes to
+// addresses of its configuration.
+type Copiers interface {
+	// Copies are those addresses, as far as they are known.
+	Copies() []string
+}
+
 // Filters is implemented by queues whose MTA runs content filters under users of
 // their own, which hand messages back.
 type Filters interface {

@@ -40,8 +40,9 @@ type Journal struct {
 	users     map[int32]*book
 	domains   interner
 	reasons   reasons
-	served    []servedHere   // by the number of the domain
-	failed    map[string]int // logins that failed, by account
+	served    []servedHere    // by the number of the domain
+	copies    map[uint64]bool // hashes of the addresses to which the MTA sends copies of what passes
+	failed    map[string]int  // logins that failed, by account
 
 	announced   map[uint64]*origin // bounces and forwards that have not come yet, by key
 	leaving     []departure        // messages that have left, oldest first
@@ -77,8 +78,12 @@ func (t *Tracer) NewJournal() *Journal {
 		envelopes: make([]envelope, maxEnvelopes), logins: map[netip.Addr]*logins{},
 		books: map[spoor.Source]*book{}, accounts: map[string]*book{},
 		users: map[int32]*book{}, failed: map[string]int{},
-		announced: map[uint64]*origin{}, mailboxes: map[uint64]opened{},
+		copies: map[uint64]bool{}, announced: map[uint64]*origin{}, mailboxes: map[uint64]opened{},
 		past: make([]pastOrigin, maxNamed), foretold: make([]foretold, maxForetold), redirects: make([]redirect, maxRedirects), invocations: make([]invocation, maxInvocations), sweepAt: firstSweep,
+	}
+	for _, address := range t.facts.Copies {
+		hash, _ := spoor.AddressHash([]byte(address))
+		j.copies[hash] = true
 	}
 	j.attempts.grow()
 	j.sessions.init()

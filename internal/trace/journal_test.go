@@ -70,7 +70,12 @@ func (p *tape) bounce(id string, qp int) *tape {
 // sources joins the tape, without a queue, and returns what came of it.
 func (p *tape) sources(t *testing.T) map[string]spoor.Traffic {
 	t.Helper()
-	tracer := New(testFacts())
+	return p.sourcesBy(t, testFacts())
+}
+
+func (p *tape) sourcesBy(t *testing.T, facts Facts) map[string]spoor.Traffic {
+	t.Helper()
+	tracer := New(facts)
 	j := tracer.NewJournal()
 	if err := j.Add(&spoor.Block{FirstLine: 1, Events: p.events}); err != nil {
 		t.Fatal(err)

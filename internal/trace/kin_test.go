@@ -240,6 +240,21 @@ func TestAnAliasIsTheSourceInTheNextInstanceToo(t *testing.T) {
 	}
 }
 
+func TestACopyForAnArchiveIsNotWhatAClientRelays(t *testing.T) {
+	facts := testFacts()
+	facts.Copies = []string{"archive@far.test"}
+	p := newTape().client("4A", "203.0.113.66", "").queued("4A", "x@far.test", 2).
+		to("4A", "me@else.test", "sent", "for=sales@here.test").to("4A", "archive@far.test", "sent").removed("4A").
+		client("5B", "203.0.113.67", "").queued("5B", "x@far.test", 2).
+		to("5B", "jane@here.test", "sent", "local").to("5B", "archive@far.test", "sent").removed("5B")
+	found := p.sourcesBy(t, facts)
+	wantFigures(t, found, "forward:sales@here.test", "1 messages 2 recipients 2 delivered 0 failed 0 deferrals 0 waiting")
+	wantFigures(t, found, "network:203.0.113.67", "1 messages 2 recipients 2 delivered 0 failed 0 deferrals 0 waiting")
+	if n := found["network:203.0.113.67"].History.Remote; n != 0 {
+		t.Errorf("%d messages went out", n)
+	}
+}
+
 func TestWhatAMailboxForwardsIsAMessageOfItsOwn(t *testing.T) {
 	p := newTape().client("4A", "203.0.113.66", "").named("4A", "<1>").queued("4A", "x@far.test", 1).
 		named("5B", "<1>").queued("5B", "x@far.test", 1).to("4A", "jane@here.test", "sent", "local", "next=5B").removed("4A").

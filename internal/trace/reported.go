@@ -19,9 +19,10 @@ func (j *Journal) reported(b *spoor.Block, e *spoor.Event) {
 	if domain != 0 && r.domain == 0 {
 		r.domain = j.domains.number(domain, e.Address)
 	}
-	j.direction(f, r, e)
+	written := writtenTo(e, hash)
+	j.direction(f, r, e, written)
 	if f.mayReply {
-		j.replyTo(f, writtenTo(e, hash))
+		j.replyTo(f, written)
 	}
 	switch e.Kind {
 	case spoor.EventDelivered:
@@ -75,13 +76,17 @@ func writtenTo(e *spoor.Event, hash uint64) uint64 {
 
 // direction notes whether a message goes out, and whether an alias here sends it
 // out: then that is what the mail comes from. Of several it is the one whose mail
-// was refused, of which a bounce speaks, else the first.
-func (j *Journal) direction(f *flight, r *recipient, e *spoor.Event) {
+// was refused, of which a bounce speaks, else the first. A copy for an archive says
+// nothing of that.
+func (j *Journal) direction(f *flight, r *recipient, e *spoor.Event, written uint64) {
 	switch {
 	case e.Channel == spoor.ChannelUndecided && r.domain != 0 && !j.serves(r.domain): // put off or failed before a way was chosen
 	case e.Channel != spoor.ChannelRemote:
 		return
 	case len(e.Related)+len(e.Parent) > 0 && r.domain != 0 && j.serves(r.domain): // to a filter on this machine, and then to a mailbox
+		return
+	}
+	if len(j.copies) > 0 && j.copies[written] {
 		return
 	}
 	f.remote = true

@@ -37,6 +37,8 @@ type Facts struct {
 	LocalAddress func(address string) string
 	// Realm is the domain that the server adds to a login without one, or "".
 	Realm string
+	// Copies are the addresses to which the MTA sends copies of what passes.
+	Copies []string
 	// Origin tells what is known of the value of an X-Spoor-Origin field. It is nil
 	// where nobody asks.
 	Origin func(value string) spoor.Origin

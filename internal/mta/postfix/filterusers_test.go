@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"spoor"
+	"spoor/internal/host"
 	"spoor/internal/host/hosttest"
 )
 
@@ -37,4 +38,17 @@ func TestTheUsersOfContentFilters(t *testing.T) {
 	f("a login that passwd does not have", "content_filter = filter\n", "filter unix - n - - - pipe user=gone argv=/x\n")
 	f("no login", "content_filter = filter\n", "filter unix - n - - - pipe argv=/x user=spamc\n")
 	f("two", "content_filter = lists\n", smtp+" -o content_filter=filter\n"+filter+lists, 200, 201)
+}
+
+func TestTheAddressesOfCopiesAreThoseOfMainCF(t *testing.T) {
+	root := hosttest.Tree(t, map[string]string{
+		"etc/postfix/main.cf":     "always_bcc = archive@far.test\nrecipient_bcc_maps = hash:/etc/postfix/rbcc\nsender_bcc_maps = ldap:x\nmulti_instance_directories = /etc/postfix-out\n",
+		"etc/postfix/rbcc":        "anna@here.test boss@else.test\nbob@here.test jane\n",
+		"etc/postfix-out/main.cf": "queue_directory = /var/spool/postfix-out\nalways_bcc = out@far.test\n",
+	})
+	var gaps spoor.Gaps
+	conf, _ := ReadConfig(root, &host.Passwd{}, &gaps)
+	if want := []string{"archive@far.test", "boss@else.test", "out@far.test"}; !slices.Equal(conf.Copies, want) {
+		t.Errorf("%v, want %v", conf.Copies, want)
+	}
 }

@@ -2,6 +2,7 @@ package postfix
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"spoor"
@@ -220,6 +221,20 @@ func (c *MainCF) List(name string) []string {
 	return strings.FieldsFunc(c.Get(name), func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' })
 }
 
+// copies are the addresses that cleanup(8) adds to messages.
+func (c *MainCF) copies() []string {
+	all := []string{c.Get("always_bcc")}
+	for _, parameter := range [...]string{"sender_bcc_maps", "recipient_bcc_maps"} {
+		for _, spec := range c.List(parameter) {
+			table, _ := c.Table(spec)
+			for _, entry := range table {
+				all = append(all, entry.Value)
+			}
+		}
+	}
+	return slices.DeleteFunc(all, func(address string) bool { return !strings.Contains(address, "@") })
+}
+
 // tableTypes are the lookup tables whose source is a text of the same name: a
 // key, blanks, a value.
 var tableTypes = map[string]bool{"hash": true, "btree": true, "texthash": true, "lmdb": true, "cdb": true, "dbm": true, "sdbm": true, "": true}
@@ -266,6 +281,7 @@ func ReadConfig(root *host.Root, passwd *host.Passwd, gaps *spoor.Gaps) (Config,
 		Dirs: []string{main.Get("queue_directory")}, Hostname: main.Get("myhostname"), OwnerUID: -1,
 		Serves: served.serves, Alias: main.alias(), Realm: main.Get("smtpd_sasl_local_domain"), Mains: []*MainCF{main},
 	}
+	conf.Copies = main.copies()
 	conf.addLogFile(main)
 	conf.addFilters(main, passwd)
 	if owner, ok := passwd.ByLogin(main.Get("mail_owner")); ok {
@@ -273,6 +289,7 @@ func ReadConfig(root *host.Root, passwd *host.Passwd, gaps *spoor.Gaps) (Config,
 	}
 	for _, folder := range main.List("multi_instance_directories") {
 		other := ReadMainCF(root, folder, gaps)
+		conf.Copies = append(conf.Copies, other.copies()...)
 		conf.addLogFile(other)
 		conf.addFilters(other, passwd)
 		conf.Mains = append(conf.Mains, other)

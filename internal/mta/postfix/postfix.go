@@ -27,6 +27,7 @@ type Config struct {
 	Dirs     []string // queue_directory of each instance, below the root
 	Hostname string   // myhostname; "" if unknown: then every Received line of Postfix' form is believed
 	Realm    string   // smtpd_sasl_local_domain: added to a login without a domain
+	Copies   []string // addresses that get copies of mail: always_bcc, and those of tables that are texts
 	OwnerUID int      // of mail_owner; -1 if unknown
 	// MailSystem reports whether a UID belongs to a part of the mail system; nil if
 	// not known.
@@ -128,6 +129,9 @@ func (q *Queue) Via(uid int) spoor.Via {
 // Realm is the domain that smtpd adds to a login without one (postconf(5),
 // smtpd_sasl_local_domain).
 func (q *Queue) Realm() string { return q.conf.Realm }
+
+// Copies are the addresses that get copies of mail.
+func (q *Queue) Copies() []string { return q.conf.Copies }
 
 // LocalAddress returns the alias that an address falls under.
 func (q *Queue) LocalAddress(address string) string {
