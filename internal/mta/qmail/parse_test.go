@@ -104,6 +104,19 @@ func TestSMTPServersLines(t *testing.T) {
 	f("qmail", at+"rblsmtpd: 198.51.100.77 pid 19597 sbl-xbl.example.org: 451 http://example.org/?ip=198.51.100.77",
 		`rejected pid=19597 from 198.51.100.77 " sbl-xbl.example.org: 451 http://example.org/?ip=198.51.100.77"`)
 	f("qmail", at+"qmail-smtpd: 421 badiprbl: ip 198.51.100.54 rbl: example.com", `rejected from 198.51.100.54 "421 badiprbl: ip 198.51.100.54 rbl: example.com"`)
+	for _, patched := range []string{
+		"CHKUSER accepted rcpt: from <a@far.example::> remote <mx:mx.far.example:192.0.2.4> rcpt <b@example.com> : found existing recipient",
+		"qmail-smtpd[713]: Received-SPF: pass (example.com: domain of far.example designates 192.0.2.4)", "simscan:[713]:CLEAN (0.00/12.00):0.8s:subject:192.0.2.4:a@far.example:b@example.com",
+		"spamdyke[713]: ALLOWED from: a@far.example to: b@example.com origin_ip: 192.0.2.4 origin_rdns: mx.far.example auth: (unknown) encryption: TLS reason: 250_ok_1_qp_2",
+		"qlogreceived: result=accepted code=250 reason=queueaccept detail= helo=pc mailfrom=a@example.com rcptto=b@far.example relay=yes rcpthosts= size=9 authuser=a@example.com authtype=plain encrypted=tls sslverified=no localip=192.0.2.1 localport=587 remoteip=192.0.2.4 remoteport=4 remotehost=unknown qp=12 pid=11",
+	} {
+		f("", patched, "known")
+	}
+	const rest = " authtype=plain encrypted=tls sslverified=no localip=192.0.2.1 localport=587 remoteip=192.0.2.4 remoteport=4 remotehost=unknown qp= pid=11"
+	f("", "qlogenvelope: result=rejected code=535 reason=authfailed detail= helo=pc mailfrom= rcptto= relay=no rcpthosts= size= authuser=a@example.com"+rest, "login failed <a@example.com> from 192.0.2.4")
+	f("", "qlogenvelope: result=rejected code=550 reason=chkuser detail=nomailbox helo=pc authuser=x remoteip=192.0.2.9 mailfrom= rcptto=b@example.com relay=no rcpthosts= size= authuser="+rest,
+		`rejected from 192.0.2.4 "550 reason=chkuser"`)
+	f("", "qlogenvelope: result=rejected", "unknown")
 	f("relaylock", "/var/qmail/bin/relaylock: mail from 198.51.100.7:4242 (not defined)", "connect from 198.51.100.7")
 	f("/var/qmail/bin/relaylock", "mail from 2001:db8::7:4242 (not defined)", "connect from 2001:db8::7")
 	f("relaylock", "what", "unknown")

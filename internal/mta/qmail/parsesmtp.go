@@ -17,7 +17,46 @@ func smtp(b []byte, e *spoor.Event) spoor.LineSort {
 	if rest, ok := after(b, "qmail-smtpd: "); ok {
 		return smtpd(rest, e)
 	}
+	if rest, ok := after(b, "qlogenvelope: result="); ok {
+		return qlog(rest, e)
+	}
+	if rest, ok := after(b, "qlogreceived: result="); ok {
+		return qlog(rest, e)
+	}
+	for _, patch := range [...]string{"CHKUSER ", "qmail-smtpd[", "simscan:[", "spamdyke["} {
+		if bytes.HasPrefix(b, []byte(patch)) {
+			return spoor.LineKnown
+		}
+	}
 	return spoor.LineUnknown
+}
+
+// qlog reads what the patch of that name logs of a command, and of a message. Up to
+// its name the fields are the client's; those behind it are the server's.
+//
+//	rejected code=535 reason=authfailed detail= helo=pc mailfrom= rcptto= relay=no rcpthosts= size= authuser=a@example.com authtype=plain … remoteip=192.0.2.4 remoteport=4 remotehost=unknown qp= pid=11
+func qlog(b []byte, e *spoor.Event) spoor.LineSort {
+	const authUser, authType, remoteIP = " authuser=", " authtype=", " remoteip="
+	if bytes.HasPrefix(b, []byte("accepted ")) {
+		return spoor.LineKnown
+	}
+	rest, ok := after(b, "rejected code=")
+	address := bytes.LastIndex(rest, []byte(remoteIP))
+	if !ok || address < 0 {
+		return spoor.LineUnknown
+	}
+	e.Client, _, _ = bytes.Cut(rest[address+len(remoteIP):], []byte{' '})
+	e.Client = mapped(e.Client)
+	head, _, _ := bytes.Cut(rest, []byte(" detail="))
+	if bytes.HasSuffix(head, []byte(" reason=authfailed")) {
+		e.Kind = spoor.EventLoginFailed
+		if user, end := bytes.LastIndex(rest, []byte(authUser)), bytes.LastIndex(rest, []byte(authType)); user >= 0 && end > user {
+			e.Address = rest[user+len(authUser) : end]
+		}
+		return spoor.LineEvent
+	}
+	e.Kind, e.Text = spoor.EventRejected, head
+	return spoor.LineEvent
 }
 
 // tcpserver reads the connections of tcpserver(1).
