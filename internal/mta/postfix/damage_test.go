@@ -171,6 +171,12 @@ func TestACopyThatAPolicyAddsIsNeitherRelayedNorWrittenByTheClient(t *testing.T)
 	if hop := m.Trail.Hops[0]; hop.Via != spoor.ViaNetwork || !m.Outbound {
 		t.Errorf("%+v, want a client", hop)
 	}
+	// nor does a script hide where its mail goes by sendmail -N never
+	m, _ = one(t, map[string]string{"deferred/4/4FA8DC0101": queueFile(record(recTime, "1795428417 0")+record(recFrom, "a@b.test")+
+		record(recAttribute, never)+record('O', "c@d.test")+record(recRecipient, "c@d.test"), smtpReceived+tail, "")})
+	if !m.Outbound || m.Inbound || m.Recipients.Len() != 1 {
+		t.Errorf("outbound %v, inbound %v", m.Outbound, m.Inbound)
+	}
 }
 
 // As cleanup(8) writes it for REDIRECT of header_checks(5).

@@ -146,15 +146,18 @@ func (r *reader) redirected() {
 // recipient adds an envelope recipient, and notes whether an alias of this
 // server made it. That of a copy (always_bcc and its like) says nothing of the message:
 // cleanup(8) adds it with NOTIFY=NEVER, and without the original recipient that smtpd(8)
-// records of each that a client names.
+// records of each that a client names. What all are is no copy.
 func (r *reader) recipient(done bool, address []byte) {
 	m := &r.message
 	channel, isCopy := spoor.ChannelRemote, r.silent && !r.requested
-	r.silent, r.requested = false, false
+	r.silent, r.requested, r.named = false, false, r.named || !isCopy
 	switch {
 	case r.serves(address):
-		channel, m.Inbound = spoor.ChannelLocal, m.Inbound || !isCopy
-	case !isCopy:
+		channel = spoor.ChannelLocal
+		m.Inbound, r.copiedIn = m.Inbound || !isCopy, r.copiedIn || isCopy
+	case isCopy:
+		r.copiedOut = true
+	default:
 		m.Outbound = true
 		if len(r.original) == 0 || bytes.Equal(r.original, address) || !r.serves(r.original) || spoor.IsReturnPath(r.original) {
 			r.direct = true

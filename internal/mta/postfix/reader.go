@@ -47,6 +47,9 @@ type reader struct {
 	original   []byte // of the next recipient
 	silent     bool   // nobody is told of the fate of the next recipient
 	requested  bool   // a client has written the next recipient, or what it stands for
+	named      bool   // a recipient that is no copy of a policy's
+	copiedIn   bool   // such a copy goes to a mailbox here
+	copiedOut  bool   // such a copy goes elsewhere
 	redirect   []byte // a policy sends the message there instead
 	asWritten  bool   // whatever a policy says of that
 	alias      string // the first address here that was replaced by one elsewhere
@@ -112,6 +115,7 @@ func (r *reader) clear(state spoor.State) {
 	r.text, r.content, r.original = r.text[:0], r.content[:0], r.original[:0]
 	r.redirect = r.redirect[:0]
 	r.alias, r.direct, r.silent, r.requested = "", false, false, false
+	r.named, r.copiedIn, r.copiedOut = false, false, false
 }
 
 func (r *reader) readFile(s slot, file host.File) (*spoor.Message, bool) {
@@ -248,6 +252,9 @@ func (r *reader) finish(st host.Stat) {
 	}
 	if r.bounces == nil {
 		m.Bouncing = r.queue.hasBounce(string(m.ID))
+	}
+	if !r.named { // sendmail(1) writes all recipients like that for -N never
+		m.Inbound, m.Outbound, r.direct = r.copiedIn, r.copiedOut, r.copiedOut
 	}
 	r.header()
 }
