@@ -33,8 +33,8 @@ type book struct {
 	listed                       bool     // the queue has mail of it too
 	firstOwn                     bool     // the first of senders belongs to the source
 	senders                      census[string]
-	clients                      *census[netip.Addr] // of an account
-	causes                       map[spoor.Source]int
+	clients                      *census[netip.Addr]  // of an account
+	causes                       map[spoor.Source]int // at most spoor.MaxDistinct
 	answers                      *answers
 	hours                        []hour
 	arrivals                     []spoor.Stamp // of late, of a UID that runs scripts
@@ -284,7 +284,9 @@ func (b *book) accept(f *flight, recipients int) {
 		if b.causes == nil {
 			b.causes = map[spoor.Source]int{}
 		}
-		b.causes[f.cause]++
+		if _, ok := b.causes[f.cause]; ok || len(b.causes) < spoor.MaxDistinct {
+			b.causes[f.cause]++
+		}
 	}
 	b.hour(f, recipients)
 }

@@ -413,3 +413,20 @@ func TestLongNamesTakeNoMemory(t *testing.T) {
 		}
 	}
 }
+
+func TestTheCausesOfASourceAreBounded(t *testing.T) {
+	p := newTape()
+	for i := range spoor.MaxDistinct + 10 {
+		p.client("4A", fmt.Sprintf("203.0.%d.%d", i>>8, i&255), "").queued("4A", "s@far.test", 1).
+			to("4A", "owner@other.test", "sent", "for=info@here.test").removed("4A")
+	}
+	p.wait(time.Minute).status()
+	j := New(testFacts()).NewJournal()
+	if err := j.Add(&spoor.Block{Events: p.events}); err != nil {
+		t.Fatal(err)
+	}
+	b := j.book(spoor.Source{Kind: spoor.KindForward, Name: "info@here.test"}, -1)
+	if int(b.accepted) != spoor.MaxDistinct+10 || len(b.causes) != spoor.MaxDistinct {
+		t.Errorf("%d messages of %d causes", b.accepted, len(b.causes))
+	}
+}
