@@ -1,6 +1,10 @@
 package trace
 
-import "spoor"
+import (
+	"time"
+
+	"spoor"
+)
 
 // leaves notes that a message has left the queue. What is not known yet of its
 // origin may follow.
@@ -48,22 +52,46 @@ func (j *Journal) close(f *flight) {
 }
 
 // sweep forgets messages that were begun and never queued: the client went, or
-// was refused at the end. It looks when there are twice as many as the last time.
+// was refused at the end. It sums up those of which nothing is left to come: loggers
+// that drop lines when there are many lose the ends of messages too. It looks when
+// there are twice as many as the last time.
 func (j *Journal) sweep(now spoor.Stamp) {
 	if j.open.n < j.sweepAt {
 		return
 	}
-	var stale []*flight
+	var stale, over []*flight
 	for _, f := range j.open.all() {
-		if f.keyed && f.logged && !f.queued && now.Sub(f.heard) > unfinished {
+		switch age := now.Sub(f.heard); {
+		case !f.keyed || !f.logged || f.left != 0 || age <= unfinished:
+		case !f.queued:
 			stale = append(stale, f)
+		case f.isOver(age):
+			over = append(over, f)
 		}
 	}
 	for _, f := range stale {
 		j.open.remove(f.key)
 		j.forget(f)
 	}
+	for _, f := range over {
+		j.close(f)
+	}
 	j.sweepAt = max(firstSweep, 2*j.open.n)
 }
 
-const firstSweep = 1 << 14
+// isOver reports whether a message has reached all its recipients, or those that it is
+// known to have, long ago where their number is not logged.
+func (f *flight) isOver(age time.Duration) bool {
+	for i := range f.recipients {
+		if state := f.recipients[i].state; state == running || state == waiting {
+			return false
+		}
+	}
+	return len(f.recipients) > 0 && (f.foreseen > 0 && len(f.recipients) >= int(f.foreseen) || age > longestSilence)
+}
+
+const (
+	firstSweep = 1 << 14
+	// longestSilence is how long a message may be on its way without a line about it.
+	longestSilence = 48 * time.Hour
+)

@@ -55,6 +55,7 @@ type flight struct {
 	failedLocal uint32        // domain of a local recipient that failed
 	again       int           // recipients that are waiting or lost
 	againBy     *table[int32] // how many of them, by hash, where there are many
+	foreseen    int32         // recipients, as the MTA counts them; 0 if unknown
 	cursor      int           // where the last of them was found
 	deferrals   int32
 	bounces     int32

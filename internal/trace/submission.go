@@ -166,7 +166,7 @@ func (j *Journal) queued(e *spoor.Event) {
 	if f.queued {
 		return
 	}
-	f.queued, f.size = true, e.Size
+	f.queued, f.size, f.foreseen = true, e.Size, e.Count
 	f.mayReply = f.mayReply && e.Count <= 1 // a mailbox answers one; 0 is not told
 	f.recipients = slices.Grow(f.recipients, int(min(e.Count, mostForeseen)))
 	j.sender(f, e)

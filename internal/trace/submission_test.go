@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -357,4 +358,24 @@ func TestAnAliasIsTheSourceBeforeAWayIsChosen(t *testing.T) {
 		"network:203.0.113.9", "1 messages 1 recipients 0 delivered 0 failed 1 deferrals 1 waiting")
 	wantFigures(t, undecided(begun(), spoor.EventFailed, "owner@other.test", "").sources(t),
 		"network:203.0.113.9", "1 messages 1 recipients 0 delivered 1 failed 0 deferrals 0 waiting")
+}
+
+func TestMessagesWhoseEndIsLostTakeNoMemory(t *testing.T) {
+	const messages = 4 * firstSweep
+	p := newTape()
+	for i := range messages {
+		id := fmt.Sprintf("4A%05X", i)
+		p.client(id, "198.51.100.7", "anna@here.test").queued(id, "anna@here.test", 2).to(id, "x@far.test", "sent").wait(time.Second)
+		if i%8 > 0 { // of the others it is on its way
+			p.to(id, "y@far.test", "sent")
+		}
+	}
+	j := New(testFacts()).NewJournal()
+	if err := j.Add(&spoor.Block{Events: p.events}); err != nil {
+		t.Fatal(err)
+	}
+	if j.open.n > 2*firstSweep {
+		t.Errorf("%d messages are open", j.open.n)
+	}
+	wantFigures(t, p.sources(t), "account:anna@here.test", fmt.Sprintf("%d messages %d recipients %d delivered 0 failed 0 deferrals 0 waiting", messages, messages*15/8, messages*15/8))
 }
