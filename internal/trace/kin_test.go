@@ -176,6 +176,27 @@ func TestAnAutomaticReplyIsNamedAfterTheMailboxThatAnswers(t *testing.T) {
 	}
 }
 
+// An autoreply transport that runs as the user of the mailboxes. Nobody else makes a
+// mailbox answer.
+func TestAnAutomaticReplyOfTheMailSystemIsOfTheMailboxThatAnswers(t *testing.T) {
+	answered := func(login string, also ...string) *tape {
+		p := newTape().keyed(spoor.EventAccepted, "1a-b-c", func(e *spoor.Event) { e.Client, e.Address = []byte("198.51.100.7"), []byte("victim@far.test") })
+		for _, to := range also {
+			p.to("1a-b-c", to, "deferred")
+		}
+		return p.keyed(spoor.EventAccepted, "1a-b-d", func(e *spoor.Event) { e.Related, e.Login = []byte("1a-b-c"), []byte(login) }).
+			to("1a-b-c", "boss@here.test", "sent", "local").to("1a-b-d", "victim@far.test", "sent").removed("1a-b-d").removed("1a-b-c")
+	}
+	for _, p := range []*tape{answered("popuser"), answered("popuser", "x@far.test")} {
+		found := p.sources(t)
+		wantFigures(t, found, "bounce:boss@here.test", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
+		if cause := found["bounce:boss@here.test"].Cause.String(); cause != "network:198.51.100.7" {
+			t.Errorf("cause %s", cause)
+		}
+	}
+	wantFigures(t, answered("jane").sources(t), "user:jane", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
+}
+
 func TestAnAliasThatSendsOutIsTheSourceOfWhatComesFromOutside(t *testing.T) {
 	p := newTape().client("4A", "203.0.113.66", "").queued("4A", "x@far.test", 2).
 		to("4A", "jane@here.test", "sent", "local").to("4A", "me@else.test", "sent", "for=sales@here.test").removed("4A").

@@ -1,6 +1,10 @@
 package trace
 
-import "spoor"
+import (
+	"slices"
+
+	"spoor"
+)
 
 // Automatic replies: Dovecot hands them to the MTA as the user of its mailboxes, or by
 // SMTP, and logs to whom a mailbox has answered. The two are joined by the recipient,
@@ -110,27 +114,33 @@ func (f *flight) isReply(told *reply) {
 }
 
 // mayAnswer notes that a message which the MTA made because of another may be a mailbox's
-// automatic reply: there is nothing that could have been notified of.
+// automatic reply: there is nothing that could have been notified of, or it is a user of
+// the mail system who hands it over, who makes no bounces.
 func (j *Journal) mayAnswer(f *flight, parent *flight) {
-	if parent == nil || parent.book == nil || parent.deferrals > 0 || f.book == nil || f.book.source.Kind != spoor.KindBounce {
+	if parent == nil || parent.book == nil || f.book == nil || !f.filtered && (f.book.source.Kind != spoor.KindBounce || parent.mayBounce()) {
 		return
 	}
-	for i := range parent.recipients {
-		if parent.recipients[i].state == failed {
-			return
-		}
-	}
 	parent.answer, f.answers = f.key, true
+}
+
+// mayBounce reports whether a sender may be notified of the message.
+func (f *flight) mayBounce() bool {
+	return f.deferrals > 0 || slices.ContainsFunc(f.recipients, func(r recipient) bool { return r.state == failed })
 }
 
 // answered names an automatic reply after the mailbox that answers: its delivery is the
 // next that is told of the message that it answers.
 func (j *Journal) answered(f *flight, mailbox []byte, domain uint32) {
-	reply := j.open.get(f.answer)
+	next := j.open.get(f.answer)
 	f.answer = 0
-	if reply == nil || !reply.answers || domain == 0 || !j.serves(domain) {
+	if next == nil || !next.answers || domain == 0 || !j.serves(domain) {
 		return
 	}
-	reply.answers = false
-	reply.book = j.book(replyOf(string(mailbox)), -1)
+	next.answers = false
+	by := j.book(replyOf(string(mailbox)), -1)
+	if !next.filtered {
+		next.book = by
+		return
+	}
+	j.repliedBy(next, &reply{mailbox: by, cause: f.source(j), place: next.place})
 }

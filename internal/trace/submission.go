@@ -128,6 +128,9 @@ func (j *Journal) acceptSubmitted(b *spoor.Block, e *spoor.Event) {
 		j.identified(f, e)
 		j.invoked(f, e)
 		j.inFolder(f)
+		if len(e.Related) > 0 && len(e.Address) == 0 {
+			j.mayAnswer(f, j.open.get(j.relatedKey(e)))
+		}
 	}
 	j.name(f, e.Text)
 	j.queued(e)
