@@ -41,7 +41,7 @@ func (r *reader) walk(s slot) {
 			contentType = value
 			mta.Describe(m, known, value, line+field.Line)
 		default:
-			if hop.Via == spoor.ViaBounce {
+			if h.localError {
 				reply.see(field.Name, value)
 			}
 			mta.Describe(m, known, value, line+field.Line)
@@ -51,10 +51,19 @@ func (r *reader) walk(s slot) {
 		r.forwarded(s)
 	}
 	m.Trail.Hops = append(m.Trail.Hops, hop)
-	if hop.Via == spoor.ViaBounce && !r.replied(&reply, contentType) {
+	answers := h.localError && r.answers(&reply, contentType)
+	switch {
+	case answers && hop.Via == spoor.ViaUID: // a transport that runs as a user of its own, or somebody says so
+		m.Trail.Hops = append(m.Trail.Hops, spoor.Hop{Via: spoor.ViaReply, UID: -1, PID: -1, Address: reply.from, Record: "-localerror: an automatic reply, or exim -E"})
+	case answers && hop.Via == spoor.ViaBounce:
+		entry := m.Trail.Entry()
+		entry.Via, entry.Address, entry.Record = spoor.ViaReply, reply.from, automaticReply
+	case hop.Via == spoor.ViaBounce:
 		r.followBounce(contentType)
 	}
 }
+
+const automaticReply = "-localerror: Exim made this message, an automatic reply"
 
 // autoReply is what tells an automatic reply from a bounce.
 type autoReply struct {
@@ -75,17 +84,12 @@ func (a *autoReply) see(name []byte, value string) {
 	}
 }
 
-// replied notes which mailbox here answers, of an autoreply transport that runs as
-// Exim's user (autoreply.c). Bounces are automatic too: they are of Mailer-Daemon, and
-// reports.
-func (r *reader) replied(a *autoReply, contentType string) bool {
+// answers reports whether it is an automatic reply of a mailbox here, made by an
+// autoreply transport (autoreply.c). Bounces are automatic too: they are of
+// Mailer-Daemon, and reports.
+func (r *reader) answers(a *autoReply, contentType string) bool {
 	local, domain, ok := strings.Cut(a.from, "@")
-	if !ok || !a.automatic || strings.EqualFold(local, "mailer-daemon") || !r.conf.Serves(domain) || strings.HasPrefix(strings.ToLower(strings.TrimSpace(contentType)), "multipart/report") {
-		return false
-	}
-	hop := r.message.Trail.Entry()
-	hop.Via, hop.Address, hop.Record = spoor.ViaReply, a.from, "-localerror: Exim made this message, an automatic reply"
-	return true
+	return ok && a.automatic && !strings.EqualFold(local, "mailer-daemon") && r.conf.Serves(domain) && !strings.HasPrefix(strings.ToLower(strings.TrimSpace(contentType)), "multipart/report")
 }
 
 // origin is the hop that the -H file itself records. For a message from the

@@ -216,6 +216,15 @@ func TestAnAutomaticReplyIsOfTheMailboxThatAnswers(t *testing.T) {
 	f("x@example.com", automatic+headerLine(' ', "Content-Type: Multipart/report; boundary=x"), "bounce", brokenNoCopy)
 }
 
+// Whether the user may speak for the mailbox is not for the spool to say.
+func TestAnAutomaticReplyOfAnotherUserNamesTheMailbox(t *testing.T) {
+	file := spoolFile(idOfOne, "-received_protocol local\n-localerror\n", noTree, []string{"c@d.test"}, receivedBy(idOfOne)+headerLine('F', "From: boss@example.com")+headerLine(' ', "Auto-Submitted: auto-replied"))
+	m, _ := one(t, map[string]string{"input/q/" + idOfOne + "-H": file, "input/q/" + idOfOne + "-D": idOfOne + "-D\nbody\n"})
+	if got, want := trail(m), "uid 1001, reply boss@example.com"; got != want {
+		t.Errorf("trail %q, want %q", got, want)
+	}
+}
+
 func TestAForwardIsInTheLogOfTheMessage(t *testing.T) {
 	f := func(log, want string) {
 		t.Helper()
