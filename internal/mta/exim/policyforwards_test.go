@@ -42,7 +42,10 @@ func TestForwardsAndAnswersOfPanelsWithExim(t *testing.T) {
 }
 
 func TestWhomEximOffersToLogIn(t *testing.T) {
-	const login = "begin authenticators\nplain:\n driver = plaintext\n"
+	const (
+		login     = "begin authenticators\nplain:\n driver = plaintext\n server_condition = true\n"
+		elsewhere = "begin authenticators\ncram_md5:\n  driver = cram_md5\n  public_name = CRAM-MD5\n  client_name = x\n\nplain:\n  driver = plaintext\n  public_name = PLAIN\n  client_send = x\n" // of Debian
+	)
 	f := func(want bool, conf string) {
 		t.Helper()
 		policy := eximPolicy(t, map[string]string{"etc/exim4/exim4.conf": conf})
@@ -59,6 +62,12 @@ func TestWhomEximOffersToLogIn(t *testing.T) {
 	f(true, "auth_advertise_hosts = *\n"+login)
 	f(false, "auth_advertise_hosts = ${if eq{$tls_in_cipher}{}{}{*}}\n"+login)
 	f(false, "auth_advertise_hosts =\n"+login)
+	f(false, elsewhere)
+	f(true, elsewhere+"plain_server:\n  driver = plaintext\n  public_name = PLAIN\n  server_condition = ${if eq{$auth3}{x}}\n")
+	f(true, elsewhere+"dovecot:\n  driver = dovecot\n  public_name = LOGIN\n  server_socket = /run/dovecot/auth-client\n")
+	f(false, "begin authenticators\ncram:\n driver = cram_md5\n public_name = CRAM-MD5\n server_secret = x\n")
+	f(false, "begin authenticators\ncert:\n driver = tls\n server_param1 = x\n")
+	f(true, "begin authenticators\nLOGIN:\n driver = cyrus_sasl\n")
 	f(false, login+" server_advertise_condition = ${if eq{$tls_in_cipher}{}{}{*}}\n")
 }
 
