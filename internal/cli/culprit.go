@@ -175,19 +175,21 @@ func (s *server) stops(kind spoor.Kind) bool {
 }
 
 // onlyPossible turns steps that need the running machine into commands to be run by
-// hand, where another tree is examined.
+// hand, where another tree is examined. They come before the MTA is told to read again
+// what they make.
 func onlyPossible(m spoor.Measures, live bool) spoor.Measures {
 	var steps []spoor.Step
+	var commands []string
 	for i := range m.Steps {
 		step := m.Steps[i]
 		switch {
 		case measure.Possible(step.Kind, live):
 			steps = append(steps, step)
 		case step.Command != nil && len(step.Command.Do) > 0:
-			m.ByHand = append(m.ByHand, byHand(step.Command))
+			commands = append(commands, byHand(step.Command))
 		}
 	}
-	m.Steps = steps
+	m.Steps, m.ByHand = steps, append(commands, m.ByHand...)
 	return m
 }
 
