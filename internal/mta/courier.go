@@ -66,7 +66,8 @@ func courierText(b []byte, e *spoor.Event) spoor.LineSort {
 	case hasAny(b, "LOGIN, "):
 		kind, rest = spoor.EventAccess, b[len("LOGIN, "):]
 	case hasAny(b, "LOGOUT", "DISCONNECTED", "TIMEOUT", "Connection, ", "Disconnected", "LOGIN: ", "authdaemon", "couriertls: ", "chdir ", "Unexpected ", "ip=[", "FAILED: ", "ALERT: ",
-		"Maximum connection limit reached for ", "authentication error: ", "Internal error", "stopped", "DEBUG: ", "Login ", "Logout ", "Authenticated ", "Autologout "):
+		"Maximum connection limit reached for ", "authentication error: ", "Internal error", "stopped", "DEBUG: ",
+		"Login ", "Logout ", "Authenticated ", "Autologout ", "imap service init ", "connect from ", "AUTHENTICATE ", "Command stream ", "command stream ", "Failed "): // of the University of Washington's imapd
 		return spoor.LineKnown
 	default:
 		return spoor.LineUnknown

@@ -13,6 +13,9 @@ import (
 func ParseLogin(l *spoor.Line, program []byte, e *spoor.Event) (sort spoor.LineSort, ok bool) {
 	switch string(courierName(program)) {
 	case "pop3d", "imapd", "pop3d-ssl", "imapd-ssl", "pop3login", "imaplogin":
+		if hasAny(l.Body, "badlogin: ", "login: ") { // Cyrus has programs of these names too
+			return cyrus(l.Body, e), true
+		}
 		return courier(l.Body, e), true
 	case "authdaemond", "authdaemond.plain", "imapd.rc", "couriertcpd":
 		return spoor.LineKnown, true

@@ -285,6 +285,14 @@ func TestCourierAndCyrus(t *testing.T) {
 	f("timsieved", "badlogin: h.example [192.0.2.4] plaintext anna SASL(-13): authentication failure: checkpass failed", "access failed <anna> 192.0.2.4")
 	f("timsieved", "login: h.example [192.0.2.4] anna plaintext User logged in", "access <anna> 192.0.2.4")
 	f("timsieved", "badlogin: nothing", "unknown")
+	f("imapd", "badlogin: h.example [192.0.2.4] plaintext anna SASL(-13): authentication failure: checkpass failed", "access failed <anna> 192.0.2.4")
+	f("pop3d", "login: h.example [192.0.2.4] anna plaintext User logged in", "access <anna> 192.0.2.4")
+	for _, washington := range []string{
+		"imap service init from 192.0.2.4", "connect from 192.0.2.4", "AUTHENTICATE LOGIN failure host=h.example [192.0.2.4]", "Login user=anna host=h.example [192.0.2.4]",
+		"Command stream end of file, while reading line user=??? host=[192.0.2.4]", "Failed admin override of user=anna host=h.example [192.0.2.4]",
+	} {
+		f("imapd", washington, "known")
+	}
 }
 
 func TestSASLDaemonsAndFilters(t *testing.T) {
