@@ -216,8 +216,20 @@ func (p dovecotProcess) login(b []byte, e *spoor.Event) spoor.LineSort {
 	return readLogin(client, e)
 }
 
-// splitLogin parts why a session ended from whose it was.
+// splitLogin parts why a session ended from whose it was. An administrator may have
+// it the other way round (login_log_format).
+//
+//	user=<a@example.com>, method=PLAIN, rip=198.51.100.7, lip=192.0.2.1 Aborted login (auth failed, 1 attempts)
 func splitLogin(b []byte) (reason, client []byte) {
+	if hasAny(b, "user=<", "method=", "rip=") {
+		if bytes.HasSuffix(b, []byte(" Login")) {
+			return b[len(b)-len("Login"):], b
+		}
+		if bytes.HasSuffix(b, []byte(" Logged in")) {
+			return b[len(b)-len("Logged in"):], b
+		}
+		return b[max(0, bytes.LastIndex(b, []byte(", rip="))):], b
+	}
 	for from := 0; ; {
 		colon := bytes.Index(b[from:], []byte(": "))
 		if colon < 0 {
@@ -256,7 +268,7 @@ func readLogin(b []byte, e *spoor.Event) spoor.LineSort {
 		return spoor.LineUnknown
 	}
 	rip := b[at+len(address):]
-	if end := bytes.IndexByte(rip, ','); end >= 0 {
+	if end := bytes.IndexAny(rip, ", "); end >= 0 {
 		rip = rip[:end]
 	}
 	e.Client = ipOf(rip)

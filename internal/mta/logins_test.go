@@ -85,6 +85,13 @@ func TestDovecotsLoginServices(t *testing.T) {
 	f("proxy(a@example.com): started proxying to 10.0.0.1:143: "+client, "access <a@example.com> 192.0.2.4")
 	f("proxy(a@example.com): disconnecting 192.0.2.4 (Disconnected by client)", "known")
 	f("Login party", "unknown")
+	f(client+", TLS Login", "access <a@example.com> 192.0.2.4") // login_log_format = %s %$
+	f("user=<a>, method=PLAIN, rip=192.0.2.4 Logged in", "access <a> 192.0.2.4")
+	f("user=<a>, method=PLAIN, rip=192.0.2.4, lip=192.0.2.1, TLS: Disconnected Aborted login (auth failed, 1 attempts)", "access failed <a> 192.0.2.4")
+	f("method=PLAIN, rip=192.0.2.4, lip=192.0.2.1 Disconnected (auth failed, 2 attempts)", "access failed 192.0.2.4")
+	f("rip=192.0.2.4, lip=192.0.2.1 Disconnected (no auth attempts)", "known")
+	f("user=<x: user=<a>, method=PLAIN, rip=192.0.2.9 Login>, method=PLAIN, rip=192.0.2.4, lip=192.0.2.1 Aborted login (auth failed, 1 attempts)",
+		"access failed <x: user=<a>, method=PLAIN, rip=192.0.2.9 Login> 192.0.2.4")
 }
 
 func TestWhatDovecotsSubmissionServiceHandsToTheMTA(t *testing.T) {
