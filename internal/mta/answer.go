@@ -36,6 +36,7 @@ var answerWords = []struct {
 	{spoor.AnswerRate, []string{
 		"too many", "rate limit", "ratelimit", "rate that", "throttl", "try again later, too", "exceeded the maximum", "exceeded its", "limit exceeded", "sending limits", "temporarily deferred", "ts01", "ts02", "unusual rate", "excessive", "slow down", "maximum connections",
 	}},
+	{spoor.AnswerPolicy, []string{"sender address rejected"}}, // what follows is of the sender's domain or mailbox
 	{spoor.AnswerUserUnknown, []string{
 		"user unknown", "unknown user", "no such user", "does not exist", "doesn't exist", "no mailbox", "mailbox not found", "mailbox unavailable", "mailbox unknown", "unknown mailbox", "no such mailbox", "invalid recipient", "recipient unknown", "unknown recipient",
 		"recipient not found", "user not found", "not a known user", "account is disabled", "account disabled", "address unknown", "address rejected", "unknown address", "unknown local", "unrouteable", "no such recipient", "no such address", "invalid mailbox", "not our customer", "undeliverable address", "this user doesn", "recipient address", "unknown or illegal alias", "no longer available", "inactive",
@@ -64,6 +65,8 @@ var enhancedCodes = []struct {
 	{".1.1", spoor.AnswerUserUnknown},
 	{".1.10", spoor.AnswerNoHost},
 	{".1.2", spoor.AnswerNoHost},
+	{".1.7", spoor.AnswerPolicy}, // of the sender's address
+	{".1.8", spoor.AnswerPolicy},
 	{".2.1", spoor.AnswerUserUnknown},
 	{".2.2", spoor.AnswerMailboxFull},
 	{".3.4", spoor.AnswerTooLarge},
