@@ -51,6 +51,24 @@ func TestTrap04MailThroughAFilterIsOneMessage(t *testing.T) {
 	}
 }
 
+func TestTheSenderOfAMessageThatGoesOnCountsOnce(t *testing.T) {
+	for _, account := range []string{"anna@here.test", ""} {
+		in := func() *tape {
+			return newTape().client("4A", "203.0.113.9", account).named("4A", "<1>").queued("4A", "anna@here.test", 1)
+		}
+		byID := in().keyed(spoor.EventSubmitted, "5B", func(e *spoor.Event) { e.Client, e.Related = []byte("127.0.0.1"), []byte("4A") })
+		byAnswer := in().client("5B", "127.0.0.1", "").named("5B", "<1>")
+		for _, p := range []*tape{byID, byAnswer} {
+			p.queued("5B", "anna@here.test", 1).to("4A", "x@far.test", "sent", "next=5B", "passed").removed("4A").to("5B", "x@far.test", "sent").removed("5B")
+			for name, found := range p.sources(t) {
+				if senders := found.History.Senders; len(senders.Top) != 1 || senders.Top[0].Count != 1 {
+					t.Errorf("%s: %+v", name, senders)
+				}
+			}
+		}
+	}
+}
+
 func TestAMessageIDAloneJoinsNothingThatAUserHandsOver(t *testing.T) {
 	p := newTape().sent("4A", "anna@here.test")
 	p.pickup(10003).named("5B", "<4Aanna@here.test>").queued("5B", "anna@here.test", 1).to("5B", "x@far.test", "sent").removed("5B")

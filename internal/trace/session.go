@@ -294,10 +294,10 @@ func (j *Journal) resolve(f *flight, m mail) {
 
 // sourceFound books the sender of a message that has waited for its source.
 func (f *flight) sourceFound() {
-	if f.waits {
+	if f.waits && !f.goesOn { // else it counts as what it was before
 		f.book.sender(f, f.pending)
-		f.waits = false
 	}
+	f.waits = false
 }
 
 // sessionByPID finds the connection whose process is the parent of qmail-queue:

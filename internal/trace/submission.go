@@ -174,7 +174,7 @@ func (j *Journal) queued(e *spoor.Event) {
 	f.recipients = slices.Grow(f.recipients, int(min(e.Count, mostForeseen)))
 	j.sender(f, e)
 	switch {
-	case f.book == nil, f.filtered, f.answers, f.book.source.Kind == spoor.KindNetwork:
+	case f.book == nil, f.filtered, f.goesOn, f.answers, f.book.source.Kind == spoor.KindNetwork:
 		f.waits, f.pending = true, append(f.pending[:0], e.Address...) // it may turn out to be another's
 	default:
 		f.book.sender(f, e.Address)
