@@ -176,6 +176,9 @@ func (j *Journal) settleKeyed(f *flight) {
 		return
 	}
 	switch {
+	case f.isCopy():
+		f.book, f.cause, f.login = j.book(f.list.source(), -1), f.list.cause, f.list.place
+		f.sure, f.via, f.inferred = percent(sureFolder), nil, false
 	case f.alias != "" && f.forwards():
 		source := f.source(j)
 		f.cause, f.sure = f.book.named(), percent(sureFolder)

@@ -34,12 +34,31 @@ type departure struct {
 func (j *Journal) depart(now spoor.Stamp) {
 	n := 0
 	for ; n < len(j.leaving) && now.Sub(j.leaving[n].at) > disorder; n++ {
-		if f := j.open.get(j.leaving[n].key); f != nil && f.left == j.leaving[n].at {
+		f := j.open.get(j.leaving[n].key)
+		switch {
+		case f == nil || f.left != j.leaving[n].at:
+		case f.mayBeCopy() && len(j.held) < maxHeld:
+			j.held = append(j.held, j.leaving[n])
+		default:
 			j.close(f)
 		}
 	}
 	if n > 0 {
 		j.leaving = append(j.leaving[:0], j.leaving[n:]...)
+	}
+	j.letGo(now)
+}
+
+// letGo closes copies of lists that have waited as long as a program may have a post.
+func (j *Journal) letGo(now spoor.Stamp) {
+	n := 0
+	for ; n < len(j.held) && now.Sub(j.held[n].at) > filterReach; n++ {
+		if f := j.open.get(j.held[n].key); f != nil && f.left == j.held[n].at {
+			j.close(f)
+		}
+	}
+	if n > 0 {
+		j.held = append(j.held[:0], j.held[n:]...)
 	}
 }
 

@@ -294,7 +294,7 @@ func (t *Tracer) wasHere(m *spoor.Message) bool {
 		return false
 	}
 	f := t.journal.find(m)
-	return f != nil && f.goesOn
+	return f != nil && (f.goesOn || f.isCopy())
 }
 
 // wasHandedOver reports whether a server in front of the MTA took the message from a

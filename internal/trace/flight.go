@@ -79,6 +79,8 @@ type flight struct {
 
 	senderHash uint64
 	named      uint64 // hash of its Message-ID
+	copyOf     uint64 // the same, where a message before has that
+	list       *listCopy
 	answer     uint64 // key of the message that may be an automatic reply to it
 	dir        string // in which the command that queued it was started
 	via        *book  // account behind a program of this machine

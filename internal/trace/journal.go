@@ -56,7 +56,11 @@ type Journal struct {
 	sweepAt     int
 	foretold    []foretold
 	redirects   []redirect
-	twins       [maxTwins]uint64 // keys of lines whose second copy is to come
+	twins       [maxTwins]uint64        // keys of lines whose second copy is to come
+	lists       map[uint64]*mailingList // by listKey
+	passedFor   []uint64                // the same of addresses for which programs got mail of late
+	held        []departure             // copies of lists that have left, oldest first
+	address     []byte                  // scratch
 	replies     []reply
 	proxies     bool // a filter before the queue was met
 	keep        bool // flights are not used again: somebody holds them
@@ -78,7 +82,7 @@ func (t *Tracer) NewJournal() *Journal {
 		envelopes: make([]envelope, maxEnvelopes), logins: map[netip.Addr]*logins{},
 		books: map[spoor.Source]*book{}, accounts: map[string]*book{},
 		users: map[int32]*book{}, failed: map[string]int{},
-		copies: map[uint64]bool{}, announced: map[uint64]*origin{}, mailboxes: map[uint64]opened{},
+		copies: map[uint64]bool{}, lists: map[uint64]*mailingList{}, passedFor: make([]uint64, maxPassed), announced: map[uint64]*origin{}, mailboxes: map[uint64]opened{},
 		past: make([]pastOrigin, maxNamed), foretold: make([]foretold, maxForetold), redirects: make([]redirect, maxRedirects), invocations: make([]invocation, maxInvocations), sweepAt: firstSweep,
 	}
 	for _, address := range t.facts.Copies {
@@ -109,7 +113,7 @@ func (j *Journal) add(b *spoor.Block, e *spoor.Event) {
 	}
 	if e.Time > j.last {
 		j.last = e.Time
-		if len(j.leaving) > 0 {
+		if len(j.leaving)+len(j.held) > 0 {
 			j.depart(e.Time)
 		}
 	}

@@ -49,6 +49,8 @@ func (j *Journal) bounceFor(parent *flight) *origin {
 // source is what a message is to blame on, as far as is known now.
 func (f *flight) source(j *Journal) spoor.Source {
 	switch {
+	case f.isCopy():
+		return f.list.source()
 	case f.alias != "" && f.forwards():
 		return spoor.Source{Kind: spoor.KindForward, Name: lowerDomain(j.tracer.facts.LocalAddress(f.alias))}
 	case f.via != nil:
@@ -188,6 +190,7 @@ func (j *Journal) name(f *flight, messageID []byte) {
 			if to := &j.redirects[hash&(maxRedirects-1)]; to.name == hash && f.heard.Sub(to.time) <= disorder && j.redirect(f, past, to) {
 				return
 			}
+			f.copyOf = hash
 			switch {
 			case !f.client.IsLoopback(): // a user of the mail system
 			case past.passed > 0:
@@ -225,6 +228,9 @@ func (j *Journal) cameBack(f *flight) {
 		return
 	}
 	next := j.open.get(past.next)
+	if next != nil && next.isCopy() {
+		return
+	}
 	if past.next == 0 || next == nil || next == f || next.goesOn || !next.filtered || !next.logged || next.named != 0 {
 		past.passed++
 		return
@@ -343,9 +349,13 @@ func (j *Journal) redirected(b *spoor.Block, e *spoor.Event) {
 		return
 	}
 	joined := f.goesOn
-	if !j.redirect(f, past, to) || !joined {
-		return
+	if j.redirect(f, past, to) && joined {
+		j.notBack(past)
 	}
+}
+
+// notBack takes back that a message was handed back.
+func (j *Journal) notBack(past *pastOrigin) {
 	past.delivered += past.taken // what was taken back, and what did not count since
 	past.book.delivered += past.delivered
 	j.Rates.Delivered += int(past.delivered)

@@ -303,6 +303,9 @@ func (s *Search) name(l *Life) {
 		return
 	}
 	l.Source, l.Cause = f.source(s.journal), f.cause
+	if f.isCopy() {
+		l.Cause, f.sure = f.list.cause, percent(sureFolder)
+	}
 	if l.Source.Kind == spoor.KindForward && f.book != nil && f.book.source != l.Source && l.Cause == (spoor.Source{}) {
 		l.Cause = f.book.named()
 	}

@@ -30,6 +30,10 @@ func (j *Journal) reported(b *spoor.Block, e *spoor.Event) {
 		if f.answer != 0 && e.Channel == spoor.ChannelLocal {
 			j.answered(f, e.Address, r.domain)
 		}
+		if e.Passed {
+			j.passedTo(e.Address)
+			j.passedTo(e.Parent)
+		}
 		switch {
 		case len(e.Related) > 0 && j.passed(f, e):
 			r.state = passedOn

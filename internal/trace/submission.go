@@ -173,6 +173,7 @@ func (j *Journal) queued(e *spoor.Event) {
 	f.mayReply = f.mayReply && e.Count <= 1 // a mailbox answers one; 0 is not told
 	f.recipients = slices.Grow(f.recipients, int(min(e.Count, mostForeseen)))
 	j.sender(f, e)
+	j.copied(f, e.Address)
 	switch {
 	case f.book == nil, f.filtered, f.goesOn, f.answers, f.book.source.Kind == spoor.KindNetwork:
 		f.waits, f.pending = true, append(f.pending[:0], e.Address...) // it may turn out to be another's

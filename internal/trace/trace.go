@@ -138,6 +138,8 @@ func (t *Tracer) follow(m *spoor.Message, r ruling) ruling {
 		return r
 	case f.redirected, f.replied:
 		return ruling{source: f.book.named(), uid: -1, confidence: float64(f.sure) / 100, cause: f.cause, proof: r.proof, flight: f}
+	case f.isCopy():
+		return ruling{source: f.list.source(), uid: -1, confidence: sureFolder, cause: f.list.cause, proof: r.proof, flight: f}
 	case (f.goesOn || r.source.Kind == spoor.KindNetwork) && f.alias != "" && f.forwards():
 		return ruling{source: f.source(t.journal), uid: -1, confidence: sureFolder, cause: f.book.named(), proof: r.proof, flight: f}
 	case (f.goesOn || f.proxied) && f.book != nil && f.book.source != r.source,
