@@ -4,6 +4,7 @@ package exim
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"spoor/e2e/mailtest"
@@ -104,10 +105,11 @@ func start(t *testing.T) *mailtest.Server {
 	return startWith(root, root.Sinks())
 }
 
-// startWith runs Exim, which sends to sinks.
-func startWith(root *mailtest.Root, sinks mailtest.Sinks) *mailtest.Server {
+// startWith runs Exim, which sends to sinks, with words of its configuration replaced by
+// others.
+func startWith(root *mailtest.Root, sinks mailtest.Sinks, edits ...string) *mailtest.Server {
 	s := &mailtest.Server{Root: root, SMTP: root.Port(), Submission: root.Port()}
-	s.Write("/etc/exim4/exim4.conf", fmt.Sprintf(exim4Conf, s.SMTP, s.Submission, sinks.Slow, sinks.Refuses, sinks.Takes))
+	s.Write("/etc/exim4/exim4.conf", strings.NewReplacer(edits...).Replace(fmt.Sprintf(exim4Conf, s.SMTP, s.Submission, sinks.Slow, sinks.Refuses, sinks.Takes)))
 	s.Write("/etc/exim4/virtual", "*@"+mailtest.Forwarded+": owner@"+mailtest.SlowDomain+"\n")
 	s.Write("/etc/exim4/users", mailtest.Stolen+": "+mailtest.StolenPassword+"\n"+mailtest.Letter+": "+mailtest.LetterPassword+"\n")
 	for _, name := range []string{"/var/spool/exim4", "/var/log/exim4", "/run/exim4"} {
