@@ -36,7 +36,7 @@ type DomainPolicy struct {
 	Value    string // as it is recorded
 	Target   string // of a catch-all
 	Text     string // of the bounce, where recorded; raw
-	Relayed  bool   // mail is handed on to another server, whose answer decides
+	Relayed  bool   // mail is handed on to another server or program, whose answer decides
 	Disabled bool   // the domain's mail service is off
 	Place    Evidence
 }

@@ -121,7 +121,7 @@ func (f *Facts) domain(d *spoor.DomainPolicy) []spoor.Finding {
 	}
 	if d.Relayed && d.Policy == spoor.NonexistentBounce {
 		finding.Severity = medium
-		finding.Text = "takes mail for every user and hands it on to another server; what that refuses is bounced to whoever the sender is said to be: backscatter"
+		finding.Text = "takes mail for every user and hands it on to another server or program; what that refuses is bounced to whoever the sender is said to be: backscatter"
 	}
 	if d.Disabled {
 		finding.Severity = low
