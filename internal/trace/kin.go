@@ -168,7 +168,7 @@ type pastOrigin struct {
 	delivered int32 // recipients, when it was closed
 	taken     int32 // of them, those that count for the next one
 	sure      uint8
-	passed    int32 // deliveries to programs of this machine that have not handed it back yet
+	passed    int32 // deliveries to programs of this machine that have not handed it back yet; below 0 where they have and are not logged yet
 }
 
 const maxNamed = 1 << 12 // by the low bits of the hash
@@ -192,7 +192,8 @@ func (j *Journal) name(f *flight, messageID []byte) {
 			}
 			f.copyOf = hash
 			switch {
-			case !f.client.IsLoopback(): // a user of the mail system
+			case !f.client.IsLoopback(): // a user of the mail system, mostly before it is logged that he got it
+				past.passed--
 			case past.passed > 0:
 				past.passed--
 			default:

@@ -419,3 +419,22 @@ func TestWhatDovecotRelaysIsFoundAmongHosts(t *testing.T) {
 		wantFigures(t, found, "account:bob@here.test", "1 messages 1 recipients 0 delivered 0 failed 1 deferrals 1 waiting")
 	}
 }
+
+// A filter that hands mail back by sendmail(1) has it no more.
+func TestAFilterHandsAMessageBackOnce(t *testing.T) {
+	in := func() *tape {
+		return newTape().client("4A", "198.51.100.7", "anna@here.test").named("4A", "<1>").queued("4A", "anna@here.test", 1)
+	}
+	got := func(p *tape) *tape { return p.to("4A", "x@far.test", "sent", "passed").removed("4A") }
+	back := func(p *tape) *tape { return p.pickup(110).named("5B", "<1>").queued("5B", "anna@here.test", 1) }
+	for name, p := range map[string]*tape{"before": back(got(in())), "later": got(back(in()))} {
+		t.Run(name, func(t *testing.T) {
+			p.to("5B", "x@far.test", "sent").removed("5B").
+				client("6C", "127.0.0.1", "").named("6C", "<1>").queued("6C", "anna@here.test", 1).to("6C", "y@far.test", "sent").removed("6C")
+			found := p.wait(time.Minute).status().sources(t)
+			const one = "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting"
+			wantFigures(t, found, "account:anna@here.test", one)
+			wantFigures(t, found, "network:127.0.0.1", one)
+		})
+	}
+}
