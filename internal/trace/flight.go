@@ -42,6 +42,7 @@ type flight struct {
 	goesOn     bool // it was in the queue before, under another ID
 	wentOn     bool // a message was met that was this one before
 	handedOn   bool // it goes on under another ID, whatever its deliveries say
+	handedBack bool // a program has handed it back: it goes on from what has its Message-ID
 	redirected bool // a mailbox sent it on
 	mayReply   bool // a mailbox may have sent it by itself, as an answer
 	replied    bool // one has
@@ -78,12 +79,12 @@ type flight struct {
 	cause   spoor.Source
 
 	senderHash uint64
-	named      uint64 // hash of its Message-ID
-	copyOf     uint64 // the same, where a message before has that
-	list       *listCopy
-	answer     uint64 // key of the message that may be an automatic reply to it
-	dir        string // in which the command that queued it was started
-	via        *book  // account behind a program of this machine
+	named      uint64   // hash of its Message-ID
+	copyOf     uint64   // the same, where a message before has that
+	list       *posting // what it is a copy of, if that is a list's
+	answer     uint64   // key of the message that may be an automatic reply to it
+	dir        string   // in which the command that queued it was started
+	via        *book    // account behind a program of this machine
 	viaPlace   spoor.LogPlace
 	viaSure    uint8 // in hundredths
 }

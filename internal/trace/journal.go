@@ -56,11 +56,9 @@ type Journal struct {
 	sweepAt     int
 	foretold    []foretold
 	redirects   []redirect
-	twins       [maxTwins]uint64        // keys of lines whose second copy is to come
-	lists       map[uint64]*mailingList // by listKey
-	passedFor   []uint64                // the same of addresses for which programs got mail of late
-	held        []departure             // copies of lists that have left, oldest first
-	address     []byte                  // scratch
+	twins       [maxTwins]uint64 // keys of lines whose second copy is to come
+	held        []departure      // copies of lists that have left, oldest first
+	address     []byte           // scratch
 	replies     []reply
 	proxies     bool // a filter before the queue was met
 	keep        bool // flights are not used again: somebody holds them
@@ -82,7 +80,7 @@ func (t *Tracer) NewJournal() *Journal {
 		envelopes: make([]envelope, maxEnvelopes), logins: map[netip.Addr]*logins{},
 		books: map[spoor.Source]*book{}, accounts: map[string]*book{},
 		users: map[int32]*book{}, failed: map[string]int{},
-		copies: map[uint64]bool{}, lists: map[uint64]*mailingList{}, passedFor: make([]uint64, maxPassed), announced: map[uint64]*origin{}, mailboxes: map[uint64]opened{},
+		copies: map[uint64]bool{}, announced: map[uint64]*origin{}, mailboxes: map[uint64]opened{},
 		past: make([]pastOrigin, maxNamed), foretold: make([]foretold, maxForetold), redirects: make([]redirect, maxRedirects), invocations: make([]invocation, maxInvocations), sweepAt: firstSweep,
 	}
 	for _, address := range t.facts.Copies {

@@ -120,7 +120,7 @@ func (j *Journal) goesOn(f *flight, e *spoor.Event) bool {
 }
 
 func pastOf(f *flight) pastOrigin {
-	past := pastOrigin{key: f.key, book: f.book, client: f.client, login: f.place, sure: f.sure}
+	past := pastOrigin{key: f.key, book: f.book, client: f.client, login: f.place, sure: f.sure, list: f.list}
 	if f.proxied {
 		past.login = f.login
 	}
@@ -135,6 +135,9 @@ func (j *Journal) goOnFrom(f *flight, past *pastOrigin) {
 	}
 	f.goesOn, f.filtered, f.via = true, false, nil
 	f.book, f.client, f.login, f.sure = past.book, past.client, past.login, past.sure
+	if past.list != nil {
+		f.list = past.list
+	}
 	past.book.delivered -= past.delivered
 	j.Rates.Delivered -= int(past.delivered)
 	past.delivered = 0
@@ -143,8 +146,8 @@ func (j *Journal) goOnFrom(f *flight, past *pastOrigin) {
 // closed notes how many recipients of a message counted as delivered, in case
 // that it goes on.
 func (j *Journal) closed(f *flight) {
-	past := &j.past[f.named&(maxNamed-1)]
-	if f.named == 0 || past.name != f.named || past.key != f.key {
+	past := j.remembered(f)
+	if past == nil {
 		return
 	}
 	past.book, past.sure, past.heard = f.book, f.sure, f.heard
@@ -169,6 +172,27 @@ type pastOrigin struct {
 	taken     int32 // of them, those that count for the next one
 	sure      uint8
 	passed    int32 // deliveries to programs of this machine that have not handed it back yet; below 0 where they have and are not logged yet
+	list      *posting
+	programs  []uint64   // listKey of the addresses for which programs that are no filters got it, as far as is known
+	postings  []*posting // that its copies name
+}
+
+// remembered is what is kept of a message under its Message-ID, or nil.
+func (j *Journal) remembered(f *flight) *pastOrigin {
+	past := &j.past[f.named&(maxNamed-1)]
+	if f.named == 0 || past.name != f.named || past.key != f.key {
+		return nil
+	}
+	return past
+}
+
+// isOf notes whose message it was, which is known now: it may go on to another instance,
+// or behind a filter, or a list may have made copies of it.
+func (p *pastOrigin) isOf(f *flight) {
+	p.book, p.sure, p.login = f.book, f.sure, f.login
+	for _, list := range p.postings {
+		list.cause, list.place = f.book.named(), f.login
+	}
 }
 
 const maxNamed = 1 << 12 // by the low bits of the hash
@@ -207,13 +231,14 @@ func (j *Journal) name(f *flight, messageID []byte) {
 		}
 	}
 	f.named = hash
-	*past = pastOrigin{name: hash, key: f.key, book: f.book, client: f.client, login: f.place, sure: f.sure, heard: f.heard}
+	*past = pastOrigin{name: hash, key: f.key, book: f.book, client: f.client, login: f.place, sure: f.sure, heard: f.heard, programs: past.programs[:0]}
 }
 
 // comesBack joins a message that a program of this machine has handed back to the one
 // that it got, which may have left.
 func (j *Journal) comesBack(f *flight, past *pastOrigin, before *flight) {
 	past.next, past.taken = f.key, past.delivered
+	f.handedBack = !f.goesOn && past.book != nil
 	j.goOnFrom(f, past)
 	if before != nil {
 		before.handedOn = true
@@ -224,8 +249,8 @@ func (j *Journal) comesBack(f *flight, past *pastOrigin, before *flight) {
 // does when the program has handed it back. Until then a Message-ID proves nothing: who
 // has read a message can write its Message-ID on another, and hand that over here.
 func (j *Journal) cameBack(f *flight) {
-	past := &j.past[f.named&(maxNamed-1)]
-	if f.named == 0 || past.name != f.named || past.key != f.key {
+	past := j.remembered(f)
+	if past == nil {
 		return
 	}
 	next := j.open.get(past.next)
@@ -237,6 +262,9 @@ func (j *Journal) cameBack(f *flight) {
 		return
 	}
 	j.comesBack(next, past, f)
+	if next.queued { // and is no list's: the program is a filter
+		past.programs = past.programs[:0]
+	}
 }
 
 // filterReach is how long a filter may have a message, counted from the last that
@@ -266,8 +294,8 @@ func (j *Journal) proxied(b *spoor.Block, e *spoor.Event) {
 		return
 	}
 	j.isOf(f, j.account(e.Account), b.Place(e))
-	if past := &j.past[f.named&(maxNamed-1)]; f.named != 0 && past.name == f.named && past.key == f.key {
-		past.book, past.sure, past.login = f.book, f.sure, f.login // it may go on to another instance
+	if past := j.remembered(f); past != nil {
+		past.isOf(f)
 	}
 }
 

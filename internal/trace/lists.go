@@ -2,6 +2,8 @@ package trace
 
 import (
 	"bytes"
+	"cmp"
+	"slices"
 
 	"spoor"
 )
@@ -12,24 +14,20 @@ import (
 // That the program got the post is often logged after the copies, which it has made
 // meanwhile.
 
-// mailingList is an address here that may be a list's.
-type mailingList struct {
+// posting is a post at an address here that may be a list's.
+type posting struct {
 	address string
-	proven  bool // a program of this machine has got mail for it
-}
-
-// listCopy is what a message is if the list is one.
-type listCopy struct {
-	list  *mailingList
-	cause spoor.Source   // who wrote the post
-	place spoor.LogPlace // where the log tells of the post's origin
+	key     uint64         // listKey of address
+	proven  bool           // a program of this machine that is no filter has got the post for it
+	cause   spoor.Source   // who wrote the post
+	place   spoor.LogPlace // where the log tells of the post's origin
 }
 
 const (
-	// maxLists bounds the addresses that are taken for lists', and maxPassed those for
-	// which programs got mail of late, by the low bits of the hash.
-	maxLists  = 1 << 10
-	maxPassed = 1 << 12
+	// maxPostings bounds the addresses that copies of one post name, and maxPrograms those
+	// for which programs got it.
+	maxPostings = 8
+	maxPrograms = 16
 	// maxHeld bounds the copies that have left the queue and wait for that.
 	maxHeld = 1 << 14
 )
@@ -42,23 +40,29 @@ var bouncing = [...]string{"+bounces", "-bounces", "-return-", "-owner", "+owner
 // of it, by its sender.
 func (j *Journal) copied(f *flight, sender []byte) {
 	past := &j.past[f.copyOf&(maxNamed-1)]
-	if f.copyOf == 0 || past.name != f.copyOf || past.book == nil || f.nullSender || f.foreign {
+	if f.copyOf == 0 || past.name != f.copyOf || past.book == nil {
 		return
 	}
-	list := j.listBehind(sender)
-	back := f.goesOn && past.next == f.key // it was taken for the post itself
-	if list == nil || back && !list.proven {
-		return
+	var list *posting
+	if !f.nullSender && !f.foreign {
+		list = j.postingBy(sender, past)
 	}
-	if back {
+	switch {
+	case !f.handedBack:
+	case list == nil || !list.proven:
+		past.programs = past.programs[:0] // it is the post itself: they are filters
+		return
+	default: // it was taken for the post itself
 		j.notBack(past)
 		f.goesOn, f.filtered = false, true
 	}
-	f.list = &listCopy{list: list, cause: past.book.named(), place: past.login}
+	if list != nil {
+		f.list = list
+	}
 }
 
-// listBehind returns the list whose sender an address is; nil if it is none.
-func (j *Journal) listBehind(sender []byte) *mailingList {
+// postingBy returns the post at the list whose sender an address is; nil if it is none.
+func (j *Journal) postingBy(sender []byte, past *pastOrigin) *posting {
 	at := bytes.LastIndexByte(sender, '@')
 	if at < 0 || len(sender) > longestAddress {
 		return nil
@@ -74,11 +78,16 @@ func (j *Journal) listBehind(sender []byte) *mailingList {
 	}
 	j.address = append(append(j.address[:0], sender[:end]...), sender[at:]...)
 	key := j.listKey(j.address)
-	list := j.lists[key]
-	if list == nil && len(j.lists) < maxLists {
-		list = &mailingList{address: string(j.address), proven: j.passedFor[key&(maxPassed-1)] == key}
-		j.lists[key] = list
+	for _, known := range past.postings {
+		if known.key == key {
+			return known
+		}
 	}
+	if len(past.postings) >= maxPostings {
+		return nil
+	}
+	list := &posting{address: string(j.address), key: key, proven: slices.Contains(past.programs, key), cause: past.book.named(), place: past.login}
+	past.postings = append(past.postings, list)
 	return list
 }
 
@@ -93,26 +102,36 @@ func (j *Journal) listKey(address []byte) uint64 {
 	return key
 }
 
-// passedTo notes that a program of this machine has got mail for an address.
-func (j *Journal) passedTo(address []byte) {
-	if len(address) == 0 || len(address) > longestAddress {
+// passedTo notes for which addresses a program of this machine has got a message. It is
+// a filter if the message has come back, or the line says under which ID it does.
+func (j *Journal) passedTo(f *flight, e *spoor.Event) {
+	name := cmp.Or(f.named, f.copyOf)
+	past := &j.past[name&(maxNamed-1)]
+	if name == 0 || past.name != name || f.handedOn || len(e.Related) > 0 {
 		return
 	}
-	j.address = append(j.address[:0], address...)
-	key := j.listKey(j.address)
-	j.passedFor[key&(maxPassed-1)] = key
-	if list := j.lists[key]; list != nil {
-		list.proven = true
+	for _, address := range [...][]byte{e.Address, e.Parent} {
+		if len(address) == 0 || len(address) > longestAddress {
+			continue
+		}
+		j.address = append(j.address[:0], address...)
+		key := j.listKey(j.address)
+		if len(past.programs) < maxPrograms && !slices.Contains(past.programs, key) {
+			past.programs = append(past.programs, key)
+		}
+		for _, list := range past.postings {
+			list.proven = list.proven || list.key == key
+		}
 	}
 }
 
 // isCopy reports whether a message is known for a list's.
-func (f *flight) isCopy() bool { return f.list != nil && f.list.list.proven }
+func (f *flight) isCopy() bool { return f.list != nil && f.list.proven }
 
 // mayBeCopy reports whether it may turn out to be.
-func (f *flight) mayBeCopy() bool { return f.list != nil && !f.list.list.proven }
+func (f *flight) mayBeCopy() bool { return f.list != nil && !f.list.proven }
 
 // source is the list.
-func (c *listCopy) source() spoor.Source {
-	return spoor.Source{Kind: spoor.KindList, Name: lowerDomain(c.list.address)}
+func (p *posting) source() spoor.Source {
+	return spoor.Source{Kind: spoor.KindList, Name: lowerDomain(p.address)}
 }

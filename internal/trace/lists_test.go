@@ -97,9 +97,65 @@ func TestNobodyPassesForAList(t *testing.T) {
 	wantFigures(t, l.sources(t), "network:127.0.0.1", one)
 }
 
+// Where a filter has all mail, that a program has got mail for an address makes it no list.
+func TestAFilterMakesNoList(t *testing.T) {
+	const one = "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting"
+	in := func() *tape {
+		return newTape().client("3F", "198.51.100.7", "anna@here.test").named("3F", "<1@pc>").queued("3F", "anna@here.test", 1)
+	}
+	back := func(p *tape) *tape {
+		return p.client("4A", "127.0.0.1", "").named("4A", "<1@pc>").queued("4A", "anna@here.test", 1)
+	}
+	got := func(p *tape, more ...string) *tape {
+		return p.to("3F", "bob@here.test", "sent", append(more, "passed")...).removed("3F")
+	}
+	for name, p := range map[string]*tape{
+		"that says what comes of it": got(back(in()), "next=4A"),
+		"that does not":              back(got(in())),
+		"that is logged later":       got(back(in())),
+		"of another message":         got(newTape().client("3F", "203.0.113.9", "").named("3F", "<0@far>").queued("3F", "s@far.test", 1)).sent("5B", "carl@here.test").client("4A", "198.51.100.7", "anna@here.test").named("4A", "<1@pc>").queued("4A", "anna@here.test", 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			p.to("4A", "bob@here.test", "sent", "local").removed("4A").wait(time.Second).
+				client("6C", "127.0.0.1", "").named("6C", "<1@pc>").queued("6C", "bob+bounces-1@here.test", 1).to("6C", "x@far.test", "sent").removed("6C")
+			found := p.wait(time.Hour).status().sources(t)
+			wantFigures(t, found, "account:anna@here.test", one)
+			wantFigures(t, found, "network:127.0.0.1", one)
+		})
+	}
+}
+
+// The copies go through the filter too, which takes its time.
+func TestTheCopiesOfAListGoThroughAFilter(t *testing.T) {
+	const sender, subscribers = "news+bounces-1@here.test", 6
+	l := newListBehindFilter().program("news@here.test")
+	for i := range subscribers {
+		id := fmt.Sprintf("5%d", i)
+		l.tape.client(id, "127.0.0.1", "").named(id, "<1@pc>").queued(id, sender, 1)
+	}
+	for i := range subscribers {
+		id, next, to := fmt.Sprintf("5%d", i), fmt.Sprintf("6%d", i), fmt.Sprintf("s%d@far.test", i)
+		l.tape.wait(8*time.Second).keyed(spoor.EventSubmitted, next, func(e *spoor.Event) { e.Client, e.Related = []byte("127.0.0.1"), []byte(id) }).
+			named(next, "<1@pc>").queued(next, sender, 1).to(id, to, "sent", "next="+next, "passed").removed(id).to(next, to, "sent").removed(next)
+	}
+	found := l.sources(t)
+	wantFigures(t, found, "account:anna@here.test", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
+	wantFigures(t, found, "list:news@here.test", "6 messages 6 recipients 6 delivered 0 failed 0 deferrals 0 waiting")
+}
+
+// The login behind a post may be known after its copies.
+func TestTheCauseOfAListsCopiesIsKnownLater(t *testing.T) {
+	p := newTape().client("4A", "127.0.0.1", "").named("4A", "<1@pc>").queued("4A", "anna@here.test", 1)
+	l := list{p}.copies("news+bounces-%d@here.test").program("news@here.test")
+	l.tape.keyed(spoor.EventProxied, "4A", func(e *spoor.Event) { e.Account = []byte("anna@here.test") })
+	if one := l.sources(t)["list:news@here.test"]; one.Cause.String() != "account:anna@here.test" || one.CauseCount != 3 {
+		t.Errorf("%+v", one)
+	}
+}
+
 func TestPossibleListsAreBounded(t *testing.T) {
 	p := newList().tape
-	for i := range 2 * maxLists {
+	for i := range 4 * maxPostings {
 		id := fmt.Sprintf("6%05X", i)
 		p.client(id, "127.0.0.1", "").named(id, "<1@pc>").queued(id, fmt.Sprintf("l%d-bounces@here.test", i), 1).to(id, "x@far.test", "sent").removed(id)
 	}
@@ -107,8 +163,8 @@ func TestPossibleListsAreBounded(t *testing.T) {
 	if err := j.Add(&spoor.Block{Events: p.wait(10 * time.Second).status().events}); err != nil {
 		t.Fatal(err)
 	}
-	if len(j.lists) != maxLists || len(j.held) == 0 || len(j.held) > maxHeld {
-		t.Errorf("%d lists, %d messages held", len(j.lists), len(j.held))
+	if len(j.held) != maxPostings || len(j.held) > maxHeld {
+		t.Errorf("%d messages held", len(j.held))
 	}
 	if err := j.Add(&spoor.Block{Events: p.wait(time.Hour).client("7D", "198.51.100.7", "anna@here.test").events[len(p.events)-1:]}); err != nil {
 		t.Fatal(err)

@@ -98,11 +98,11 @@ func (j *Journal) replyTo(f *flight, to uint64) {
 func (j *Journal) repliedBy(f *flight, told *reply) {
 	was := f.book
 	f.isReply(told)
-	past := &j.past[f.named&(maxNamed-1)]
-	if f.named == 0 || past.name != f.named || past.key != f.key {
+	past := j.remembered(f)
+	if past == nil {
 		return
 	}
-	past.book, past.sure, past.login = f.book, f.sure, f.login // it may go on behind a filter
+	past.isOf(f)
 	if next := j.open.get(past.next); past.next != 0 && next != nil && next.goesOn && next.book == was {
 		next.isReply(told)
 	}

@@ -31,8 +31,7 @@ func (j *Journal) reported(b *spoor.Block, e *spoor.Event) {
 			j.answered(f, e.Address, r.domain)
 		}
 		if e.Passed {
-			j.passedTo(e.Address)
-			j.passedTo(e.Parent)
+			j.passedTo(f, e)
 		}
 		switch {
 		case len(e.Related) > 0 && j.passed(f, e):
