@@ -224,6 +224,11 @@ func TestADeliveryToAProgramThatMayHandTheMessageBack(t *testing.T) {
 	f(`bob <bob@shop.example> R=local_user T=maildir_home`, false)
 	f(`bob <bob@shop.example> R=virtual_user T=dovecot_virtual_delivery C="250 2.0.0 <bob@shop.example> x Saved"`, false)
 	f(`bob <bob@shop.example> R=virtual_user T=dovecot_lmtp_udp`, false)
+	f(`bob@shop.example R=virtual_user T=to_mailboxes H=127.0.0.1 [127.0.0.1]:24 C="250 2.0.0 <bob@shop.example> 8Bp5 Saved"`, false)
+	f(`bob <bob@shop.example> R=procmail T=procmail_pipe`, false)
+	f(`bob <bob@shop.example> R=virtual_user T=dovecot_lda`, false)
+	f(`|/usr/bin/procmail <bob@shop.example> R=userforward T=address_pipe`, false)
+	f(`"|exec /usr/bin/procmail -a $EXTENSION" <bob@shop.example> R=userforward T=address_pipe`, false)
 	f(`/home/bob/mail <bob@shop.example> R=userforward T=address_file`, false)
 	f(`>bob@far.example <bob@shop.example> R=userforward T=address_reply`, false)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"spoor"
+	"spoor/internal/mta"
 )
 
 // delivery reads the end of an attempt (deliver.c). The recipient may be of
@@ -37,7 +38,7 @@ func (p *Parser) delivery(b []byte, kind spoor.EventKind, e *spoor.Event) spoor.
 		if a.remote && here(a.host) {
 			e.Related = successor(a.answer)
 		}
-		e.Passed = a.passed()
+		e.Passed = a.passed(&to)
 		return spoor.LineEvent
 	}
 	e.Text = a.text
@@ -67,6 +68,7 @@ type target struct {
 	address []byte
 	parent  []byte // nil where it is the same mailbox
 	inside  bool   // a file, a pipe, a reply or nothing: no address
+	command []byte // of a pipe
 	rest    []byte
 }
 
@@ -93,6 +95,9 @@ func cutTarget(b []byte) (to target, ok bool) {
 	}
 	if to.inside = to.inside || string(word) == "save"; to.inside {
 		word, rest = cutInside(b)
+		if command, ok := bytes.CutPrefix(bytes.TrimPrefix(word, []byte{'"'}), []byte{'|'}); ok {
+			to.command = bytes.TrimLeft(command, " ")
+		}
 	} else if !ok {
 		return to, false
 	}
@@ -309,11 +314,14 @@ func (a *attempt) channel(to *target, kind spoor.EventKind) spoor.Channel {
 // passed reports whether a program of this machine has got a message that may hand it
 // back: a filter, a list. Transports to mailboxes, files and automatic replies are
 // known by their usual names.
-func (a *attempt) passed() bool {
+func (a *attempt) passed(to *target) bool {
 	if a.remote {
-		return here(a.host)
+		return here(a.host) && !mta.IsStored(a.answer)
 	}
-	for _, words := range [...]string{"deliver", "mail_spool", "maildir", "lmtp", "address_file", "address_directory", "address_reply"} {
+	if to.command != nil {
+		return !mta.KeepsMailboxes(to.command)
+	}
+	for _, words := range [...]string{"deliver", "mail_spool", "maildir", "lmtp", "dovecot", "cyrus", "procmail", "maildrop", "address_file", "address_directory", "address_reply"} {
 		if bytes.Contains(a.transport, []byte(words)) {
 			return false
 		}

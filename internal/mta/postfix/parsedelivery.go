@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"spoor"
+	"spoor/internal/mta"
 )
 
 // delivery reads the end of an attempt (log_adhoc.c). The fields are read in
@@ -207,30 +208,17 @@ func successor(here bool, e *spoor.Event) {
 //	relay=filter, … status=sent (delivered via filter service)
 //	relay=local, … status=sent (delivered to command: /usr/bin/mlmmj-receive …)
 func passed(here bool, e *spoor.Event) bool {
-	if here { // Dovecot's LMTP, and Cyrus'
-		return !bytes.Contains(e.Text, []byte(" Saved")) && !bytes.Contains(e.Text, []byte("SESSIONID="))
+	if here {
+		return !mta.IsStored(e.Text)
 	}
 	if e.Channel != spoor.ChannelLocal {
 		return false
 	}
 	if command, ok := cut(e.Text, "delivered to command: "); ok {
-		command, _ = cut(command, "exec ")
-		program, _, _ := bytes.Cut(command, []byte{' '})
-		return !keepsMailboxes(program[bytes.LastIndexByte(program, '/')+1:])
+		return !mta.KeepsMailboxes(command)
 	}
 	service, ok := cut(e.Text, "delivered via ")
-	name, _, _ := bytes.Cut(service, []byte{' '})
-	return ok && !keepsMailboxes(name)
-}
-
-// keepsMailboxes knows programs that put mail into mailboxes, and hand nothing back
-// by SMTP.
-func keepsMailboxes(name []byte) bool {
-	switch string(name) {
-	case "dovecot", "dovecot-lda", "deliver", "maildrop", "cyrus", "old-cyrus", "cyrdeliver", "procmail", "procmail-wrapper", "plesk_virtual":
-		return true
-	}
-	return false
+	return ok && !mta.KeepsMailboxes(service)
 }
 
 // isHere reports whether a relay is on this machine: name[address]:port or
