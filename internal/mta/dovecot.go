@@ -273,8 +273,11 @@ func readLogin(b []byte, e *spoor.Event) spoor.LineSort {
 	}
 	e.Client = ipOf(rip)
 	if user, ok := bytes.CutPrefix(b[:at], []byte("user=<")); ok {
-		end := bytes.LastIndex(user, []byte(">, method="))
-		if end < 0 { // none, or behind a field of the administrator's (login_log_format_elements)
+		end := bytes.Index(user, []byte(">, session=<")) // in no login, but the administrator may have it here (login_log_format_elements)
+		if end < 0 {
+			end = bytes.LastIndex(user, []byte(">, method="))
+		}
+		if end < 0 { // none, or behind another such field
 			end = bytes.LastIndexByte(user, '>')
 		}
 		if end < 0 {

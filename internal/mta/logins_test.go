@@ -60,6 +60,8 @@ func TestDovecotsLoginServices(t *testing.T) {
 	f("Login: user=<a>, method=PLAIN, rip=::ffff:192.0.2.4, lip=::ffff:192.0.2.1", "access <a> 192.0.2.4")
 	f("Login: user=<anna>, PID=77, method=PLAIN, rip=192.0.2.4, lip=192.0.2.1", "access <anna> 192.0.2.4")
 	f("Login: user=<a>b>, PID=77, rip=192.0.2.4, lip=192.0.2.1", "access <a>b> 192.0.2.4")
+	f("Login: user=<anna>, session=<YADINsQCDs5BH8Pg>, method=PLAIN, rip=192.0.2.4, lip=192.0.2.1", "access <anna> 192.0.2.4")
+	f("Login: user=<anna>, session=<YADINsQCDs5BH8Pg>, rip=192.0.2.4, lip=192.0.2.1, mpid=77", "access <anna> 192.0.2.4")
 	f("Login: user=<a, rip=192.0.2.4", "access <a> 192.0.2.4")
 	f("Disconnected (auth failed, 1 attempts in 2 secs): user=<>, method=X>, rip=192.0.2.4, lip=192.0.2.1", "access failed <> 192.0.2.4")
 	f("Logged in: "+client+", mpid=77, secured, session=<YADINsQCDs5BH8Pg>", "access <a@example.com> 192.0.2.4")
