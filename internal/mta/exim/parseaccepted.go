@@ -182,7 +182,8 @@ func (r *reception) readFields(b []byte) bool {
 // readAccount reads an authenticator and the login, which may hold blanks, but no
 // field after one. Of a client's certificate it is a name with fields of its own.
 // Behind the login may stand what the client gave as AUTH= (+smtp_mailauth), which
-// may hold anything: it ends where the rest is in order.
+// may hold anything but a client, which another reading of the line would have
+// (hostField): it ends where the rest is in order.
 //
 //	A=dovecot_login:anna@example.com S=735
 //	A=plain:anna@example.com:boss@example.com S=735
@@ -191,13 +192,16 @@ func (r *reception) readFields(b []byte) bool {
 func (r *reception) readAccount(b []byte) bool {
 	word, _, _ := bytes.Cut(b, []byte{' '})
 	given := bytes.Count(word, []byte{':'}) > 1
-	end, tries := 0, maxTries
+	end, tries, client := 0, maxTries, -1
 	if given {
-		tries = maxGiven
+		tries, client = maxGiven, bytes.Index(b, []byte(") ["))
 	}
 	for tries > 0 {
 		next := bytes.IndexByte(b[end:], ' ')
-		if next < 0 || end > 0 && !r.goesOn(b[:end+next], b[end:end+next], given) {
+		switch {
+		case next < 0,
+			end > 0 && client >= 0 && end+next > client+1,
+			end > 0 && !given && isField(b[end:end+next]):
 			return false
 		}
 		end += next
@@ -216,15 +220,6 @@ func (r *reception) readAccount(b []byte) bool {
 		end, tries = end+1, tries-1
 	}
 	return false
-}
-
-// goesOn reports whether a word may belong to a login, or to what was given as AUTH=:
-// that holds no client, which another reading of the line would have (hostField).
-func (r *reception) goesOn(all, word []byte, given bool) bool {
-	if given {
-		return !bytes.Contains(all, []byte(") ["))
-	}
-	return !isField(word)
 }
 
 // isField reports whether a word begins as a field does: NAME=.
