@@ -65,8 +65,7 @@ func (j *Journal) letGo(now spoor.Stamp) {
 // close sums a message up and forgets it.
 func (j *Journal) close(f *flight) {
 	j.open.remove(f.key)
-	j.closed(f)
-	j.settle(f)
+	j.settleKin(f)
 	j.forget(f)
 }
 

@@ -84,9 +84,14 @@ type flight struct {
 	list       *posting // what it is a copy of, if that is a list's
 	answer     uint64   // key of the message that may be an automatic reply to it
 	dir        string   // in which the command that queued it was started
-	via        *book    // account behind a program of this machine
-	viaPlace   spoor.LogPlace
-	viaSure    uint8 // in hundredths
+	behind
+}
+
+// behind is who is behind a program of this machine that handed a message over.
+type behind struct {
+	via      *book // the account; nil if unknown
+	viaPlace spoor.LogPlace
+	viaSure  uint8 // in hundredths
 }
 
 // recipient is one envelope recipient, known by the hash of its address.

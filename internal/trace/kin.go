@@ -120,7 +120,7 @@ func (j *Journal) goesOn(f *flight, e *spoor.Event) bool {
 }
 
 func pastOf(f *flight) pastOrigin {
-	past := pastOrigin{key: f.key, book: f.book, client: f.client, login: f.place, sure: f.sure, list: f.list}
+	past := pastOrigin{key: f.key, book: f.book, client: f.client, login: f.place, sure: f.sure, behind: f.behind, list: f.list}
 	if f.proxied {
 		past.login = f.login
 	}
@@ -133,29 +133,44 @@ func (j *Journal) goOnFrom(f *flight, past *pastOrigin) {
 	if f.goesOn || past.book == nil {
 		return
 	}
-	f.goesOn, f.filtered, f.via = true, false, nil
+	f.goesOn, f.filtered, f.behind = true, false, past.behind
 	f.book, f.client, f.login, f.sure = past.book, past.client, past.login, past.sure
 	if past.list != nil {
 		f.list = past.list
 	}
-	past.book.delivered -= past.delivered
-	j.Rates.Delivered -= int(past.delivered)
+	j.recount(past, -past.delivered)
 	past.delivered = 0
 }
 
-// closed notes how many recipients of a message counted as delivered, in case
-// that it goes on.
-func (j *Journal) closed(f *flight) {
+// recount changes how many recipients of a message that was summed up count as
+// delivered.
+func (j *Journal) recount(past *pastOrigin, change int32) {
+	if past.countedBy != nil {
+		past.countedBy.delivered += change
+		j.Rates.Delivered += int(change)
+	}
+}
+
+// settleKin sums a message up, and notes how many of its recipients count as delivered,
+// in case that it goes on.
+func (j *Journal) settleKin(f *flight) {
 	past := j.remembered(f)
 	if past == nil {
+		j.settle(f)
 		return
 	}
-	past.book, past.sure, past.heard = f.book, f.sure, f.heard
+	past.book, past.sure, past.heard, past.behind = f.book, f.sure, f.heard, f.behind
+	count := &past.delivered
+	if f.handedOn {
+		count = &past.taken
+	}
 	for i := range f.recipients {
 		if f.recipients[i].state == delivered {
-			past.delivered++
+			*count++
 		}
 	}
+	j.settle(f)
+	past.countedBy = f.book
 }
 
 // pastOrigin is what is kept of the messages that were named last, for those that
@@ -168,13 +183,15 @@ type pastOrigin struct {
 	client    netip.Addr
 	login     spoor.LogPlace
 	heard     spoor.Stamp
-	delivered int32 // recipients, when it was closed
-	taken     int32 // of them, those that count for the next one
+	countedBy *book // under which it was summed up
+	delivered int32 // recipients that count as that
+	taken     int32 // those that count for the next one
 	sure      uint8
-	passed    int32 // deliveries to programs of this machine that have not handed it back yet; below 0 where they have and are not logged yet
-	list      *posting
-	programs  []uint64   // listKey of the addresses for which programs that are no filters got it, as far as is known
-	postings  []*posting // that its copies name
+	behind
+	passed   int32 // deliveries to programs of this machine that have not handed it back yet; below 0 where they have and are not logged yet
+	list     *posting
+	programs []uint64   // listKey of the addresses for which programs that are no filters got it, as far as is known
+	postings []*posting // that its copies name
 }
 
 // remembered is what is kept of a message under its Message-ID, or nil.
@@ -237,12 +254,14 @@ func (j *Journal) name(f *flight, messageID []byte) {
 // comesBack joins a message that a program of this machine has handed back to the one
 // that it got, which may have left.
 func (j *Journal) comesBack(f *flight, past *pastOrigin, before *flight) {
-	past.next, past.taken = f.key, past.delivered
-	f.handedBack = !f.goesOn && past.book != nil
-	j.goOnFrom(f, past)
-	if before != nil {
-		before.handedOn = true
+	past.next = f.key
+	if f.handedBack = !f.goesOn && past.book != nil; f.handedBack {
+		past.taken += past.delivered
 	}
+	if before != nil {
+		past.behind, before.handedOn = before.behind, true
+	}
+	j.goOnFrom(f, past)
 }
 
 // cameBack does so when the MTA logs that a program has got a message, which it mostly
@@ -385,10 +404,8 @@ func (j *Journal) redirected(b *spoor.Block, e *spoor.Event) {
 
 // notBack takes back that a message was handed back.
 func (j *Journal) notBack(past *pastOrigin) {
-	past.delivered += past.taken // what was taken back, and what did not count since
-	past.book.delivered += past.delivered
-	j.Rates.Delivered += int(past.delivered)
-	past.taken = 0
+	j.recount(past, past.taken)
+	past.delivered, past.taken = past.delivered+past.taken, 0
 	if before := j.open.get(past.key); before != nil {
 		before.handedOn = false
 	}

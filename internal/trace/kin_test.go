@@ -438,3 +438,16 @@ func TestAFilterHandsAMessageBackOnce(t *testing.T) {
 		})
 	}
 }
+
+// A filter may hand one message back in parts, one of them late.
+func TestAFilterHandsAMessageBackInParts(t *testing.T) {
+	p := newTape().client("4A", "198.51.100.7", "anna@here.test").named("4A", "<1>").queued("4A", "anna@here.test", 2).
+		to("4A", "x@far.test", "sent", "passed").to("4A", "y@far.test", "sent", "passed")
+	back := func(id, to string) {
+		p.client(id, "127.0.0.1", "").named(id, "<1>").queued(id, "anna@here.test", 1).to(id, to, "sent").removed(id)
+	}
+	back("5B", "x@far.test")
+	p.removed("4A").wait(time.Minute).status()
+	back("6C", "y@far.test")
+	wantFigures(t, p.wait(time.Minute).status().sources(t), "account:anna@here.test", "1 messages 2 recipients 2 delivered 0 failed 0 deferrals 0 waiting")
+}

@@ -38,7 +38,7 @@ func (j *Journal) begin(e *spoor.Event, origin bool) *flight {
 	key := j.messageKey(e)
 	f := j.open.get(key)
 	if f != nil && (origin && f.traced || f.left != 0 || e.Time.Sub(f.heard) > disorder) {
-		j.settle(f)
+		j.settleKin(f)
 		f = nil
 	}
 	if f == nil {

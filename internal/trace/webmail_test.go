@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -149,6 +150,39 @@ func TestAWebmailsMessageIsFoundAmongHosts(t *testing.T) {
 		at(p, hosts[0], func() { p.wait(time.Minute).queued("4A", "x@far.test", 1) })
 		if got := clientsOf(t, p.sources(t), "account:anna@here.test"); !slices.Equal(got, []string{"203.0.113.7"}) {
 			t.Errorf("clients %q", got)
+		}
+	}
+}
+
+// What a webmail hands over may go through a filter, and is still its user's.
+func TestAWebmailsMessageGoesThroughAFilter(t *testing.T) {
+	opened := spoor.Event{Kind: spoor.EventAccess, Address: []byte("anna@here.test"), Client: []byte("::1"), UID: -1, PID: -1}
+	told := func(p *tape, in string) *tape { return p.webmail(in, "anna@here.test", "203.0.113.7") }
+	for name, begin := range map[string]func(p *tape, in string) *tape{
+		"that opens the mailbox": func(p *tape, _ string) *tape { return p },
+		"that has a log":         told,
+	} {
+		for kind, back := range map[string]func(p *tape, in, out string) *tape{
+			"names the ID": func(p *tape, in, out string) *tape {
+				return p.keyed(spoor.EventSubmitted, out, func(e *spoor.Event) { e.Client, e.Related = []byte("127.0.0.1"), []byte(in) }).
+					named(out, "<"+in+">").queued(out, "anna@here.test", 1).to(in, "x@far.test", "sent", "next="+out, "passed").removed(in)
+			},
+			"answers first": func(p *tape, in, out string) *tape {
+				return p.to(in, "x@far.test", "sent", "passed").removed(in).client(out, "127.0.0.1", "").named(out, "<"+in+">").queued(out, "anna@here.test", 1)
+			},
+			"has left": func(p *tape, in, out string) *tape {
+				return p.to(in, "x@far.test", "sent", "passed").removed(in).wait(time.Minute).status().client(out, "127.0.0.1", "").named(out, "<"+in+">").queued(out, "anna@here.test", 1)
+			},
+		} {
+			p := newTape().add(opened)
+			for i := range perOpening {
+				in, out := fmt.Sprintf("4%d", i), fmt.Sprintf("5%d", i)
+				begin(p, in).client(in, "127.0.0.1", "").named(in, "<"+in+">").queued(in, "anna@here.test", 1)
+				back(p, in, out).to(out, "x@far.test", "sent").removed(out)
+			}
+			t.Run(name+", "+kind, func(t *testing.T) {
+				wantFigures(t, p.wait(time.Hour).status().sources(t), "account:anna@here.test", "4 messages 4 recipients 4 delivered 0 failed 0 deferrals 0 waiting")
+			})
 		}
 	}
 }
