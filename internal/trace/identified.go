@@ -40,8 +40,17 @@ func (j *Journal) identify(b *spoor.Block, e *spoor.Event) {
 		j.identities = make([]identity, maxIdentified)
 	}
 	j.identities[e.Port&(maxIdentified-1)] = one
+	if last := &j.moments[(j.moment+maxMoments-1)%maxMoments]; one.pid < 0 && last.pid < 0 && last.isOf(&one) {
+		*last = one // or who waits would be forgotten for many of one owner
+		return
+	}
 	j.moments[j.moment%maxMoments] = one
 	j.moment++
+}
+
+// isOf reports whether two connections are one owner's, and of one client's address.
+func (o *identity) isOf(other *identity) bool {
+	return o.uid == other.uid && o.login == other.login && o.client == other.client && o.origin == other.origin
 }
 
 // identified gives a message that a program of this machine handed over by SMTP
@@ -91,7 +100,7 @@ func (j *Journal) ownerOf(client netip.Addr, e *spoor.Event) (owner *identity, s
 		case !one.goesWith(client, e, identifiedReach):
 		case owner == nil && one.goesWith(client, e, momentReach):
 			owner, sure = one, sureMoment
-		case owner == nil || owner.uid != one.uid || owner.login != one.login: // a client may wait with its message
+		case owner == nil || !owner.isOf(one): // a client may wait with its message
 			return nil, 0
 		}
 	}

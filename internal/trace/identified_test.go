@@ -35,6 +35,11 @@ func TestTheOwnerOfALocalConnectionIsTheSource(t *testing.T) {
 	f("by time, of two users", "network:127.0.0.1", newTape().owned(35036, -1, 10003, "site1").owned(35037, -1, 10004, "site2").local(0, -1, ""))
 	f("by time, too late", "network:127.0.0.1", newTape().owned(35036, -1, 10003, "site1").wait(10*time.Second).local(0, -1, ""))
 	f("by time, of a user who waits with his message", "network:127.0.0.1", newTape().owned(35036, -1, 10003, "site1").wait(10*time.Second).owned(35037, -1, 10004, "site2").local(0, -1, ""))
+	busy := newTape().owned(35036, -1, 10003, "site1")
+	for range 2 * maxMoments {
+		busy.wait(time.Second).owned(35037, -1, 10004, "site2")
+	}
+	f("by time, of a user who waits for many of another's", "network:127.0.0.1", busy.local(0, -1, ""))
 	f("the port is used again by another process", "network:127.0.0.1", site().local(35036, 51, ""))
 	f("another port", "network:127.0.0.1", site().local(35037, 50, ""))
 	f("another process", "network:127.0.0.1", site().local(0, 51, ""))
