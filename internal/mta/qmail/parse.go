@@ -61,7 +61,7 @@ func (p *Parser) others(l *spoor.Line, program []byte, e *spoor.Event) spoor.Lin
 	}
 	switch {
 	case string(program) == "plesk_saslauthd":
-		return saslauthd(l.Body, e)
+		return mta.ParseFilter(l, program, e)
 	case string(program) == "vpopmail":
 		return vpopmail(l.Body, e)
 	case bytes.HasPrefix(program, []byte("qmail-scanner")): // a filter

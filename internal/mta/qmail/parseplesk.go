@@ -135,18 +135,6 @@ func quotedUser(b []byte, e *spoor.Event) spoor.LineSort {
 	return spoor.LineEvent
 }
 
-// saslauthd reads plesk_saslauthd, which checks passwords for other servers.
-//
-//	plesk_saslauthd[11166]: failed mail authentication attempt for user 'a@example.com' (password len=10)
-func saslauthd(b []byte, e *spoor.Event) spoor.LineSort {
-	for _, failed := range [...]string{"failed mail authentication attempt for user '", "failed mail authenticatication attempt for user '"} { // the other is of old versions
-		if user, ok := after(b, failed); ok {
-			return quotedUser(user, e)
-		}
-	}
-	return spoor.LineKnown // "No such user" comes with a line as above
-}
-
 // envelope reads the wrapper of qmail-queue: the envelope as it goes by. Of the
 // recipients the first is an event: it tells whether the mail goes out, and a
 // message may have thousands.
