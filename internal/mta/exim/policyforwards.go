@@ -51,7 +51,7 @@ func (a *auditor) exposedLogin() (place spoor.Evidence, found bool) {
 	var one authenticator
 	for _, line := range append(a.conf.authenticators, confLine{text: ":"}) {
 		name, begins := strings.CutSuffix(line.text, ":")
-		if !begins || strings.ContainsAny(name, " =") {
+		if name = strings.TrimSpace(name); !begins || strings.ContainsAny(name, " =") {
 			one.read(line.text)
 			continue
 		}

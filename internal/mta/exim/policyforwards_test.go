@@ -68,6 +68,7 @@ func TestWhomEximOffersToLogIn(t *testing.T) {
 	f(false, "begin authenticators\ncram:\n driver = cram_md5\n public_name = CRAM-MD5\n server_secret = x\n")
 	f(false, "begin authenticators\ncert:\n driver = tls\n server_param1 = x\n")
 	f(true, "begin authenticators\nLOGIN:\n driver = cyrus_sasl\n")
+	f(true, "begin authenticators\nplain :\n driver = plaintext\n server_condition = true\n")
 	f(false, login+" server_advertise_condition = ${if eq{$tls_in_cipher}{}{}{*}}\n")
 }
 
