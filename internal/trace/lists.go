@@ -32,9 +32,9 @@ const (
 	maxHeld = 1 << 14
 )
 
-// bouncing are the words that lists of mlmmj, Mailman, ezmlm and Sympa have behind
-// their names in the sender.
-var bouncing = [...]string{"+bounces", "-bounces", "-return-", "-owner", "+owner"}
+// bouncing are the words that lists of mlmmj, Mailman, Schleuder, ezmlm and Sympa have
+// behind their names in the sender.
+var bouncing = [...]string{"+bounce", "-bounce", "-return-", "-owner", "+owner"}
 
 // copied notes that a message whose Message-ID is that of another may be a list's copy
 // of it, by its sender.
@@ -56,8 +56,12 @@ func (j *Journal) copied(f *flight, sender []byte) {
 		j.notBack(past)
 		f.goesOn, f.filtered = false, true
 	}
-	if list != nil {
-		f.list = list
+	if list == nil {
+		return
+	}
+	f.list = list
+	if list.proven {
+		past.heard = max(past.heard, f.heard) // the program is at work
 	}
 }
 

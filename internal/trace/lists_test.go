@@ -143,6 +143,18 @@ func TestTheCopiesOfAListGoThroughAFilter(t *testing.T) {
 	wantFigures(t, found, "list:news@here.test", "6 messages 6 recipients 6 delivered 0 failed 0 deferrals 0 waiting")
 }
 
+// A program needs its time for many subscribers. What has been silent for long is another's.
+func TestAListMayTakeLongForItsCopies(t *testing.T) {
+	l := newList().program("news@here.test")
+	for i, wait := range []time.Duration{0, 6 * time.Minute, 9 * time.Minute, 8 * time.Minute, filterReach + time.Minute} {
+		id := fmt.Sprintf("5%d", i)
+		l.tape.removed("4A").wait(wait).client(id, "127.0.0.1", "").named(id, "<1@pc>").queued(id, "news-bounce@here.test", 1).to(id, "x@far.test", "sent").removed(id)
+	}
+	found := l.sources(t)
+	wantFigures(t, found, "list:news@here.test", "4 messages 4 recipients 4 delivered 0 failed 0 deferrals 0 waiting")
+	wantFigures(t, found, "network:127.0.0.1", "1 messages 1 recipients 1 delivered 0 failed 0 deferrals 0 waiting")
+}
+
 // The login behind a post may be known after its copies.
 func TestTheCauseOfAListsCopiesIsKnownLater(t *testing.T) {
 	p := newTape().client("4A", "127.0.0.1", "").named("4A", "<1@pc>").queued("4A", "anna@here.test", 1)
