@@ -88,10 +88,18 @@ func end(ctx context.Context, one spoor.Session) (done bool, err error) {
 	if open, ended := hangUp(ctx, fd, one); ended || !open {
 		return ended, nil
 	}
-	if err := unix.PidfdSendSignal(fd, unix.SIGTERM, nil, 0); err != nil {
-		return false, fmt.Errorf("process %d: %w", one.PID, err)
+	return terminate(ctx, fd, one.PID)
+}
+
+// terminate ends a process. done is false if it had ended by itself meanwhile.
+func terminate(ctx context.Context, fd, pid int) (done bool, err error) {
+	switch err := unix.PidfdSendSignal(fd, unix.SIGTERM, nil, 0); {
+	case errors.Is(err, unix.ESRCH):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("process %d: %w", pid, err)
 	}
-	return true, wait(ctx, fd, one.PID)
+	return true, wait(ctx, fd, pid)
 }
 
 // serves reports whether a process is still the one of the plan, with its client.

@@ -70,6 +70,20 @@ func TestASessionIsEndedAndNoOther(t *testing.T) {
 	}
 }
 
+// TestASessionEndsByItselfWhileItIsLookedAt has its process gone when it gets its signal.
+func TestASessionEndsByItselfWhileItIsLookedAt(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), "/bin/sleep", "600")
+	must(t, cmd.Start())
+	fd, err := unix.PidfdOpen(cmd.Process.Pid, 0)
+	must(t, err)
+	defer func() { _ = unix.Close(fd) }()
+	must(t, cmd.Process.Kill())
+	_ = cmd.Wait()
+	if done, err := terminate(t.Context(), fd, cmd.Process.Pid); done || err != nil {
+		t.Errorf("%t, %v", done, err)
+	}
+}
+
 // TestADaemonGoesOnWhenItsClientIsHungUp has one that waits for the next client then.
 func TestADaemonGoesOnWhenItsClientIsHungUp(t *testing.T) {
 	needRoot(t)
