@@ -97,10 +97,10 @@ func parseNetworkLine(value string, hop *spoor.Hop) bool {
 }
 
 // authenticated reports whether a protocol word says that AUTH was used (RFC
-// 3848): ESMTPA and ESMTPSA, or the remark of the TLS patches.
+// 3848, RFC 6531 §4.3): ESMTPA and the like, or the remark of the TLS patches.
 func authenticated(protocol string) bool {
 	word, remark, _ := strings.Cut(protocol, " ")
-	return word == "ESMTPA" || word == "ESMTPSA" || strings.HasSuffix(remark, "authenticated)")
+	return word == "ESMTPA" || word == "ESMTPSA" || word == "UTF8SMTPA" || word == "UTF8SMTPSA" || strings.HasSuffix(remark, "authenticated)")
 }
 
 // setPeer splits what stands in the last brackets: [remoteinfo@]address. The

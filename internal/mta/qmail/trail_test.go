@@ -53,6 +53,7 @@ func TestNetworkLine(t *testing.T) {
 		`192.0.2.99 helo mx7.bulk.example account "" auth false`)
 	reads(" from unknown (HELO x) (alice@192.0.2.11)\n  by h with ESMTPA; d", `192.0.2.11 helo x account "alice" auth true`)
 	reads(" from unknown (HELO x) (a@b@192.0.2.11)\n  by h with ESMTPSA (TLS1 encrypted, authenticated); d", `192.0.2.11 helo x account "a@b" auth true`)
+	reads(" from unknown (HELO x) (a@b@192.0.2.11)\n  by h with UTF8SMTPA; d", `192.0.2.11 helo x account "a@b" auth true`)
 	reads(" from unknown (HELO x) (192.0.2.11)\n  by h with (DHE-RSA-AES256-SHA encrypted) SMTP; d", `192.0.2.11 helo x account "" auth false`)
 	reads(" (HELO User) (bob@corp.example)\n  by h with ESMTPA; d", `invalid IP helo User account "bob@corp.example" auth true`)
 	reads(" (HELO x) ()\n  by h with SMTP; d", `invalid IP helo x account "" auth false`)
