@@ -224,11 +224,30 @@ func status(b []byte, e *spoor.Event) spoor.LineSort {
 	e.Load.Local, e.Load.LocalMax, rest, local = ratio(rest)
 	rest, ok = after(rest, " remote ")
 	e.Load.Remote, e.Load.RemoteMax, rest, remote = ratio(rest)
-	if !ok || !local || !remote || len(rest) > 0 && string(rest) != " exitasap" {
+	if rest = moreChannels(rest); !ok || !local || !remote || len(rest) > 0 && string(rest) != " exitasap" {
 		return spoor.LineUnknown
 	}
 	e.Kind = spoor.EventStatus
 	return spoor.LineEvent
+}
+
+// moreChannels reads the channels for remote mail that a patch adds.
+//
+//	status: local 0/10 remote 3/20 suppl0 0/20 suppl1 0/20
+func moreChannels(b []byte) (rest []byte) {
+	for {
+		word, ok := after(b, " suppl")
+		if !ok {
+			return b
+		}
+		_, word = digits(word)
+		if word, ok = after(word, " "); !ok {
+			return b
+		}
+		if _, _, b, ok = ratio(word); !ok {
+			return b
+		}
+	}
 }
 
 // ratio reads 3/20.
@@ -260,6 +279,12 @@ func attempt(b []byte, e *spoor.Event) spoor.LineSort {
 		e.Channel, e.Address = spoor.ChannelRemote, address
 	} else if address, ok := after(tail, " to local "); ok {
 		e.Channel, e.Address = spoor.ChannelLocal, address
+	} else if name, ok := after(tail, " to suppl"); ok {
+		_, name = digits(name)
+		if e.Address, ok = after(name, " "); !ok {
+			return spoor.LineUnknown
+		}
+		e.Channel = spoor.ChannelRemote
 	} else {
 		return spoor.LineUnknown
 	}

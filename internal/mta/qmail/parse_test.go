@@ -64,6 +64,10 @@ func TestQmailSendsGrammar(t *testing.T) {
 	}
 	f("status: local 0/10 remote 3/20", "status 0/10 3/20")
 	f("status: local 0/10 remote 3/20 exitasap", "status 0/10 3/20")
+	f("status: local 0/10 remote 3/20 suppl0 1/20 suppl1 0/20", "status 0/10 3/20")
+	f("status: local 0/10 remote 3/20 suppl0", "unknown")
+	f("starting delivery 9: msg 966996 to suppl0 x@aol.example", "attempt id=966996 n=9 remote <x@aol.example>")
+	f("starting delivery 9: msg 966996 to suppl0", "unknown")
 	f("status: exiting", "stopped")
 	f("new msg 966995", "known")
 	f("info msg 966995: bytes 1365 from <a.b@corp.example> qp 24079 uid 10003", "accepted id=966995 size=1365 uid=10003 pid=24079 <a.b@corp.example>")
