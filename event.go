@@ -82,7 +82,7 @@ const (
 	EventConnect                // a client connected: Client, PID of the session if known
 	EventDisconnect             // it went: PID
 	EventLogin                  // it authenticated in order to send: Address (account), Client, PID if known
-	EventLoginFailed            // it tried to: the same
+	EventLoginFailed            // it tried to: the same; Text where the name is logged with its line breaks: what follows may be the client's words
 	EventAccess                 // a mailbox was opened (POP3, IMAP): Address (account), Client
 	EventAccessFailed           // somebody tried to: the same
 	EventRejected               // a client was refused before it could send: Client, Text
@@ -100,12 +100,13 @@ const (
 	EventIdentified             // whose program on this machine it is that talks SMTP: Client, Port, Login and UID; PID if known; or whose it was: ID, Login
 	EventRedirected             // a mailbox has sent a message on: Address (of the mailbox), Text (its Message-ID)
 	EventReplied                // a mailbox has answered a message by itself: Address (of the mailbox), Parent (to whom), Text (Message-ID of what is answered)
+	EventReceived               // a server in front of the MTA has handed it a message: PID (of what queued it), Address (sender), Client, Account, Key (PID of its session, where another line tells of the login)
 )
 
 var eventNames = [...]string{
 	"none", "accepted", "attempt", "delivered", "deferred", "failed", "ended", "bounced", "connect", "disconnect",
 	"login", "login failed", "access", "access failed", "rejected", "handover", "status", "stopped", "trouble",
-	"submitted", "named", "queued", "removed", "invoked", "proxied", "webmail", "identified", "redirected", "replied",
+	"submitted", "named", "queued", "removed", "invoked", "proxied", "webmail", "identified", "redirected", "replied", "received",
 }
 
 // EventKinds lists every EventKind, in the order of their constants.
@@ -151,7 +152,7 @@ type Event struct {
 	Time   Stamp
 	Clock  Stamp  // when ID was given, by the clock that the ID itself carries; proves year and zone; zero where it carries none
 	Origin uint64 // tells hosts and instances of the MTA apart, which use the same IDs; see InstanceBits; 0 where the parser sets none
-	Key    uint64 // of ID: tells the messages of one MTA apart; of a failed login, of its line, where each is written twice; 0 where the parser sets none
+	Key    uint64 // of ID: tells the messages of one MTA apart; of a failed login, of its line, where each is written twice; of EventReceived, of its session; 0 where the parser sets none
 	Hash   uint64 // AddressHash of Address, or 0
 	Domain uint64 // likewise
 

@@ -202,7 +202,7 @@ func writeStep(p *page, s *Step, layout string) {
 	switch s.Kind {
 	case spoor.EventDelivered, spoor.EventDeferred, spoor.EventFailed:
 		p.para(wordsColumn+2, clip(answerOf(s.Line.Text), maxQuote))
-	case spoor.EventAccepted, spoor.EventSubmitted, spoor.EventNamed, spoor.EventRemoved, spoor.EventInvoked, spoor.EventProxied, spoor.EventWebmail, spoor.EventIdentified, spoor.EventLogin, spoor.EventConnect:
+	case spoor.EventAccepted, spoor.EventSubmitted, spoor.EventNamed, spoor.EventRemoved, spoor.EventInvoked, spoor.EventProxied, spoor.EventWebmail, spoor.EventIdentified, spoor.EventReceived, spoor.EventLogin, spoor.EventConnect:
 		p.para(wordsColumn+2, clip(afterStamp(s.Line.Text), maxQuote))
 	default:
 	}

@@ -123,7 +123,9 @@ func (b *book) owns(sender string, served bool) bool {
 // loggedIn counts a login in order to send.
 func (b *book) loggedIn(client netip.Addr, place spoor.LogPlace) {
 	b.logins++
-	b.cameFrom(client)
+	if client.IsValid() {
+		b.cameFrom(client)
+	}
 	if len(b.places) == 0 {
 		b.quote(logged{session: place})
 	}
@@ -159,14 +161,26 @@ func (j *Journal) settle(f *flight) {
 		j.settleKeyed(f)
 		return
 	}
-	if f.book == nil && f.logged {
-		j.resolve(f, mail{flight: f, name: f.senderHash})
+	if j.receipts != nil {
+		j.closeReceipt(f)
 	}
+	j.decide(f)
+	f.sourceFound()
 	b := f.book
 	if b == nil {
 		b = j.book(spoor.Source{Kind: spoor.KindUnknown}, -1)
 	}
 	j.settleUnder(f, b, len(f.recipients))
+}
+
+// decide names the source of a message that still waits for it.
+func (j *Journal) decide(f *flight) {
+	if f.awaits {
+		j.infer(f)
+	}
+	if f.book == nil && f.logged {
+		j.resolve(f, mail{flight: f, name: f.senderHash, addressed: j.receipts != nil && len(f.recipients) > 0, remote: f.remote})
+	}
 }
 
 // settleKeyed does so for MTAs that log the origin of a message. What was begun

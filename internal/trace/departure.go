@@ -47,6 +47,7 @@ func (j *Journal) depart(now spoor.Stamp) {
 		j.leaving = append(j.leaving[:0], j.leaving[n:]...)
 	}
 	j.letGo(now)
+	j.settleEnded(now)
 }
 
 // letGo closes copies of lists that have waited as long as a program may have a post.

@@ -36,7 +36,7 @@ func (t *Tracer) Name(m *spoor.Message) spoor.Attribution {
 // inferred reports whether the source rests on time, where no record shares a key
 // with the message.
 func (r *ruling) inferred() bool {
-	return r.login != nil || r.flight != nil && (r.flight.via != nil || r.flight.identified && r.flight.inferred)
+	return r.login != nil || r.flight != nil && (r.flight.via != nil || (r.flight.identified || r.flight.received) && r.flight.inferred)
 }
 
 // witness collects the evidence for one attribution.

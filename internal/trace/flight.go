@@ -31,6 +31,10 @@ type flight struct {
 	own        bool
 	remote     bool
 
+	awaits   bool // a line may follow that tells who handed it over
+	received bool // one has
+	front    bool // that is of a server in front of the MTA
+
 	// Of MTAs that name the message in each line:
 	keyed      bool
 	traced     bool // a line of the log tells its origin
@@ -226,7 +230,10 @@ func (j *Journal) attempt(e *spoor.Event) {
 	if e.Delivery == 1 && j.attempts.last > manyDeliveries {
 		j.restart() // it was not told that the MTA stopped
 	}
-	if f.book == nil && f.logged {
+	if f.awaits && e.Time.Sub(f.accepted) > disorder {
+		j.infer(f)
+	}
+	if f.book == nil && f.logged && !f.awaits {
 		j.resolve(f, mail{flight: f, name: f.senderHash, addressed: true, remote: e.Channel != spoor.ChannelLocal})
 	}
 	n := j.recipient(f, e)
@@ -349,6 +356,9 @@ func (j *Journal) outcome(b *spoor.Block, e *spoor.Event) {
 // forwarded notes the messages that a local delivery has queued.
 func (j *Journal) forwarded(f *flight, address string, text []byte) {
 	for pid := range queuedBy(text) {
+		if f.awaits {
+			j.infer(f)
+		}
 		o := &origin{via: spoor.ViaForward, source: spoor.Source{
 			Kind: spoor.KindForward, Name: lowerDomain(j.tracer.facts.LocalAddress(address)),
 		}}
@@ -395,6 +405,10 @@ func (j *Journal) end(e *spoor.Event) {
 	j.open.remove(key)
 	if _, ok := j.orphans[f.qp]; ok && f.logged {
 		delete(j.orphans, f.qp)
+	}
+	if j.mayBeReceived(f, e.Time) {
+		j.ended = append(j.ended, ended{f, e.Time})
+		return
 	}
 	j.settle(f)
 	j.forget(f)

@@ -60,8 +60,14 @@ type Journal struct {
 	held        []departure      // copies of lists that have left, oldest first
 	address     []byte           // scratch
 	replies     []reply
-	proxies     bool // a filter before the queue was met
-	keep        bool // flights are not used again: somebody holds them
+	receipts    []receipt // by the low bits of the PID that queued a message; nil before the first
+	loginsByPID bool      // logins that name their process were met
+
+	exactReceipts bool        // one named the PID of qmail-queue itself
+	ended         []ended     // messages that have left and may have one, oldest first
+	doubted       spoor.Stamp // of the last login that failed under a name as it came
+	proxies       bool        // a filter before the queue was met
+	keep          bool        // flights are not used again: somebody holds them
 
 	Rates    spoor.Rates
 	Load     Load
@@ -111,7 +117,7 @@ func (j *Journal) add(b *spoor.Block, e *spoor.Event) {
 	}
 	if e.Time > j.last {
 		j.last = e.Time
-		if len(j.leaving)+len(j.held) > 0 {
+		if len(j.leaving)+len(j.held)+len(j.ended) > 0 {
 			j.depart(e.Time)
 		}
 	}
@@ -166,6 +172,8 @@ func (j *Journal) add(b *spoor.Block, e *spoor.Event) {
 		j.redirected(b, e)
 	case spoor.EventReplied:
 		j.replied(b, e)
+	case spoor.EventReceived:
+		j.received(b, e)
 	case spoor.EventAccess:
 		j.access(b, e)
 	case spoor.EventConnect, spoor.EventLogin, spoor.EventLoginFailed, spoor.EventDisconnect:
@@ -287,14 +295,16 @@ func (j *Journal) attribute(f *flight, sender []byte) {
 	case via == spoor.ViaForward || via == spoor.ViaList:
 		f.book, f.sure = j.user(f.uid), 100
 		j.orphans[f.qp] = f
+	case j.receipts != nil && j.isServers(f.uid):
+		j.awaitReceipt(f)
 	case via == spoor.ViaNetwork:
 		j.attributeSession(f)
 	default:
 		f.book = j.user(f.uid)
 		f.sure = uint8(100*f.book.confidence + 0.5)
 	}
-	if f.book == nil {
-		f.waits, f.pending = true, append(f.pending[:0], sender...)
+	if f.book == nil || f.received {
+		f.waits, f.pending = true, append(f.pending[:0], sender...) // it may turn out to be another's
 		return
 	}
 	f.book.sender(f, sender)
@@ -442,6 +452,9 @@ func (j *Journal) bounced(e *spoor.Event) {
 	f := j.open.get(j.messageKey(e))
 	source := spoor.Source{Kind: spoor.KindBounce, Name: "unknown"}
 	o := &origin{via: spoor.ViaBounce, source: source}
+	if f != nil && f.awaits {
+		j.infer(f)
+	}
 	if f != nil && f.book != nil {
 		f.bounces++
 		o.cause, o.sure = f.book.named(), f.sure

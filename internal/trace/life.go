@@ -119,6 +119,8 @@ func (s *Search) lifeOf(e *spoor.Event) *Life {
 		return l
 	case spoor.EventBounced, spoor.EventEnded, spoor.EventRemoved, spoor.EventIdentified:
 		return s.open[s.journal.messageKey(e)]
+	case spoor.EventReceived:
+		return s.receivedLife(e)
 	case spoor.EventProxied:
 		if l := s.open[s.journal.messageKey(e)]; l != nil {
 			return l
@@ -129,6 +131,22 @@ func (s *Search) lifeOf(e *spoor.Event) *Life {
 	case spoor.EventStopped:
 		clear(s.attempts)
 	default:
+	}
+	return nil
+}
+
+// receivedLife returns the life of the message that the line was joined to, which came
+// before it.
+func (s *Search) receivedLife(e *spoor.Event) *Life {
+	if s.journal.receipts == nil {
+		return nil
+	}
+	f := s.journal.receiptOf(e.PID).flight
+	if f == nil || !f.received {
+		return nil
+	}
+	if l := s.open[s.journal.key(f.name)]; l != nil && l.flight == f {
+		return l
 	}
 	return nil
 }
@@ -167,6 +185,8 @@ func (s *Search) life(e *spoor.Event) *Life {
 		switch {
 		case f.dir != "":
 			step.Kind = spoor.EventInvoked
+		case f.received:
+			step.Kind, step.Time = spoor.EventReceived, f.submitted
 		case f.webmail:
 			step.Kind, step.Time = spoor.EventWebmail, f.submitted
 		case f.proxied:
@@ -301,6 +321,9 @@ func (s *Search) name(l *Life) {
 	f := l.flight
 	if f == nil {
 		return
+	}
+	if f.awaits {
+		s.journal.decide(f)
 	}
 	l.Source, l.Cause = f.source(s.journal), f.cause
 	if f.isCopy() {

@@ -83,6 +83,9 @@ func (l *Ledger) Join() []spoor.Traffic {
 			j.settle(f)
 		}
 	}
+	for _, one := range j.ended {
+		j.settle(one.flight)
+	}
 	for i := range list {
 		t := &list[i]
 		if b, ok := j.known(t.Source); ok {

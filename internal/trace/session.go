@@ -27,6 +27,8 @@ type session struct {
 	pid     int32
 	sent    int32
 	told    bool // a second line told of the connection
+	unsure  bool // a line told more that may not be the server's
+	bare    bool // none did, only of its login: there may be others whose PIDs nothing tells
 }
 
 // sessions are those that may still send.
@@ -78,6 +80,12 @@ func (j *Journal) session(b *spoor.Block, e *spoor.Event) {
 	if e.Kind == spoor.EventDisconnect {
 		return // its messages may be logged later
 	}
+	if e.PID >= 0 && e.Exact && j.inDoubt(e.Time) {
+		if s := j.sessions.byPID[e.PID]; s != nil {
+			s.unsure = true
+		}
+		return
+	}
 	client := parseClient(e.Client)
 	switch e.Kind {
 	case spoor.EventConnect:
@@ -88,10 +96,18 @@ func (j *Journal) session(b *spoor.Block, e *spoor.Event) {
 		if e.Key != 0 && j.isTwin(e.Key) {
 			return
 		}
+		if len(e.Text) > 0 {
+			j.doubted = e.Time
+		}
+		if len(e.Text) > 0 && len(e.Address) == 0 {
+			return
+		}
 		j.failLogin(e)
 		j.sessions.dropConnect(client, e)
 	case spoor.EventLogin:
-		j.login(client, b, e)
+		if !j.loginOfProcess(client, b, e) {
+			j.login(client, b, e)
+		}
 	default:
 	}
 }
@@ -269,9 +285,11 @@ func (j *Journal) attributeSession(f *flight) {
 	if found {
 		f.submitted = v.time
 	}
-	if one := j.sessionByPID(f); one != nil {
-		j.join(f, one, sureInferred)
-		return
+	if j.receipts == nil { // else a line tells that is lost: many processes between have taken PIDs
+		if one := j.sessionByPID(f); one != nil {
+			j.join(f, one, sureInferred)
+			return
+		}
 	}
 	if v.addressed {
 		j.resolve(f, mail{flight: f, name: f.senderHash, addressed: true, remote: v.remote})
@@ -304,7 +322,7 @@ func (f *flight) sourceFound() {
 // tcpserver tells its number. Programs in between take some.
 func (j *Journal) sessionByPID(f *flight) *session {
 	for d := int32(1); d <= pidReach; d++ {
-		if s, ok := j.sessions.byPID[f.qp-d]; ok && s.opened <= f.submitted {
+		if s, ok := j.sessions.byPID[f.qp-d]; ok && !s.bare && s.opened <= f.submitted {
 			return s
 		}
 	}

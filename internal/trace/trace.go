@@ -128,12 +128,14 @@ func (t *Tracer) follow(m *spoor.Message, r ruling) ruling {
 		return t.followFolder(m, r)
 	case r.source.Kind == spoor.KindForward && m.Trail.Hops[0].Via == spoor.ViaUID:
 		return t.followMailbox(m, r)
-	case r.source.Kind == spoor.KindNetwork, r.source.Kind == spoor.KindUnknown, r.owner.Role == spoor.RoleMailSystem, r.uid >= 0 && isNobody(&r.owner):
+	case r.login != nil, r.source.Kind == spoor.KindNetwork, r.source.Kind == spoor.KindUnknown, r.owner.Role == spoor.RoleMailSystem, r.uid >= 0 && isNobody(&r.owner):
 	default:
 		return r
 	}
 	f := t.journal.find(m)
 	switch {
+	case f.overrules(m, &r):
+		return ruling{source: f.book.named(), uid: -1, confidence: float64(f.sure) / 100, proof: r.proof, flight: f}
 	case f == nil || !f.keyed:
 		return r
 	case f.redirected, f.replied:

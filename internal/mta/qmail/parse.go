@@ -64,6 +64,8 @@ func (p *Parser) others(l *spoor.Line, program []byte, e *spoor.Event) spoor.Lin
 		return mta.ParseFilter(l, program, e)
 	case string(program) == "vpopmail":
 		return vpopmail(l.Body, e)
+	case string(program) == "spamdyke":
+		return spamdyke(l.Body, e)
 	case bytes.HasPrefix(program, []byte("qmail-scanner")): // a filter
 		return spoor.LineKnown
 	case bytes.HasPrefix(program, []byte("qmail")), bytes.HasPrefix(program, []byte("psa-pc-remote")):

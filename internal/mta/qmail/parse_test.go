@@ -111,8 +111,8 @@ func TestSMTPServersLines(t *testing.T) {
 	for _, patched := range []string{
 		"CHKUSER accepted rcpt: from <a@far.example::> remote <mx:mx.far.example:192.0.2.4> rcpt <b@example.com> : found existing recipient",
 		"qmail-smtpd[713]: Received-SPF: pass (example.com: domain of far.example designates 192.0.2.4)", "simscan:[713]:CLEAN (0.00/12.00):0.8s:subject:192.0.2.4:a@far.example:b@example.com",
-		"spamdyke[713]: ALLOWED from: a@far.example to: b@example.com origin_ip: 192.0.2.4 origin_rdns: mx.far.example auth: (unknown) encryption: TLS reason: 250_ok_1_qp_2",
-		"qlogreceived: result=accepted code=250 reason=queueaccept detail= helo=pc mailfrom=a@example.com rcptto=b@far.example relay=yes rcpthosts= size=9 authuser=a@example.com authtype=plain encrypted=tls sslverified=no localip=192.0.2.1 localport=587 remoteip=192.0.2.4 remoteport=4 remotehost=unknown qp=12 pid=11",
+		"spamdyke[713]: DENIED_RBL_MATCH from: a@far.example to: b@example.com origin_ip: 192.0.2.4 origin_rdns: mx.far.example auth: (unknown) encryption: TLS reason: (empty)",
+		"qlogenvelope: result=accepted code=250 reason=rcptto detail=chkuser helo=pc mailfrom=a@example.com rcptto=b@far.example relay=yes rcpthosts=yes size= authuser= authtype= encrypted= sslverified=no localip=192.0.2.1 localport=25 remoteip=192.0.2.4 remoteport=4 remotehost=unknown qp= pid=11",
 	} {
 		f("", patched, "known")
 	}

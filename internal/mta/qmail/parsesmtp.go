@@ -23,7 +23,14 @@ func smtp(b []byte, e *spoor.Event) spoor.LineSort {
 	if rest, ok := after(b, "qlogreceived: result="); ok {
 		return qlog(rest, e)
 	}
-	for _, patch := range [...]string{"CHKUSER ", "qmail-smtpd[", "simscan:[", "spamdyke["} {
+	if rest, ok := after(b, "qmail-smtpd["); ok {
+		return smtpdLogin(rest, e)
+	}
+	if rest, ok := after(b, "spamdyke["); ok {
+		_, words, _ := bytes.Cut(rest, []byte("]: "))
+		return spamdyke(words, e)
+	}
+	for _, patch := range [...]string{"CHKUSER ", "simscan:["} {
 		if bytes.HasPrefix(b, []byte(patch)) {
 			return spoor.LineKnown
 		}
@@ -38,7 +45,7 @@ func smtp(b []byte, e *spoor.Event) spoor.LineSort {
 func qlog(b []byte, e *spoor.Event) spoor.LineSort {
 	const authUser, authType, remoteIP = " authuser=", " authtype=", " remoteip="
 	if bytes.HasPrefix(b, []byte("accepted ")) {
-		return spoor.LineKnown
+		return qlogReceived(b, e)
 	}
 	rest, ok := after(b, "rejected code=")
 	address := bytes.LastIndex(rest, []byte(remoteIP))
