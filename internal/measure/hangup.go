@@ -31,17 +31,19 @@ func hangUp(ctx context.Context, pidfd int, one spoor.Session) (open, ended bool
 	hung := map[uint64]bool{}
 	for _, c := range served {
 		if c.client.Unmap() == one.Client.Unmap() {
-			hung[c.inode] = true
+			hung[c.inode] = false
 		}
 	}
 	for number, inode := range files {
-		if !hung[inode] {
+		done, wanted := hung[inode]
+		if !wanted || done { // by another of its descriptors, and the process may be gone
 			continue
 		}
 		open = true
 		if !shut(pidfd, number, inode) {
 			return true, false
 		}
+		hung[inode] = true
 	}
 	return open, open && closed(ctx, dir, hung)
 }

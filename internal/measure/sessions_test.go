@@ -32,7 +32,7 @@ func served(t *testing.T, program ...string) (*exec.Cmd, spoor.Session) {
 	file, err := server.File()
 	must(t, err)
 	cmd := exec.CommandContext(t.Context(), program[0], program[1:]...)
-	cmd.Stdin = file
+	cmd.Stdin, cmd.Stdout = file, file // as Exim has it
 	must(t, cmd.Start())
 	reaped := make(chan struct{}) // as init does
 	go func() { defer close(reaped); _ = cmd.Wait() }()
@@ -70,6 +70,20 @@ func TestASessionIsEndedAndNoOther(t *testing.T) {
 	}
 }
 
+// TestASessionWithTwoDescriptorsIsEnded has a process that is gone as soon as its client
+// is, mostly before its second descriptor of the same socket is looked at.
+func TestASessionWithTwoDescriptorsIsEnded(t *testing.T) {
+	needRoot(t)
+	s := newStand(t)
+	for range 30 {
+		_, session := served(t, "/bin/cat")
+		remark, err := s.do(&spoor.Step{Kind: spoor.StepSessions, Sessions: &spoor.Sessions{List: []spoor.Session{session}}})
+		if err != nil || remark != "1 ended" {
+			t.Fatalf("%q, %v", remark, err)
+		}
+	}
+}
+
 // TestASessionEndsByItselfWhileItIsLookedAt has its process gone when it gets its signal.
 func TestASessionEndsByItselfWhileItIsLookedAt(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), "/bin/sleep", "600")
@@ -88,7 +102,7 @@ func TestASessionEndsByItselfWhileItIsLookedAt(t *testing.T) {
 func TestADaemonGoesOnWhenItsClientIsHungUp(t *testing.T) {
 	needRoot(t)
 	s := newStand(t)
-	cmd, session := served(t, "/bin/sh", "-c", "cat >/dev/null; exec </dev/null; sleep 600 & wait")
+	cmd, session := served(t, "/bin/sh", "-c", "cat >/dev/null; exec </dev/null >/dev/null; sleep 600 & wait")
 	remark, err := s.do(&spoor.Step{Kind: spoor.StepSessions, Sessions: &spoor.Sessions{List: []spoor.Session{session}}})
 	if err != nil || remark != "1 ended" {
 		t.Errorf("%q, %v", remark, err)
