@@ -2,6 +2,7 @@ package trace
 
 import (
 	"bytes"
+	"cmp"
 	"net/netip"
 	"time"
 
@@ -120,7 +121,11 @@ func (j *Journal) goesOn(f *flight, e *spoor.Event) bool {
 }
 
 func pastOf(f *flight) pastOrigin {
-	past := pastOrigin{key: f.key, book: f.book, client: f.client, login: f.place, sure: f.sure, behind: f.behind, list: f.list}
+	past := pastOrigin{key: f.key, book: f.book, client: f.client, login: f.place, sure: f.sure}
+	past.isBehind(f.behind)
+	if f.list != nil {
+		past.kinship().list = f.list
+	}
 	if f.proxied {
 		past.login = f.login
 	}
@@ -133,10 +138,11 @@ func (j *Journal) goOnFrom(f *flight, past *pastOrigin) {
 	if f.goesOn || past.book == nil {
 		return
 	}
-	f.goesOn, f.filtered, f.behind = true, false, past.behind
+	f.goesOn, f.filtered, f.behind = true, false, behind{}
 	f.book, f.client, f.login, f.sure = past.book, past.client, past.login, past.sure
-	if past.list != nil {
-		f.list = past.list
+	if kin := past.kin; kin != nil {
+		f.behind = kin.behind
+		f.list = cmp.Or(kin.list, f.list)
 	}
 	j.recount(past, -past.delivered)
 	past.delivered = 0
@@ -159,7 +165,8 @@ func (j *Journal) settleKin(f *flight) {
 		j.settle(f)
 		return
 	}
-	past.book, past.sure, past.heard, past.behind = f.book, f.sure, f.heard, f.behind
+	past.book, past.sure, past.heard = f.book, f.sure, f.heard
+	past.isBehind(f.behind)
 	count := &past.delivered
 	if f.handedOn {
 		count = &past.taken
@@ -187,11 +194,37 @@ type pastOrigin struct {
 	delivered int32 // recipients that count as that
 	taken     int32 // those that count for the next one
 	sure      uint8
+	passed    int32    // deliveries to programs of this machine that have not handed it back yet; below 0 where they have and are not logged yet
+	kin       *kinship // nil for most: there are many of these, and each is looked at
+}
+
+// kinship is what few messages have.
+type kinship struct {
 	behind
-	passed   int32 // deliveries to programs of this machine that have not handed it back yet; below 0 where they have and are not logged yet
 	list     *posting
 	programs []uint64   // listKey of the addresses for which programs that are no filters got it, as far as is known
 	postings []*posting // that its copies name
+}
+
+func (p *pastOrigin) kinship() *kinship {
+	if p.kin == nil {
+		p.kin = &kinship{}
+	}
+	return p.kin
+}
+
+// isBehind notes who is behind the program that handed the message over.
+func (p *pastOrigin) isBehind(who behind) {
+	if who.via != nil || p.kin != nil {
+		p.kinship().behind = who
+	}
+}
+
+// areFilters notes that the programs which got the message have handed it back.
+func (p *pastOrigin) areFilters() {
+	if p.kin != nil {
+		p.kin.programs = p.kin.programs[:0]
+	}
 }
 
 // remembered is what is kept of a message under its Message-ID, or nil.
@@ -207,7 +240,10 @@ func (j *Journal) remembered(f *flight) *pastOrigin {
 // or behind a filter, or a list may have made copies of it.
 func (p *pastOrigin) isOf(f *flight) {
 	p.book, p.sure, p.login = f.book, f.sure, f.login
-	for _, list := range p.postings {
+	if p.kin == nil {
+		return
+	}
+	for _, list := range p.kin.postings {
 		list.cause, list.place = f.book.named(), f.login
 	}
 }
@@ -248,7 +284,11 @@ func (j *Journal) name(f *flight, messageID []byte) {
 		}
 	}
 	f.named = hash
-	*past = pastOrigin{name: hash, key: f.key, book: f.book, client: f.client, login: f.place, sure: f.sure, heard: f.heard, programs: past.programs[:0]}
+	kin := past.kin
+	if kin != nil {
+		*kin = kinship{programs: kin.programs[:0]}
+	}
+	*past = pastOrigin{name: hash, key: f.key, book: f.book, client: f.client, login: f.place, sure: f.sure, heard: f.heard, kin: kin}
 }
 
 // comesBack joins a message that a program of this machine has handed back to the one
@@ -259,7 +299,8 @@ func (j *Journal) comesBack(f *flight, past *pastOrigin, before *flight) {
 		past.taken += past.delivered
 	}
 	if before != nil {
-		past.behind, before.handedOn = before.behind, true
+		past.isBehind(before.behind)
+		before.handedOn = true
 	}
 	j.goOnFrom(f, past)
 }
@@ -282,7 +323,7 @@ func (j *Journal) cameBack(f *flight) {
 	}
 	j.comesBack(next, past, f)
 	if next.queued { // and is no list's: the program is a filter
-		past.programs = past.programs[:0]
+		past.areFilters()
 	}
 }
 

@@ -50,7 +50,7 @@ func (j *Journal) copied(f *flight, sender []byte) {
 	switch {
 	case !f.handedBack:
 	case list == nil || !list.proven:
-		past.programs = past.programs[:0] // it is the post itself: they are filters
+		past.areFilters() // it is the post itself
 		return
 	default: // it was taken for the post itself
 		j.notBack(past)
@@ -82,16 +82,17 @@ func (j *Journal) postingBy(sender []byte, past *pastOrigin) *posting {
 	}
 	j.address = append(append(j.address[:0], sender[:end]...), sender[at:]...)
 	key := j.listKey(j.address)
-	for _, known := range past.postings {
+	kin := past.kinship()
+	for _, known := range kin.postings {
 		if known.key == key {
 			return known
 		}
 	}
-	if len(past.postings) >= maxPostings {
+	if len(kin.postings) >= maxPostings {
 		return nil
 	}
-	list := &posting{address: string(j.address), key: key, proven: slices.Contains(past.programs, key), cause: past.book.named(), place: past.login}
-	past.postings = append(past.postings, list)
+	list := &posting{address: string(j.address), key: key, proven: slices.Contains(kin.programs, key), cause: past.book.named(), place: past.login}
+	kin.postings = append(kin.postings, list)
 	return list
 }
 
@@ -114,16 +115,17 @@ func (j *Journal) passedTo(f *flight, e *spoor.Event) {
 	if name == 0 || past.name != name || f.handedOn || len(e.Related) > 0 {
 		return
 	}
+	kin := past.kinship()
 	for _, address := range [...][]byte{e.Address, e.Parent} {
 		if len(address) == 0 || len(address) > longestAddress {
 			continue
 		}
 		j.address = append(j.address[:0], address...)
 		key := j.listKey(j.address)
-		if len(past.programs) < maxPrograms && !slices.Contains(past.programs, key) {
-			past.programs = append(past.programs, key)
+		if len(kin.programs) < maxPrograms && !slices.Contains(kin.programs, key) {
+			kin.programs = append(kin.programs, key)
 		}
-		for _, list := range past.postings {
+		for _, list := range kin.postings {
 			list.proven = list.proven || list.key == key
 		}
 	}
