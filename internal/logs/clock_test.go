@@ -44,6 +44,13 @@ func wantClock(t *testing.T, r result, proved bool, words string) {
 	}
 }
 
+func TestALogWithoutStampsProvesNoClock(t *testing.T) {
+	f := scanText(t, "hello\nworld\n", Options{}).coverage
+	if one := f.Files[0]; one.Clock != "no line has a stamp" || one.Proved || len(f.Assumed) > 0 {
+		t.Errorf("clock %q, proved %t, assumed %v", one.Clock, one.Proved, f.Assumed)
+	}
+}
+
 func TestTrap05YearAndZoneAreProvedByQueueIDs(t *testing.T) {
 	at := time.Date(2023, 2, 20, 13, 50, 44, 573_445_000, time.UTC) // three years before the file was copied
 	india := 5*time.Hour + 30*time.Minute

@@ -234,7 +234,8 @@ func (s *scan) finishFile(f *fileScan) {
 	if f.kept != nil {
 		report.Text = f.kept
 	}
-	report.Proved = f.begun && (f.clock.proved() || !f.forms.local)
+	stamped := !report.First.IsZero()
+	report.Proved = stamped && (f.clock.proved() || !f.forms.local)
 	switch {
 	case f.short:
 		s.gap(f.Path, "the file became shorter while it was read")
@@ -244,8 +245,11 @@ func (s *scan) finishFile(f *fileScan) {
 		s.gap(f.Path, "could not be read to its end: "+cause(f.err))
 	}
 	if f.begun {
-		report.Clock = f.clock.words(f.forms)
-		if !report.Proved {
+		report.Clock = "no line has a stamp"
+		if stamped {
+			report.Clock = f.clock.words(f.forms)
+		}
+		if stamped && !report.Proved {
 			v.Assumed = append(v.Assumed, f.Path+": "+report.Clock)
 		}
 		if v.First.IsZero() || !report.First.IsZero() && report.First.Before(v.First) {
