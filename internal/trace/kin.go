@@ -122,7 +122,7 @@ func (j *Journal) goesOn(f *flight, e *spoor.Event) bool {
 
 func pastOf(f *flight) pastOrigin {
 	past := pastOrigin{key: f.key, book: f.book, client: f.client, login: f.place, sure: f.sure}
-	past.isBehind(f.behind)
+	past.setBehind(f.behind)
 	if f.list != nil {
 		past.kinship().list = f.list
 	}
@@ -166,7 +166,7 @@ func (j *Journal) settleKin(f *flight) {
 		return
 	}
 	past.book, past.sure, past.heard = f.book, f.sure, f.heard
-	past.isBehind(f.behind)
+	past.setBehind(f.behind)
 	count := &past.delivered
 	if f.handedOn {
 		count = &past.taken
@@ -213,15 +213,16 @@ func (p *pastOrigin) kinship() *kinship {
 	return p.kin
 }
 
-// isBehind notes who is behind the program that handed the message over.
-func (p *pastOrigin) isBehind(who behind) {
+// setBehind notes who is behind the program that handed the message over.
+func (p *pastOrigin) setBehind(who behind) {
 	if who.via != nil || p.kin != nil {
 		p.kinship().behind = who
 	}
 }
 
-// areFilters notes that the programs which got the message have handed it back.
-func (p *pastOrigin) areFilters() {
+// forgetPrograms forgets which programs got the message: they have handed it back, so
+// that they are filters.
+func (p *pastOrigin) forgetPrograms() {
 	if p.kin != nil {
 		p.kin.programs = p.kin.programs[:0]
 	}
@@ -236,9 +237,9 @@ func (j *Journal) remembered(f *flight) *pastOrigin {
 	return past
 }
 
-// isOf notes whose message it was, which is known now: it may go on to another instance,
+// setSource notes whose message it was, which is known now: it may go on to another instance,
 // or behind a filter, or a list may have made copies of it.
-func (p *pastOrigin) isOf(f *flight) {
+func (p *pastOrigin) setSource(f *flight) {
 	p.book, p.sure, p.login = f.book, f.sure, f.login
 	if p.kin == nil {
 		return
@@ -299,7 +300,7 @@ func (j *Journal) comesBack(f *flight, past *pastOrigin, before *flight) {
 		past.taken += past.delivered
 	}
 	if before != nil {
-		past.isBehind(before.behind)
+		past.setBehind(before.behind)
 		before.handedOn = true
 	}
 	j.goOnFrom(f, past)
@@ -323,7 +324,7 @@ func (j *Journal) cameBack(f *flight) {
 	}
 	j.comesBack(next, past, f)
 	if next.queued { // and is no list's: the program is a filter
-		past.areFilters()
+		past.forgetPrograms()
 	}
 }
 
@@ -355,7 +356,7 @@ func (j *Journal) proxied(b *spoor.Block, e *spoor.Event) {
 	}
 	j.isOf(f, j.account(e.Account), b.Place(e))
 	if past := j.remembered(f); past != nil {
-		past.isOf(f)
+		past.setSource(f)
 	}
 }
 

@@ -50,7 +50,7 @@ func (j *Journal) copied(f *flight, sender []byte) {
 	switch {
 	case !f.handedBack:
 	case list == nil || !list.proven:
-		past.areFilters() // it is the post itself
+		past.forgetPrograms() // it is the post itself
 		return
 	default: // it was taken for the post itself
 		j.notBack(past)

@@ -163,14 +163,7 @@ func TestALoginOfTheSameClientIsAnInference(t *testing.T) {
 func TestTheQueueAgreesWithTheServersLine(t *testing.T) {
 	f := func(name string, p *tape, hop spoor.Hop, want string) {
 		t.Helper()
-		tracer := New(testFacts())
-		j := tracer.NewJournal()
-		if err := j.Add(&spoor.Block{FirstLine: 1, Events: p.events}); err != nil {
-			t.Fatal(err)
-		}
-		tracer.UseLog(j, func(what string, id spoor.QueueID, place spoor.LogPlace) spoor.Evidence {
-			return spoor.Evidence{What: what, ID: id, Line: int(place.Line)}
-		})
+		tracer, _ := readTape(t, p)
 		hop.PID, hop.Client = 12, netip.MustParseAddr("192.0.2.4")
 		m := message(hop)
 		m.ID, m.Arrived = "7", p.now.Time()

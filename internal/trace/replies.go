@@ -102,7 +102,7 @@ func (j *Journal) repliedBy(f *flight, told *reply) {
 	if past == nil {
 		return
 	}
-	past.isOf(f)
+	past.setSource(f)
 	if next := j.open.get(past.next); past.next != 0 && next != nil && next.goesOn && next.book == was {
 		next.isReply(told)
 	}

@@ -19,8 +19,11 @@ func (j *Journal) reported(b *spoor.Block, e *spoor.Event) {
 	if domain != 0 && r.domain == 0 {
 		r.domain = j.domains.number(domain, e.Address)
 	}
-	written := writtenTo(e, hash)
-	j.direction(f, r, e, written)
+	written, through := hash, uint64(0)
+	if len(e.Parent) > 0 {
+		written, through = spoor.AddressHash(e.Parent)
+	}
+	j.direction(f, r, e, written, through)
 	if f.mayReply {
 		j.replyTo(f, written)
 	}
@@ -68,20 +71,12 @@ func (j *Journal) idle(b *spoor.Block, r *recipient, e *spoor.Event) {
 	}
 }
 
-// writtenTo is the hash of the recipient as the message came with it. hash is that of
-// the one that is delivered to.
-func writtenTo(e *spoor.Event, hash uint64) uint64 {
-	if len(e.Parent) > 0 {
-		hash, _ = spoor.AddressHash(e.Parent)
-	}
-	return hash
-}
-
 // direction notes whether a message goes out, and whether an alias here sends it
 // out: then that is what the mail comes from. Of several it is the one whose mail
 // was refused, of which a bounce speaks, else the first. A copy for an archive says
-// nothing of that.
-func (j *Journal) direction(f *flight, r *recipient, e *spoor.Event, written uint64) {
+// nothing of that. written is the hash of the recipient as the message came with it,
+// through that of the domain of an address which another has replaced, or 0.
+func (j *Journal) direction(f *flight, r *recipient, e *spoor.Event, written, through uint64) {
 	switch {
 	case e.Channel == spoor.ChannelUndecided && r.domain != 0 && !j.serves(r.domain): // put off or failed before a way was chosen
 	case e.Channel != spoor.ChannelRemote:
@@ -96,8 +91,7 @@ func (j *Journal) direction(f *flight, r *recipient, e *spoor.Event, written uin
 	if f.renamed {
 		return
 	}
-	_, domain := spoor.AddressHash(e.Parent)
-	if domain == 0 || !j.serves(j.domains.number(domain, e.Parent)) || spoor.IsReturnPath(e.Parent) {
+	if through == 0 || !j.serves(j.domains.number(through, e.Parent)) || spoor.IsReturnPath(e.Parent) {
 		f.direct = true
 	} else if f.alias == "" || e.Kind == spoor.EventFailed {
 		f.alias = string(e.Parent)

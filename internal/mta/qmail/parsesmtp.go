@@ -17,11 +17,10 @@ func smtp(b []byte, e *spoor.Event) spoor.LineSort {
 	if rest, ok := after(b, "qmail-smtpd: "); ok {
 		return smtpd(rest, e)
 	}
-	if rest, ok := after(b, "qlogenvelope: result="); ok {
-		return qlog(rest, e)
-	}
-	if rest, ok := after(b, "qlogreceived: result="); ok {
-		return qlog(rest, e)
+	for _, patch := range [...]string{"qlogenvelope: result=", "qlogreceived: result="} {
+		if rest, ok := after(b, patch); ok {
+			return qlog(rest, e)
+		}
 	}
 	if rest, ok := after(b, "qmail-smtpd["); ok {
 		return smtpdLogin(rest, e)
